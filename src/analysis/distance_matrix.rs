@@ -1,7 +1,7 @@
-//! How far the kernel of one block is from itself at every other time, for a run that goes on.
+//! Computes the distances between the kernels of one block at all pairs of times, incrementally while a run continues.
 //!
-//! All pairs of 256 kernels take a good part of a second; what is known of kernels that are still wanted is kept, so a run that
-//! goes on costs one more row at a time.
+//! All pairs of 256 kernels take a good part of a second; the distances between kernels that are still shown are kept, so a
+//! new snapshot costs one row.
 
 use std::collections::HashMap;
 use std::ops::Range;
@@ -11,7 +11,7 @@ use crate::math::Gram;
 use crate::math::distance::{Centring, Normalised};
 use crate::run::{History, Snapshot};
 
-/// Kernels at most, beside those at switches, and bytes of all of them together.
+/// The most kernels, besides those at switches, and the most bytes of all of them together.
 const MOST: usize = 256;
 const MOST_BYTES: usize = 64 << 20;
 
@@ -25,7 +25,7 @@ pub struct DistanceMatrix {
 }
 
 /// The snapshots of a run that are compared on a block of so many rows: all, or every second, fourth … one, those at switches and
-/// the last. Powers of two, so that most of what was known stays wanted when a run goes on.
+/// the last. The stride is a power of two, so that most known distances stay in use as a run continues.
 pub fn compared_snapshots(history: &History, rows: usize) -> impl Iterator<Item = &Arc<Snapshot>> {
     let snapshots = history.snapshots();
     let most = (MOST_BYTES / (8 * rows * rows).max(1)).clamp(2, MOST);
@@ -37,7 +37,7 @@ pub fn compared_snapshots(history: &History, rows: usize) -> impl Iterator<Item 
     let kept = move |place: usize, snapshot: &Snapshot| {
         place.is_multiple_of(stride) || place == last || snapshot.row.at_switch
     };
-    // Of a run that was opened, those that have come from disk.
+    // In a run opened from disk, only some Grams have been loaded yet.
     let is_here = |snapshot: &Snapshot| !snapshot.gram.is_empty();
     snapshots
         .iter()
@@ -46,10 +46,10 @@ pub fn compared_snapshots(history: &History, rows: usize) -> impl Iterator<Item 
         .map(|(_, snapshot)| snapshot)
 }
 
-/// Computes the distance matrix of a run again and again while the run goes on, each time only what is new in it.
+/// Computes the distance matrix of a run repeatedly while the run continues, each time only its new entries.
 #[derive(Default)]
 pub struct GrowingDistances {
-    /// The rows of the block; another block makes everything known worthless.
+    /// The rows of the block; a change of block discards all known distances.
     rows: Range<usize>,
     kernels: HashMap<u64, Normalised>,
     last: Arc<DistanceMatrix>,
@@ -92,7 +92,7 @@ impl GrowingDistances {
     }
 }
 
-/// The block of a snapshot's Gram; nothing where the Gram is not there.
+/// Returns the block of a snapshot's Gram; nothing where the Gram is missing.
 fn block(snapshot: &Snapshot, rows: &Range<usize>) -> Option<Gram> {
     let n = snapshot.eigenvalues.len();
     if snapshot.gram.len() != n * n || rows.end > n {

@@ -1,7 +1,7 @@
-//! Rows from Grams alone: everything that is told of a kernel and needs neither network nor outputs.
+//! Computes rows of metrics from Grams alone: everything about a kernel that needs neither network nor outputs.
 //!
-//! The same mathematics as of a run, by the same functions: a run's own Grams give its own numbers again. What needs more (the
-//! loss, ‖Δw‖, accuracies) is missing, not zero.
+//! A run uses the same functions, so its own Grams reproduce its own numbers. Metrics that need more than the kernel (the loss,
+//! ‖Δw‖, accuracies) are missing, not zero.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
@@ -13,33 +13,33 @@ use crate::math::distance::{Centring, angle, between, change, distance};
 use crate::math::spectrum::{effective_rank, eigenvalues};
 use crate::run::{Block, BlockMetrics, CrossMetrics, Row, Snapshot, finite};
 
-/// When a Gram was taken.
+/// The time at which a Gram was taken.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Moment {
     pub(crate) step: u64,
     pub(crate) epoch: f64,
-    /// Of training, by number.
+    /// Number of the task being trained.
     pub(crate) task: usize,
     /// Whether the next Gram is another task's.
     pub(crate) at_switch: bool,
-    /// Steps over which its velocity is taken, where each Gram says so itself.
+    /// Steps over which its velocity is taken, where each Gram states its own.
     pub(crate) lag: Option<u64>,
 }
 
 impl Moment {
-    /// The step at which its velocity begins, where it says so itself.
+    /// Returns the step at which its velocity begins, where the Gram states it.
     fn lag_from(self) -> Option<u64> {
         self.step.checked_sub(self.lag.filter(|lag| *lag > 0)?)
     }
 }
 
-/// Over which steps a velocity is taken.
+/// The steps over which velocities are taken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lag {
     Steps(u64),
     /// From each Gram to the one before it: they are spaced too unevenly for one lag.
     Gaps,
-    /// As each Gram says; this is the longest.
+    /// As each Gram states; this is the longest.
     Own(u64),
 }
 
@@ -49,7 +49,7 @@ impl Lag {
         let gaps: Vec<u64> =
             moments.windows(2).map(|pair| pair[1].step - pair[0].step).filter(|gap| *gap > 0).collect();
         let count = |gap: u64| gaps.iter().filter(|&&other| other == gap).count();
-        // Of two that are as usual the shorter one.
+        // Of two equally frequent gaps the shorter one wins.
         let most = gaps.iter().copied().max_by_key(|&gap| (count(gap), std::cmp::Reverse(gap)));
         match most {
             Some(gap) if 2 * count(gap) >= gaps.len() => Self::Steps(gap),
@@ -58,12 +58,12 @@ impl Lag {
     }
 }
 
-/// A Gram that velocities to come may need, cut into its blocks.
+/// A Gram that later velocities may need, cut into its blocks.
 type Held = (u64, f64, Vec<Gram>);
 /// Grams at the beginning of a lag that are no rows themselves, by step: epoch and values.
 pub(crate) type Partners = BTreeMap<u64, (f64, Vec<f64>)>;
 
-/// What is remembered of the Grams so far.
+/// The state that the metrics of the next Gram depend on.
 pub(crate) struct Measured {
     labels: Option<Vec<usize>>,
     blocks: Vec<(Block, Range<usize>)>,
@@ -85,7 +85,7 @@ impl Measured {
         Self { labels, blocks, lag, first: None, at_switch: None, held, partners, asymmetry: 0.0 }
     }
 
-    /// The same with Grams at which lags begin though they are no rows.
+    /// Creates the same state with Grams at which lags begin although they are no rows.
     pub(crate) fn with_partners(self, partners: Partners) -> Self {
         Self { partners, ..self }
     }
@@ -99,7 +99,7 @@ impl Measured {
         let grams: Vec<Gram> = self.blocks.iter().map(|(_, rows)| whole.block(rows.clone())).collect();
         let mut spectra: Vec<Vec<f64>> = Vec::with_capacity(grams.len());
         for gram in &grams {
-            // One task whose probes are all of them: the whole again.
+            // With one task that has all probes the block is the whole kernel.
             let known = spectra.first().filter(|_| gram.len() == n).cloned();
             spectra.push(known.map_or_else(|| eigenvalues(gram), Ok)?);
         }
@@ -162,7 +162,7 @@ impl Measured {
     }
 }
 
-/// What a kernel is held against.
+/// The kernels and labels that a kernel is compared with.
 pub struct Against<'a> {
     /// The kernel at the start, and at the last switch, if there was one.
     pub start: &'a Gram,
@@ -176,7 +176,7 @@ pub struct Against<'a> {
 }
 
 impl BlockMetrics {
-    /// Everything that is told of a block's kernel alone; what needs more is missing. The spectrum ascends.
+    /// Computes the metrics that need a block's kernel alone; the others are missing. The spectrum ascends.
     pub fn of_kernel(block: Block, gram: &Gram, spectrum: &[f64], against: &Against<'_>) -> Self {
         let Against { start, switch, lagged, moved, labels } = *against;
         let since_start = change(gram, start);

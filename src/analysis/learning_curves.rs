@@ -1,8 +1,8 @@
-//! The points of a study of learners side by side: a curve of test error against n for each learner, with its power law, its
-//! uncertainty, and a plain sentence that says what the fit does and does not show.
+//! Compares the learners of a learning experiment: a curve of test error against n for each learner, with its power law, its
+//! uncertainty, and a plain sentence on what the fit does and does not show.
 //!
-//! Guarantees: figures, tables and window are made from this and from nothing else. The law is fitted to means over seeds, its
-//! interval comes from drawing seeds anew; the window in which it is fitted is part of the result, because it decides.
+//! Guarantees: figures, tables and window use only these curves. The law is fitted to means over seeds, and its interval comes
+//! from resampling the seeds; the range of n of the fit is part of the result, because the exponent depends on it.
 
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use crate::math::scaling::{FloorLaw, Interval, MeanPoint, bootstrap, fit, local_
 use crate::run::{InstantCurve, Point};
 use crate::spec::{Learner, SAMPLES, StudyRun};
 
-/// Which error.
+/// The kind of test error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorKind {
     /// The share of the targets' mean square.
@@ -39,7 +39,7 @@ impl ErrorKind {
     }
 }
 
-/// Draws of the seeds from which an interval is made.
+/// Resamples of the seeds from which an interval is computed.
 const ROUNDS: usize = 1000;
 
 /// One learner's errors along the axis.
@@ -57,11 +57,11 @@ pub struct Curve {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fitted {
     pub law: FloorLaw,
-    /// Of β, over seeds; none with one seed.
+    /// The interval of β over seeds; none with one seed.
     pub interval: Option<Interval>,
 }
 
-/// What a kernel of one seed is predicted to do.
+/// The learning curve predicted for the kernel of one seed.
 #[derive(Clone, Debug)]
 pub struct Instant {
     pub variant: String,
@@ -69,12 +69,12 @@ pub struct Instant {
     pub prediction: InstantCurve,
 }
 
-/// All of it.
+/// The learning curves of a whole study.
 #[derive(Clone, Debug, Default)]
 pub struct LearningCurves {
     /// The key that varies.
     pub axis: String,
-    /// The runs of the study, whether anything is known of them or not: their series, seed and place on the axis.
+    /// All runs of the study, with or without points: their series, seed and place on the axis.
     runs: Vec<(String, u64, f64)>,
     pub curves: Vec<Curve>,
     pub instants: Vec<Instant>,
@@ -90,7 +90,7 @@ impl Curve {
         if self.variant.is_empty() { learner } else { format!("{} · {learner}", self.variant) }
     }
 
-    /// In few letters.
+    /// Returns a short name.
     pub fn short_name(&self) -> String {
         match (self.learner, self.epoch) {
             (Learner::KernelEpochs, Some(epoch)) => format!("epoch {epoch}"),
@@ -135,10 +135,10 @@ impl Curve {
 }
 
 impl Fitted {
-    /// β and its interval: 1.61 [1.48, 1.73].
+    /// Formats β and its interval: 1.61 [1.48, 1.73].
     pub fn in_words(&self) -> String {
         let interval = self.interval.map_or(String::new(), |found| format!(" [{:.2}, {:.2}]", found.low, found.high));
-        // Nothing that rounds to 0 is below it.
+        // A number that rounds to 0 has no minus sign.
         format!("{:.2}{interval}", self.law.exponent).replace("-0.00", "0.00").replace('-', "−")
     }
 }
@@ -175,7 +175,7 @@ impl LearningCurves {
         learnt
     }
 
-    /// The place in the study of the run that a point of a curve is of.
+    /// Returns the index in the study of the run that a point of a curve belongs to.
     pub fn run_of(&self, curve: &Curve, seed: u64, at: f64) -> Option<usize> {
         self.runs.iter().position(|(variant, of, value)| *variant == curve.variant && *of == seed && *value == at)
     }
@@ -212,7 +212,7 @@ impl LearningCurves {
         self.is_over_samples() || self.span().is_some_and(|(low, high)| low > 0.0 && high >= 8.0 * low)
     }
 
-    /// Whether n is what varies, so that there is a law to fit.
+    /// Returns whether n varies, so that there is a law to fit.
     pub fn is_over_samples(&self) -> bool {
         self.axis == SAMPLES
     }
@@ -227,7 +227,7 @@ impl LearningCurves {
         Some((*places.first()?, *places.last()?))
     }
 
-    /// What the fits say, and what they do not.
+    /// Returns sentences on what the fits show and what they do not.
     pub fn sentence(&self, kind: ErrorKind, window: (f64, f64)) -> String {
         if !self.is_over_samples() {
             return format!("No exponent: what varies here is {}, not n.", self.axis);
@@ -295,8 +295,8 @@ impl LearningCurves {
         text.replace('-', "−")
     }
 
-    /// Whether the kernel of a network that saw n₀ samples is as good as the network at the largest n that both have: behind is a mean
-    /// gap of more than twice its standard error over seeds.
+    /// Compares the kernel of a network trained on n₀ samples with the network at the largest n that both have: the kernel is
+    /// behind if the mean gap exceeds twice its standard error over seeds.
     fn catching_up(&self, kind: ErrorKind) -> Option<String> {
         let curve = |learner| self.curves.iter().find(|curve| curve.learner == learner);
         let (constant, network) = (curve(Learner::KernelConstant)?, curve(Learner::Network)?);

@@ -1,29 +1,29 @@
-//! Whether something that a lesson waits for has come, by what was measured and by nothing else.
+//! Decides from the measurements alone whether an event that a lesson waits for has happened.
 //!
-//! Guarantees: spike and dip are those of [`crate::math::spike`], looked at once the stretch in which they are looked for is over,
-//! so that the figure told afterwards is the one of the tables; what cannot come any more is said, with the reason.
+//! Guarantees: spike and dip are those of [`crate::math::spike`], evaluated only after their window has passed, so that the
+//! figure shown is the one in the tables; an event that can no longer happen is reported with the reason.
 
 use super::outcome::{RUN_FIGURES, SWITCH_FIGURES, Switch};
 use crate::math::spike::{DIP_EPOCHS, SPIKE_EPOCHS};
 use crate::run::{Ending, History, RunState};
 use crate::spec::LessonCondition;
 
-/// How it stands with something awaited.
+/// The state of an awaited event.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Milestone {
     NotYet,
     Come,
-    /// It cannot come any more: why, as a sentence without its full stop.
+    /// It can no longer happen; the reason is a sentence without its full stop.
     Never(String),
 }
 
-/// From this multiple of its background on a velocity is called a spike; without a shift it is less.
+/// A velocity of at least this multiple of its background is called a spike; without a task shift it stays below.
 const LEAST_SPIKE: f64 = 3.0;
-/// λ_max must fall below this part of itself to be called a dip.
+/// λ_max must fall below this fraction of itself for a dip.
 const LEAST_DIP: f64 = 0.98;
 
 impl History {
-    /// How it stands with something that a run may do. What happens elsewhere has not been seen here.
+    /// Returns the state of an event that a run can produce; other events stay open here.
     pub fn sight(&self, awaited: LessonCondition) -> Milestone {
         let (Some(now), begun) = (self.rows().last().map(|row| row.epoch), self.tasks().len()) else {
             return self.open(awaited.is_nothing());
@@ -70,7 +70,7 @@ impl History {
         }
     }
 
-    /// Come, or still to come unless the run has ended.
+    /// Returns that the event happened, or that it is still possible unless the run has ended.
     fn open(&self, come: bool) -> Milestone {
         match self.state() {
             _ if come => Milestone::Come,
@@ -79,7 +79,7 @@ impl History {
         }
     }
 
-    /// What this switch did, from 1, once so many epochs after it (or all that there will be) have been seen.
+    /// Returns the effect of a switch (from 1), once this many epochs after it, or all that there will be, have passed.
     fn settled(&self, place: usize, now: f64, epochs: f64) -> Option<Switch> {
         let &(_, switch, end) = self.switches().get(place.checked_sub(1)?)?;
         let over = matches!(self.state(), RunState::Ended(_)) || end.is_finite();
@@ -87,7 +87,7 @@ impl History {
         seen.then(|| self.outcome(place - 1)).flatten()
     }
 
-    /// A figure by its name in the tables of a study: of the first switch, or of the whole run.
+    /// Returns a figure by its name in the tables of a study: of the first switch, or of the whole run.
     pub fn figure(&self, name: &str) -> Option<f64> {
         if let Some(place) = SWITCH_FIGURES.iter().position(|known| *known == name) {
             return self.outcome(0)?.figures()[place];
@@ -97,7 +97,7 @@ impl History {
     }
 }
 
-/// Why this is no dip, if it is none.
+/// Returns the reason why this is not a dip, if it is not one.
 fn fallen(switch: &Switch) -> Option<Milestone> {
     match switch.dip {
         Some(dip) if dip.depth < LEAST_DIP => None,

@@ -1,4 +1,4 @@
-//! What is computed from what runs report: the figures of a switch, milestones, comparisons of studies, learning curves, power laws,
+//! Analyses what runs report: the figures of a switch, milestones, comparisons of studies, learning curves, power laws,
 //! distances between kernels of a run, residuals along a kernel's eigenvectors, comparisons of two moments.
 
 pub mod comparison;

@@ -1,4 +1,4 @@
-//! What two kernels of one run have in common and what not.
+//! Compares the kernels of one run at two moments.
 //!
 //! Guarantees: a comparison belongs to the moments and rows that it names; the last few decompositions are kept, so that a change
 //! of one moment costs one decomposition.
@@ -36,7 +36,7 @@ impl Moment {
     }
 }
 
-/// Two kernels against one another; A is what B is measured by.
+/// The comparison of two kernels; A is the reference for B.
 #[derive(Clone, Debug)]
 pub struct MomentComparison {
     pub moments: [Moment; 2],
@@ -54,7 +54,7 @@ pub struct MomentComparison {
     /// ⟨uᵢ, wⱼ⟩² of the first so many eigenvectors, row-major: a row for each u of A.
     pub vectors: usize,
     pub overlaps: Vec<f64>,
-    /// Of how many eigenvectors the two numbers below are.
+    /// The number of eigenvectors that span the subspaces of the two numbers below.
     pub leading: usize,
     /// The mean cos² of the principal angles between their spans, and the largest of these angles in radians.
     pub shared: f64,
@@ -76,7 +76,7 @@ impl MomentComparison {
 /// A kernel with its eigenvectors.
 type Solved = (Gram, Arc<Modes>);
 
-/// Compares moments of a run, and remembers the decompositions of the last few.
+/// Compares moments of a run, and caches the decompositions of the last few.
 #[derive(Default)]
 pub struct MomentComparer {
     /// By rows and step, the newest first.

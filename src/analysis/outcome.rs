@@ -1,26 +1,26 @@
-//! What a run has shown, in the figures that a summary prints and a study compares. Definitions: [`crate::math`].
+//! Computes the figures of a run that a summary prints and a study compares. Definitions: [`crate::math`].
 
 use crate::math::forgetting::{average_accuracy, backward_transfer};
 use crate::math::spike::{Dip, Spike};
 use crate::run::{Block, Ending, History, Metric, Predictor, Row, RunState};
 use crate::spec::jaccard;
 
-/// What one switch did, on the probes of the task that ended.
+/// The effect of one switch on the probes of the task that ended.
 #[derive(Clone, Copy, Debug)]
 pub struct Switch {
     /// Numbers of the task that ended and of the one that began.
     pub tasks: (usize, usize),
     pub epoch: f64,
-    /// Of the velocity.
+    /// The spike of the velocity.
     pub spike: Option<Spike>,
-    /// Of the velocity as an angle.
+    /// The spike of the velocity as an angle.
     pub angle: Option<Spike>,
-    /// Of λ_max.
+    /// The dip of λ_max.
     pub dip: Option<Dip>,
     /// Accuracy over all logits on the task that ended: at the switch, and at the end of the next task (none if that was
     /// broken off).
     pub accuracy: (Option<f64>, Option<f64>),
-    /// The second one among the task's own classes.
+    /// The accuracy at the end of the next task, among the task's own classes.
     pub masked: Option<f64>,
     /// Similarity of the task that began to the one trained first: |D₀ ∩ D_i| / |D₀ ∪ D_i| over their classes (Jaccard), as a
     /// summary of *Reactivation* has it; `None` where the classes are not known.
@@ -59,7 +59,7 @@ pub const RUN_FIGURES: [&str; 9] = [
 ];
 
 impl Switch {
-    /// The figures by the names of [`SWITCH_FIGURES`]; `None` where one cannot be told.
+    /// Returns the figures by the names of [`SWITCH_FIGURES`]; `None` where one is undefined.
     pub fn figures(&self) -> [Option<f64>; SWITCH_FIGURES.len()] {
         let (spike, dip) = (self.spike, self.dip);
         [
@@ -106,7 +106,7 @@ impl History {
         })
     }
 
-    /// What the first switch did, in half a line; without one, what the kernel did.
+    /// Summarises the effect of the first switch in half a line; without a switch, the change of the kernel.
     pub fn headline(&self) -> String {
         if let RunState::Ended(Ending::Diverged { step, .. }) = self.state() {
             return format!("diverged at step {step}");
@@ -168,7 +168,7 @@ impl History {
         let task = self.tasks().get(place)?.task;
         match self.tasks().get(place + 1) {
             Some(next) => self.rows().iter().find(|row| row.step == next.step && row.task == task),
-            // A task that was broken off has no end.
+            // A task that was cut short has no end.
             None if matches!(self.state(), RunState::Ended(ending) if !matches!(ending, Ending::Finished { .. })) => {
                 None
             }
@@ -177,7 +177,7 @@ impl History {
     }
 }
 
-/// Two digits that count.
+/// Formats a number with two significant digits.
 fn short(value: f64) -> String {
     if value >= 0.01 { format!("{value:.3}") } else { format!("{value:.1e}").replace('-', "−") }
 }

@@ -1,7 +1,7 @@
-//! The figures of a whole run that follow a power law of the width, if the theory is right: what each is called, its unit and its
-//! definition, once for the window and the figures. Their values are those of [`crate::analysis::outcome::RUN_FIGURES`].
+//! Declares, once for window and figures, the name, unit and definition of each figure of a run that theory predicts to follow
+//! a power law of the width. Their values are those of [`crate::analysis::outcome::RUN_FIGURES`].
 
-/// One of them.
+/// One figure of a run that may follow a power law.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Law {
     /// Its name in `study.csv`.
@@ -12,7 +12,7 @@ pub struct Law {
     pub words: &'static str,
 }
 
-/// All of them, in the order in which they are shown.
+/// All such figures, in the order in which they are shown.
 pub static LAWS: [Law; 5] = [
     Law {
         figure: "kernel_error",

@@ -1,7 +1,7 @@
-//! The residual along the eigenvectors of a run's first kernel, over time.
+//! Computes the residual along the eigenvectors of a run's first kernel over time.
 //!
-//! The eigenvectors are computed once; what is known of snapshots that are still wanted is kept, so that a run that goes on costs
-//! one projection at a time.
+//! The eigenvectors are computed once, and the projections of snapshots that are still in use are kept, so that a new snapshot
+//! costs one projection.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,7 +10,7 @@ use crate::math::Gram;
 use crate::math::modes::Modes;
 use crate::run::{History, RunInfo, Snapshot};
 
-/// ‖vᵢᵀ(f − y)‖² of each mode at each snapshot that tells of its outputs.
+/// ‖vᵢᵀ(f − y)‖² of each mode at each snapshot that holds its outputs.
 #[derive(Clone, Debug, Default)]
 pub struct Residuals {
     /// λᵢ of the first kernel, descending.
@@ -22,7 +22,7 @@ pub struct Residuals {
 }
 
 impl Residuals {
-    /// (epoch, share of its energy at the first snapshot that is left) of a mode by rank from 0; nothing of one that had none.
+    /// Returns (epoch, energy over that at the first snapshot) of a mode by rank from 0; nothing for a mode that had none.
     pub fn left(&self, rank: usize) -> Vec<(f64, f64)> {
         let of = |energies: &Vec<f64>| energies.get(rank).copied().unwrap_or(0.0);
         let first = self.energies.first().map_or(0.0, of);
@@ -33,7 +33,7 @@ impl Residuals {
     }
 }
 
-/// What the residuals of a run are computed from.
+/// The inputs from which the residuals of a run are computed.
 pub struct Outputs {
     /// Class of each probe.
     labels: Arc<[usize]>,
@@ -61,8 +61,8 @@ fn with_outputs(history: &History) -> impl Iterator<Item = &Arc<Snapshot>> {
     history.snapshots().iter().filter(|snapshot| snapshot.outputs.is_some())
 }
 
-/// The rate of training as a static kernel sees it, where training is full-batch gradient descent on exactly the probes; else
-/// which of these assumptions fails.
+/// Returns the learning rate for the dynamics of a static kernel, where training is full-batch gradient descent on exactly the
+/// probes; else the assumption that fails.
 pub fn static_kernel_rate(info: &RunInfo) -> Result<f64, &'static str> {
     let spec = &info.spec;
     let images = info.tasks.first().map_or(0, |task| task.train_images);
@@ -85,7 +85,7 @@ pub fn static_kernel_rate(info: &RunInfo) -> Result<f64, &'static str> {
     }
 }
 
-/// Computes the residuals of a run again and again while the run goes on, each time only what is new in it.
+/// Computes the residuals of a run repeatedly while the run continues, each time only the new snapshots.
 #[derive(Default)]
 pub struct GrowingResiduals {
     modes: Option<Modes>,
@@ -132,7 +132,7 @@ pub fn modes_of(snapshot: &Snapshot) -> Result<Modes, String> {
     Modes::of(&gram)
 }
 
-/// Of f − y: with y one-hot, or these numbers.
+/// Returns the energies of f − y along the modes, with y one-hot or these numbers.
 fn energies(modes: &Modes, snapshot: &Snapshot, labels: &[usize], numbers: Option<&[f32]>) -> Result<Vec<f64>, String> {
     let outputs = snapshot.outputs.as_ref().map_or(&[][..], |outputs| &outputs.network);
     let count = outputs.len() / labels.len().max(1);

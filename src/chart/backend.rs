@@ -1,4 +1,4 @@
-//! Where a figure is drawn: an SVG text, or pixels that become a PNG. One drawing code serves both.
+//! Provides the surfaces a figure is drawn on: an SVG text, or pixels that become a PNG. The same drawing code serves both.
 //!
 //! The pixels are drawn at twice the size and halved: `plotters` does not smooth thick lines. Texts are measured with the
 //! fonts that the window has too, so a figure looks the same on a machine without any font.
@@ -13,7 +13,7 @@ use plotters::coord::Shift;
 use plotters::prelude::{BitMapBackend, DrawingArea, DrawingBackend, IntoDrawingArea as _, SVGBackend, WHITE};
 use plotters::style::FontStyle;
 
-/// Something that can be drawn on, and how large a unit of the figure is on it.
+/// A drawing surface, and the size of a unit of the figure on it.
 pub(crate) trait Backend: DrawingBackend {
     /// Pixels per unit.
     const UNIT: i32;

@@ -1,4 +1,4 @@
-//! What each figure shows: panels of curves over time, as plain data. How they are drawn is in [`crate::chart::drawing`].
+//! Builds the contents of each figure as plain data: panels of curves over time. [`crate::chart::drawing`] draws them.
 
 use super::number_format::{change, times};
 use super::palette::{ALL_TASKS, task_colour};
@@ -72,7 +72,7 @@ pub(crate) struct Mark {
     pub(crate) above: bool,
 }
 
-/// How far values lie apart at the points of a curve.
+/// The spread of values at the points of a curve.
 #[derive(Clone, Debug)]
 pub(crate) struct Spread {
     pub(crate) colour: [u8; 3],
@@ -82,7 +82,7 @@ pub(crate) struct Spread {
     pub(crate) points: Vec<(f64, [f64; 3])>,
 }
 
-/// What lies along the horizontal axis of all panels of a figure.
+/// The horizontal axis that all panels of a figure share.
 #[derive(Clone, Debug)]
 pub(crate) struct Across {
     pub(crate) x: Scale,
@@ -255,7 +255,7 @@ fn loss(history: &History) -> Panel {
     Panel { title: "Test loss of each task, and training loss", y: "mean loss", log: true, curves, ..Panel::default() }
 }
 
-/// How many of the largest eigenvalues are drawn.
+/// The number of largest eigenvalues drawn.
 const EIGENVALUES: usize = 16;
 
 fn eigenvalues(history: &History) -> Panel {

@@ -1,7 +1,7 @@
-//! How far the kernel is from itself at every other time: S(t, t′) between all snapshots, on the probes of each task.
+//! Draws the distance S(t, t′) between the kernels of all snapshots, on the probes of each task.
 //!
-//! Dark is near. A kernel that turns evenly fades away from the diagonal; one that a switch wakes up shows dark blocks, a
-//! task each.
+//! Dark is near. A kernel that changes evenly fades away from the diagonal; one that changes fast at switches shows dark
+//! blocks, one for each task.
 
 use std::ops::Range;
 
@@ -16,7 +16,7 @@ use crate::math::Gram;
 use crate::math::distance::{Centring, distances};
 use crate::run::History;
 
-/// Tasks whose probes are shown, beside all probes together: then the columns are full.
+/// The most tasks whose probes are shown besides all probes together: the columns are then full.
 const MAX_TASKS: usize = COLUMNS as usize - 1;
 /// Snapshots at most, and values of all their kernels together: all pairs of more would take longer than a figure may.
 const MAX_SNAPSHOTS: usize = 256;
@@ -70,7 +70,7 @@ fn blocks(history: &History) -> Vec<(String, Range<usize>)> {
     found
 }
 
-/// Which snapshots are shown: all, or every n-th.
+/// Returns the snapshots that are shown: all, or every n-th.
 fn shown(history: &History) -> Vec<usize> {
     let count = history.snapshots().len();
     let each = history.snapshots().last().map_or(1, |snapshot| snapshot.gram.len().max(1));

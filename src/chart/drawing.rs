@@ -1,5 +1,5 @@
-//! Draws panels of curves over the epochs, or over a study's axis: task bands behind, switch lines, curves, how far runs lie
-//! apart, the numbers at spikes and dips.
+//! Draws panels of curves over the epochs, or over a study's axis: task bands in the background, switch lines, curves, the
+//! spread of runs, and the numbers at spikes and dips.
 
 use plotters::prelude::{
     ChartBuilder, Circle, DashedLineSeries, ErrorBar, LineSeries, PathElement, Polygon, Rectangle, Text, TextStyle,
@@ -45,7 +45,7 @@ pub(crate) fn draw<B: Backend>(root: &Area<B>, panels: &[Panel], across: &Across
     Ok(())
 }
 
-/// What a panel's y axis has to show: all values, and room for the words at its marks.
+/// Returns the range of a panel's y axis: all values, and room for the texts at its marks.
 fn up(panel: &Panel) -> Scale {
     let spread = panel.spreads.iter().flat_map(|spread| spread.points.iter().flat_map(|point| point.1));
     let curves = panel.curves.iter().flat_map(|curve| curve.points.iter().map(|point| point.1));
@@ -83,7 +83,7 @@ impl Sides {
     }
 }
 
-/// How wide a text may turn out that is so wide in our font: who shows an SVG takes a font of their own.
+/// Returns the greatest width a text of this width in our font may take: an SVG viewer substitutes its own font.
 fn wide<B: Backend>(measured: u32) -> i32 {
     (measured as f32 * B::OTHER_FONTS).ceil() as i32
 }
@@ -213,8 +213,8 @@ fn draw_panel<B: Backend>(area: &Area<B>, panel: &Panel, across: &Across, y: Sca
     Ok(())
 }
 
-/// The legend, at the right of the title's line: in full, else by its last words (the numbers of the tasks), else, where even
-/// these do not fit, none: the bands have the colours too.
+/// The legend at the right of the title's line: in full, else its last words (the numbers of the tasks), else, where even
+/// these do not fit, none, because the bands show the colours too.
 fn draw_legend<B: Backend>(area: &Area<B>, panel: &Panel) -> Drawn<B> {
     let unit = B::UNIT;
     let style = text::<B>(LABEL, INK, HPos::Left, VPos::Center);

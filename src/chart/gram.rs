@@ -1,4 +1,4 @@
-//! The Gram before and after each switch and what changed between the two, as heat maps on common colour scales.
+//! Draws the Gram before and after each switch, and their difference, as heat maps on common colour scales.
 
 use plotters::prelude::{PathElement, Rectangle};
 use plotters::style::text_anchor::{HPos, VPos};
@@ -10,18 +10,18 @@ use super::palette::task_colour;
 use super::scale::{Scale, plain};
 use crate::run::{Block, History, Metric};
 
-/// Units: a heat map's side, the space about it, and what the colour bars take.
+/// Sizes in units: the side of a heat map, the space around it, and the width of the colour bars.
 pub(crate) const SIDE: i32 = 280;
 pub(crate) const GAP: i32 = 24;
 pub(crate) const HEAD: i32 = 62;
 pub(crate) const BARS: i32 = 96;
 pub(crate) const COLUMNS: i32 = 3;
-/// More switches than this are not drawn: a page is full.
+/// The most switches drawn: a page is then full.
 const MAX_SWITCHES: usize = 3;
 /// Steps of the colour scale: neighbours of one colour become one rectangle, which keeps an SVG small.
 const SHADES: f64 = 64.0;
 
-/// How a number becomes a colour.
+/// The map from numbers to colours.
 #[derive(Clone, Copy)]
 pub(crate) enum Map {
     /// Viridis, from the smallest to the largest value (0 included).
@@ -58,7 +58,7 @@ pub(crate) struct Picture {
     pub(crate) values: Vec<f64>,
 }
 
-/// Before, after, and the difference, a row for each switch; of a single kernel this alone.
+/// Returns before, after and difference, a row for each switch; a single kernel gives only itself.
 fn pictures(history: &History) -> Vec<Vec<Picture>> {
     let picture = |epoch: f64, what: &str| {
         let snapshot = history.snapshot_at(epoch)?;
@@ -91,7 +91,7 @@ fn pictures(history: &History) -> Vec<Vec<Picture>> {
     picture(0.0, "First").zip(picture(last, "Last")).map(triple).into_iter().collect()
 }
 
-/// Heat maps beside each other: of a single kernel there is one.
+/// Returns the number of heat maps in a row: one for a single kernel.
 fn columns(history: &History) -> i32 {
     if history.rows().len() == 1 { 1 } else { COLUMNS }
 }

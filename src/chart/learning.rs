@@ -1,6 +1,6 @@
-//! The figure of a study of learners: both test errors against n with their power laws, and the local slopes.
+//! Draws the figure of a learning experiment: both test errors against n with their power laws, and the local slopes.
 //!
-//! What is drawn is a [`LearningCurves`], which the window shows too; here it only gets its titles and colours.
+//! The data is a [`LearningCurves`], which the window shows too; this file adds only titles and colours.
 
 use super::curves::{Across, Curve, Dots, End, Panel, Spread};
 use super::palette::{ALL_TASKS, Ink, task_colour, value_colour};

@@ -1,4 +1,4 @@
-//! Figures for a paper or a slide, drawn from the same record and with the same definitions as the window.
+//! Draws figures for a paper or a slide from the same record and with the same definitions as the window.
 //!
 //! Guarantees: every figure can be drawn from any record, also an empty one; no system font is needed; nothing is drawn that is
 //! not in the record. Spikes and dips are those of [`History`], not computed again here.
@@ -29,7 +29,7 @@ use crate::storage::{
     format::{atomic, disk},
 };
 
-/// Why a figure could not be made; each prints as one sentence.
+/// The reasons why a figure could not be made; each prints as one sentence.
 #[derive(Debug, Error)]
 pub enum FigureError {
     #[error("cannot draw the figure {0}: {1}")]
@@ -60,7 +60,7 @@ pub fn files(history: &History, folder: &Path, format: Format) -> Vec<PathBuf> {
     figures.map(|figure| folder.join(figure.file_name(format))).collect()
 }
 
-/// Draws all figures that this run has into a folder, which is made if need be; returns their paths.
+/// Draws all figures of a run into a folder, which is created if needed; returns their paths.
 pub fn write_all(history: &History, folder: &Path, format: Format) -> Result<Vec<PathBuf>, FigureError> {
     disk::make_folder(folder).map_err(|err| FolderError::write(folder, err))?;
     let write = |figure: Figure| {
@@ -72,7 +72,7 @@ pub fn write_all(history: &History, folder: &Path, format: Format) -> Result<Vec
     Figure::ALL.into_iter().filter(|figure| figure.is_of(history)).map(write).collect()
 }
 
-/// Draws the figures of a study into a folder, which is made if need be; returns their paths.
+/// Draws the figures of a study into a folder, which is created if needed; returns their paths.
 pub fn write_study(study: &StudyFolder, folder: &Path, format: Format) -> Result<Vec<PathBuf>, FigureError> {
     disk::make_folder(folder).map_err(|err| FolderError::write(folder, err))?;
     let write = |(name, panels, across): (String, Vec<curves::Panel>, curves::Across)| {

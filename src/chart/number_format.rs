@@ -1,7 +1,7 @@
-//! Numbers as people read them, where window and figures must agree: no zeros that say nothing, factors, changes.
+//! Formats numbers alike in the window and the figures: without trailing zeros, as factors, as changes.
 
-/// A number without the zeros behind its last digit: `3.00` is 3, `1.50e6` is 1.5e6 and `300` stays; nothing is below 0 that
-/// has only zeros.
+/// Removes the trailing zeros of a decimal: `3.00` becomes 3, `1.50e6` becomes 1.5e6 and `300` stays; a number of only zeros
+/// has no minus sign.
 pub fn without_zeros(number: &str) -> String {
     let (mantissa, exponent) = number.find('e').map_or((number, ""), |place| number.split_at(place));
     let mantissa = if mantissa.contains('.') { mantissa.trim_end_matches('0').trim_end_matches('.') } else { mantissa };
@@ -9,7 +9,7 @@ pub fn without_zeros(number: &str) -> String {
     format!("{mantissa}{exponent}")
 }
 
-/// A factor: two digits that count, or all of them before the point; 3.0 was measured to a tenth, and is not written 3.
+/// Formats a factor with two significant digits, or all before the point; 3.0 keeps its zero, as it was measured to a tenth.
 pub fn times(ratio: f64) -> String {
     let text = match ratio {
         9.95..999_500.0 => format!("{ratio:.0}"),
@@ -22,7 +22,7 @@ pub fn times(ratio: f64) -> String {
     text.replace('-', "−")
 }
 
-/// A change by this factor: 0.85 is −15 %. It has a decimal where it would else be none.
+/// Formats the change by a factor: 0.85 is −15 %. A change that would round to none has a decimal.
 pub fn change(factor: f64) -> String {
     let percent = 100.0 * (factor - 1.0);
     if !percent.is_finite() {

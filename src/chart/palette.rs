@@ -1,7 +1,7 @@
-//! The colours of the tasks, once for the window and the figures.
+//! Declares the colours of tasks, series and runs, once for the window and the figures.
 //!
-//! Okabe and Ito's set, which people with any common colour blindness can tell apart; black is kept for what belongs to no
-//! task, and yellow, which is lost on white, comes last.
+//! Tasks use Okabe and Ito's set, which people with any common colour blindness can distinguish; black is reserved for
+//! quantities of no single task, and yellow, which is hard to see on white, comes last.
 
 use crate::analysis::{Curve, LearningCurves};
 use crate::spec::Learner;
@@ -14,7 +14,7 @@ pub fn task_colour(number: usize) -> [u8; 3] {
     TASKS[number.wrapping_sub(1) % TASKS.len()]
 }
 
-/// What is about all tasks at once.
+/// The colour of quantities over all tasks.
 pub const ALL_TASKS: [u8; 3] = [0, 0, 0];
 
 /// The colour of the n-th (from 0) of so many values of an axis, from a map that is ordered in grey too. On a dark ground
@@ -27,13 +27,13 @@ pub fn value_colour(place: usize, count: usize, dark: bool) -> [u8; 3] {
 }
 
 /// The task whose colour the n-th (from 0) series of runs has, and whether its line is broken: after six colours they start again
-/// with broken lines, so that a dozen can be told apart. Yellow is left out.
+/// with broken lines, so that a dozen can be distinguished. Yellow is left out.
 pub fn series_ink(place: usize) -> (usize, bool) {
     (place % 6 + 1, place % 12 >= 6)
 }
 
 /// Colours of runs that lie over one another, on a light ground and on a dark one: Paul Tol's "muted" and "light" sets, which
-/// people with any common colour blindness can tell apart, and which are not those of the tasks.
+/// people with any common colour blindness can distinguish, and which are not those of the tasks.
 const RUNS: [[[u8; 3]; 8]; 2] = [
     [
         [204, 102, 119],

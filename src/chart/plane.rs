@@ -1,5 +1,5 @@
-//! The kernel of points of the plane: over the angle on the circle, before and after training and for all runs of a study; its
-//! principal components on the disk.
+//! Draws the kernel on points of the plane: over the angle on the circle, before and after training and for all runs of a
+//! study; and its principal components on the disk.
 
 use std::f64::consts::PI;
 

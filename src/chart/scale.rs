@@ -1,7 +1,7 @@
-//! Axes: which range, where the ticks are and what stands beside them.
+//! Computes the range, the ticks and the tick labels of an axis.
 //!
-//! Whatever the values are, the range is finite, not empty, and has between two and about ten ticks; a value outside is drawn at
-//! the edge.
+//! Guarantees: for any values the range is finite, not empty, and has between two and about ten ticks; a value outside is drawn
+//! at the edge.
 
 use std::ops::Range;
 
@@ -21,7 +21,7 @@ pub(crate) struct Scale {
     style: Style,
 }
 
-/// How the ticks are written: all of them alike.
+/// The number format that all ticks share.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Style {
     Decimals(usize),
@@ -159,7 +159,7 @@ impl ValueFormatter<f64> for Scale {
     }
 }
 
-/// The multiples of this step from `low` to `high`, and how they are written so that no two look the same.
+/// Returns the multiples of this step from `low` to `high`, and a format in which no two look the same.
 fn steps(low: f64, high: f64, step: f64) -> (Vec<f64>, Style) {
     let first = (low / step).ceil();
     let ticks = (0..20).map(|place| (first + f64::from(place)) * step).take_while(|&tick| tick <= high + 1e-9 * step);
@@ -174,14 +174,14 @@ fn steps(low: f64, high: f64, step: f64) -> (Vec<f64>, Style) {
     (ticks, style)
 }
 
-/// A number with all its digits, without those that only the computer's arithmetic has put there.
+/// Formats a number with all its digits except those that only rounding errors produced.
 fn exact(value: f64) -> String {
     let decimals = (11.0 - value.abs().log10().floor()).clamp(0.0, 15.0) as usize;
     let text = if is_short(value) { format!("{value:.decimals$}") } else { format!("{value:.11e}") };
     without_zeros(&text)
 }
 
-/// A number as people write it: plain while it is short, else with a power of ten.
+/// Formats a number in plain notation while that is short, else with a power of ten.
 pub(crate) fn plain(value: f64, decimals: Option<usize>) -> String {
     let magnitude = value.abs();
     let text = if value == 0.0 {

@@ -1,7 +1,7 @@
-//! The figures of a study: what each run's first switch did, against the axis; what whole runs did, with the power laws; and the
-//! curves of all runs, aligned at that switch. A figure of which no run has anything to show is not made.
+//! Draws the figures of a study: the effect of each run's first switch against the axis; the figures of whole runs with their
+//! power laws; and the curves of all runs, aligned at that switch. A figure for which no run has data is not made.
 //!
-//! What is drawn is a [`Comparison`], which the window shows too; here it only gets its titles and colours.
+//! The data is a [`Comparison`], which the window shows too; this file adds only titles and colours.
 
 use std::sync::Arc;
 

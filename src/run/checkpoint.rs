@@ -1,12 +1,12 @@
-//! A run between two steps, kept so that other futures can go on from it.
+//! Declares the saved state of a run between two steps, from which forks continue.
 
 use std::any::Any;
 use std::sync::Arc;
 
 use crate::spec::{Change, Effect, Spec};
 
-/// A run between two steps. A run that goes on from it tells the same numbers, bit for bit, as one of the same spec that was
-/// trained from the start.
+/// The state of a run between two steps. A run resumed from it reports the same numbers, bit for bit, as one of the same spec
+/// that was trained from the start.
 #[derive(Clone, Debug)]
 pub struct Checkpoint {
     /// Steps done, and the epoch: fractional, cumulative over tasks.
@@ -14,7 +14,7 @@ pub struct Checkpoint {
     pub epoch: f64,
     /// Number of the task being trained.
     pub task: usize,
-    /// Whether this task's row of this step was told before the state was kept.
+    /// Whether this task's row of this step was reported before the state was saved.
     pub measured: bool,
     /// With all changes: those that have happened, and then those still to come.
     pub spec: Spec,
@@ -25,7 +25,7 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// The spec of a future in which this is changed here, before anything that was planned.
+    /// Returns the spec of a fork that makes this change here, before all planned changes.
     pub fn future(&self, changes: impl IntoIterator<Item = Effect>) -> Spec {
         let mut spec = self.spec.clone();
         let here = |effect| Change { step: self.step, task: Some(self.task), place: None, effect };

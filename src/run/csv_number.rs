@@ -1,7 +1,7 @@
-//! How a number stands in a cell of a table: for `#[serde(with = "csv_number")]`.
+//! Reads and writes a number in a table cell, for `#[serde(with = "csv_number")]`.
 //!
-//! Guarantees: reading a number gives the same bits as were written; a missing number is an empty cell, and what is no finite
-//! number is missing.
+//! Guarantees: reading a number gives the same bits as were written; a missing number is an empty cell, and a number that is
+//! not finite counts as missing.
 
 use serde::{Deserialize as _, Deserializer, Serializer};
 

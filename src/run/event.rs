@@ -1,7 +1,7 @@
-//! What a run tells the world: plain data, no tensor, nothing of threads or windows.
+//! Declares the events that a run reports: plain data, without tensors, threads or windows.
 //!
-//! The window, the run folder and the tests are fed by the same stream, so they cannot disagree. The order of events is
-//! the order in which things happened; none may be dropped. A missing number is `None` (an empty cell in the file), never NaN.
+//! The window, the run folder and the tests read the same stream, so they cannot disagree. Events come in the order in
+//! which things happened; none may be dropped. A missing number is `None` (an empty cell in the file), never NaN.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ use super::prediction::{Outputs, Prediction};
 use super::tensor_gram::TensorGram;
 use crate::spec::{Change, KnownSettings, Spec};
 
-/// One thing that happened.
+/// One report of a run.
 #[derive(Clone, Debug)]
 pub enum Event {
     /// The first event of every run.
@@ -29,29 +29,29 @@ pub enum Event {
     Snapshot(Arc<Snapshot>),
     /// The infinite-width kernel Θ̊ on the probes, row-major [n, n], where the network has one; once, before the first snapshot.
     Limit(Arc<[f64]>),
-    /// What one step did to images of earlier tasks.
+    /// The effect of one step on images of earlier tasks.
     Ledger(Arc<Ledger>),
     /// A live change took effect before this step; it is in the spec that a saved run carries.
     Changed { step: u64, epoch: f64, change: Change },
     /// The kernel one lag before the next snapshot, where none was taken: without it that velocity could not be computed again.
     Partner(Arc<Partner>),
-    /// The state of the run was kept, as asked; it goes on.
+    /// The state of the run was saved on request; the run continues.
     Forked(Arc<Checkpoint>),
-    /// Something the user should know; training goes on.
+    /// A warning for the user; training continues.
     Warning { step: u64, epoch: f64, message: String },
-    /// The run goes on on another device, in words as in [`Origin::Trained`]; a warning before has said why.
+    /// The run continues on another device, described as in [`Origin::Trained`]; a preceding warning gives the reason.
     Moved(String),
-    /// Training stands still, as asked.
+    /// Training has paused on request.
     Paused { step: u64 },
-    /// Training goes on.
+    /// Training continues.
     Resumed { step: u64 },
     /// The weights, at a switch and at the end.
     Weights(Arc<Weights>),
-    /// The last event of every run: says why.
+    /// The last event of every run, with the reason for its end.
     Ended(Ending),
 }
 
-/// What is fixed for the whole run.
+/// The facts that are fixed for the whole run.
 #[derive(Clone, Debug)]
 pub struct RunInfo {
     pub spec: Spec,
@@ -60,7 +60,7 @@ pub struct RunInfo {
     pub class_names: Vec<String>,
     /// The probe images in Gram order: by task, then class.
     pub probes: Vec<Probe>,
-    /// What the one output is to say of each probe, where the outputs say a number; else empty.
+    /// The target of the one output on each probe, where the output is a number; else empty.
     pub probe_values: Arc<[f32]>,
     /// Shape of one image: channels (1 or 3), height, width.
     pub image: [usize; 3],
@@ -72,12 +72,12 @@ pub struct RunInfo {
     pub planned_steps: u64,
 }
 
-/// Where the kernels of a record come from.
+/// The origin of the kernels of a record.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Origin {
     /// From a run of Kernelscope, trained here or read from its folder.
     Trained {
-        /// In words: which, and after a colon or in brackets, why.
+        /// The device in words and, after a colon or in brackets, the reason for it.
         device: String,
     },
     /// From an archive that another program wrote: there are no settings, weights or images.
@@ -85,7 +85,7 @@ pub enum Origin {
 }
 
 impl Origin {
-    /// In a few words: the device, where there was one of ours.
+    /// Describes the origin in a few words: the device, for a run of Kernelscope.
     pub fn words(&self) -> &str {
         match self {
             Self::Trained { device } => device,
@@ -138,7 +138,7 @@ pub struct TaskStart {
     pub epoch: f64,
 }
 
-/// How training goes.
+/// The progress of training.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Progress {
     /// Steps done so far, and the epoch: fractional, cumulative over tasks.
@@ -152,7 +152,7 @@ pub struct Progress {
     pub upcoming: Vec<usize>,
     /// Of training alone, kernels and pace left out.
     pub steps_per_second: f64,
-    /// Share of the trainer's working time that it stood still for kernels and snapshots, 0 to 1.
+    /// Share of the trainer's working time spent waiting for kernels and snapshots, 0 to 1.
     pub kernel_share: f64,
 }
 
@@ -162,18 +162,18 @@ pub struct Snapshot {
     pub row: Row,
     /// Trace-reduced kernel of all probes, row-major [n, n], symmetrised in f64.
     pub gram: Arc<[f64]>,
-    /// Those of each parameter tensor, in the order of the forward pass; they sum to the whole. None where they were not kept
-    /// apart or would be too large to carry, and in a record that was read from a folder.
+    /// The kernels of each parameter tensor, in the order of the forward pass; they sum to the whole. Empty where they were not
+    /// kept separately or would be too large to carry, and in a record that was read from a folder.
     pub tensors: Arc<[TensorGram]>,
     /// Eigenvalues of the whole, ascending, unclamped.
     pub eigenvalues: Vec<f64>,
     /// The same for each task's own block, in order of task number.
     pub block_eigenvalues: Vec<Vec<f64>>,
-    /// What the network says of the probes; none in a folder of an older version.
+    /// The network's outputs on the probes; absent in a folder of an older version.
     pub outputs: Option<Arc<Outputs>>,
 }
 
-/// A kernel that is no snapshot, but where the lag of one begins.
+/// A kernel that is not a snapshot itself but at which the lag of one begins.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Partner {
     pub step: u64,
@@ -195,7 +195,7 @@ impl Snapshot {
     }
 }
 
-/// What is measured at one step, without the matrices.
+/// The measurements at one step, without the matrices.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Row {
     /// Steps done before it was taken.
@@ -210,18 +210,18 @@ pub struct Row {
     pub blocks: Vec<BlockMetrics>,
     /// One per task in order of number.
     pub accuracy: Vec<Accuracy>,
-    /// What static kernels would have the network do; empty where nobody asked.
+    /// The predictions of static kernels; empty where none were requested.
     pub predictions: Vec<Prediction>,
-    /// What each layer contributes to each task's block: by task, then in the order of the forward pass. Empty where the
-    /// layers' kernels were not kept apart.
+    /// The contribution of each layer to each task's block: by task, then in the order of the forward pass. Empty where the
+    /// layers' kernels were not kept separately.
     pub layers: Arc<[LayerMetrics]>,
-    /// The same of each parameter tensor.
+    /// The contribution of each parameter tensor, likewise.
     pub tensors: Arc<[TensorMetrics]>,
     /// Each pair of tasks, once.
     pub cross: Arc<[CrossMetrics]>,
-    /// The kernels of the first task's logits and of all others, by task; empty where there are not both.
+    /// The kernels of the first task's logits and of all others, by task; empty unless both sets exist.
     pub logits: Arc<[LogitMetrics]>,
-    /// The optimiser's kernel, block by block as `blocks`; empty where nobody asked or it is not defined yet.
+    /// The optimiser's kernel, block by block as `blocks`; empty where it was not requested or is not defined yet.
     pub optimiser: Arc<[OptimiserMetrics]>,
     /// Mean batch loss since the last snapshot.
     pub train_loss: Option<f64>,
@@ -233,7 +233,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// When it was taken, and nothing that was measured.
+    /// Creates a row that holds its time and no measurements.
     pub fn bare(step: u64, epoch: f64, task: usize) -> Self {
         Self {
             step,
@@ -271,15 +271,15 @@ impl Row {
     }
 }
 
-/// Seconds that one snapshot took, in parts; a part that nobody took the time of is missing. Training stands still for some of
-/// them; the others pass beside it.
+/// The seconds that one snapshot took, in parts; a part that was not timed is missing. Training waits for some parts; the
+/// others run beside it.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct SnapshotCost {
-    /// The kernel itself: forward and backward passes and products. Training stands still.
+    /// The kernel itself: forward and backward passes and products. Training waits.
     pub kernel_seconds: Option<f64>,
-    /// Outputs on the test and probe images, and the way the weights went. Training stands still.
+    /// Outputs on the test and probe images, and the displacement of the weights. Training waits.
     pub evaluation_seconds: Option<f64>,
-    /// Until the analyst, who was behind, could take it. Training stands still.
+    /// The wait until the analysis thread, when behind, could take the snapshot. Training waits.
     pub waiting_seconds: Option<f64>,
     /// Eigenvalues, beside training.
     pub eigen_seconds: Option<f64>,
@@ -288,7 +288,7 @@ pub struct SnapshotCost {
 }
 
 impl SnapshotCost {
-    /// Seconds that training stood still.
+    /// Returns the seconds that training waited.
     pub fn held_up(&self) -> f64 {
         [self.kernel_seconds, self.evaluation_seconds, self.waiting_seconds].iter().flatten().sum()
     }
@@ -299,7 +299,7 @@ impl SnapshotCost {
     }
 }
 
-/// Whose probes a row is about; in tables `all` or the number of the task.
+/// The probes that a row is about: in tables `all` or the number of the task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "&str")]
 pub enum Block {
@@ -335,7 +335,7 @@ impl TryFrom<&str> for Block {
     }
 }
 
-/// How well one task is known, on its test images: a line of `accuracy.csv`.
+/// The accuracy on one task's test images: a row of `accuracy.csv`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Accuracy {
     /// Number of the task.
@@ -359,7 +359,7 @@ pub struct Accuracy {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Weights {
     pub step: u64,
-    /// What else decides the function that they are the parameters of.
+    /// The other facts that determine the function with these parameters.
     pub network: KnownSettings,
     pub tensors: Vec<NamedTensor>,
 }
@@ -372,7 +372,7 @@ pub struct NamedTensor {
     pub values: Vec<f32>,
 }
 
-/// Why a run ended.
+/// The reason why a run ended.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Ending {
     /// All tasks were trained.
@@ -399,11 +399,11 @@ impl Ending {
 
 /// Takes the events of a run, in order.
 pub trait Sink {
-    /// Takes one event; `Err` when nobody listens any more, and the run should end.
+    /// Takes one event; `Err` when the receiver is gone and the run should end.
     fn emit(&mut self, event: Event) -> Result<(), Closed>;
 }
 
-/// Nobody listens any more.
+/// The error of a sink whose receiver is gone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Closed;
 

@@ -1,8 +1,8 @@
-//! What has been seen of a run so far, in bounded memory.
+//! Keeps the events of a run so far in bounded memory.
 //!
-//! Guarantees: rows, losses and snapshots each have a ceiling, in number or in bytes. When one is reached, every other old entry goes, but never
-//! one within an epoch of a switch, nor the first or the last: the past grows coarser, its events do not vanish. A live run
-//! and one read from a folder fill the same record, so the views cannot tell them apart.
+//! Guarantees: rows, losses and snapshots each have a ceiling, in number or in bytes. When one is reached, every other old
+//! entry is dropped, but never the first, the last, or one within an epoch of a switch: the past grows coarser and keeps its
+//! switches. A live run and one read from a folder fill the same record, so the views treat both alike.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ use super::printable::harmless;
 use crate::math::spike::{Dip, Spike, dip, spike};
 use crate::spec::{Change, Effect, RECORD_BYTES, ROW_BYTES, Spec};
 
-/// Where a run stands, as confirmed by the worker.
+/// The state of a run, as confirmed by the worker.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum RunState {
     /// Nothing has arrived yet.
@@ -32,7 +32,7 @@ pub struct Note {
     pub warning: bool,
 }
 
-/// One run as seen so far. A copy shares the matrices.
+/// The record of one run so far. A clone shares the matrices.
 #[derive(Clone, Debug)]
 pub struct History {
     info: Option<Arc<RunInfo>>,
@@ -61,7 +61,7 @@ impl Default for History {
 }
 
 impl History {
-    /// A record that keeps at most so many bytes of Grams and so many rows.
+    /// Creates a record that keeps at most this many bytes of Grams and this many rows.
     pub fn new(max_bytes: u64, max_rows: usize) -> Self {
         Self {
             info: None,
@@ -130,7 +130,7 @@ impl History {
                 }
                 self.ledgers.push(ledger);
             }
-            // Only folders keep it; and who asked for a fork takes it from the stream.
+            // Only folders store it; a fork reads it from the stream.
             Event::Partner(_) | Event::Forked(_) => {}
             Event::Paused { .. } => self.state = RunState::Paused,
             Event::Resumed { .. } => self.state = RunState::Running,
@@ -212,7 +212,7 @@ impl History {
         self.weights.as_ref()
     }
 
-    /// Grows with every event: a view that has drawn this revision need not be computed again.
+    /// Returns a number that grows with every event: a view drawn at this revision is still current.
     pub fn revision(&self) -> u64 {
         self.revision
     }
@@ -222,19 +222,19 @@ impl History {
         self.snapshot_bytes
     }
 
-    /// Whether its time is counted in steps: of kernels from elsewhere that have no epochs, the steps stand for them.
+    /// Returns whether time is counted in steps: imported kernels without epochs use the step in place of the epoch.
     pub fn counts_steps(&self) -> bool {
         let is_imported = self.info.as_ref().is_some_and(|info| info.is_imported());
         is_imported && self.rows.last().is_some_and(|row| row.epoch == row.step as f64)
     }
 
-    /// Steps of an epoch of the first task, as its rows have it; none before a step was measured.
+    /// Returns the steps per epoch of the first task, derived from its rows; `None` before a step was measured.
     pub fn steps_per_epoch(&self) -> Option<u64> {
         let row = self.rows.iter().find(|row| row.epoch > 0.0)?;
         Some((row.step as f64 / row.epoch).round().max(1.0) as u64)
     }
 
-    /// The same record where a step is at this time; without losses, of which only the epoch is known.
+    /// Returns the same record with each step placed at the given time; without losses, for which only the epoch is known.
     #[must_use]
     pub fn retimed(&self, time: impl Fn(u64) -> f64) -> Self {
         let mut same = Self { losses: Vec::new(), ..self.clone() };
@@ -273,19 +273,19 @@ impl History {
         epochs.windows(2).enumerate().map(|(place, pair)| (pair[0], pair[1], end(place))).collect()
     }
 
-    /// The spike of the velocity of this block at each switch; `None` where it cannot be told yet.
+    /// Returns the velocity spike of this block at each switch; `None` where it is not yet defined.
     pub fn spikes(&self, block: Block, metric: Metric) -> Vec<Option<Spike>> {
         let velocity = self.series(block, metric);
         self.switches().iter().map(|&(start, switch, end)| spike(&velocity, start, switch, end)).collect()
     }
 
-    /// The dip of λ_max of this block at each switch; `None` where it cannot be told yet.
+    /// Returns the dip of λ_max of this block at each switch; `None` where it is not yet defined.
     pub fn dips(&self, block: Block) -> Vec<Option<Dip>> {
         let lambda_max = self.series(block, Metric::LambdaMax);
         self.switches().iter().map(|&(_, switch, end)| dip(&lambda_max, switch, end)).collect()
     }
 
-    /// Takes the metrics of a step whose Gram is not there: a run folder may have lost it.
+    /// Records the metrics of a step whose Gram is missing: a run folder may have lost it.
     pub fn push_row(&mut self, row: Row) {
         self.revision += 1;
         self.row_bytes += row.bytes();
@@ -297,7 +297,7 @@ impl History {
         }
     }
 
-    /// Gives the snapshot of this step its Gram, which was left on disk; an empty one takes it away again.
+    /// Sets the Gram of this step's snapshot, once it is read from disk; an empty Gram removes it again.
     pub fn set_gram(&mut self, step: u64, gram: Arc<[f64]>) {
         let place = self.snapshots.partition_point(|snapshot| snapshot.row.step < step);
         let Some(snapshot) = self.snapshots.get_mut(place).filter(|snapshot| snapshot.row.step == step) else { return };
@@ -318,7 +318,7 @@ impl History {
         }
     }
 
-    /// A task ended at this step, perhaps before the plan said so: its last row is the reference of the next task.
+    /// Marks the end of a task at this step, possibly earlier than planned: its last row is the reference of the next task.
     fn mark_switch(&mut self, step: u64) {
         if let Some(row) = self.rows.last_mut().filter(|row| row.step == step) {
             row.at_switch = true;
@@ -375,7 +375,7 @@ fn thin_losses(losses: &mut Vec<(f64, f64)>) {
     }
 }
 
-/// A change in words.
+/// Describes a change in words.
 pub fn describe(change: &Change) -> String {
     match &change.effect {
         Effect::Rate(rate) => format!("Learning rate set to {rate}"),

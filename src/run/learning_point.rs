@@ -1,4 +1,4 @@
-//! What one learner made of so many samples: a row of `points.csv`.
+//! Declares the result of one learner on n samples: a row of `points.csv`.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,7 +12,7 @@ pub struct Point {
     pub epoch: Option<f64>,
     /// Samples that it learnt from.
     pub samples: usize,
-    /// Mean square error on the test samples over their mean square: 1 is what saying 0 gives.
+    /// Mean square error on the test samples over their mean square: 1 is what predicting 0 gives.
     #[serde(with = "or_nan")]
     pub mse: Option<f64>,
     /// Share of test samples in the wrong class; of one output, of the wrong sign.
@@ -21,14 +21,14 @@ pub struct Point {
     /// As `mse`, on the samples that it learnt from.
     #[serde(with = "or_nan")]
     pub train_mse: Option<f64>,
-    /// As `mse`, on the samples that it chose by.
+    /// As `mse`, on the validation samples.
     #[serde(with = "or_nan")]
     pub validation_mse: Option<f64>,
     /// Which kernel the regression used: that of its one output, the full one, or the trace over outputs in its place.
     pub kernel: Option<Reduced>,
     /// Ridge over the mean of the kernel's diagonal.
     pub ridge: Option<f64>,
-    /// What was added to the diagonal besides, in the same unit, because rounding had left it indefinite.
+    /// The jitter added to the diagonal, in the same unit, because rounding had left the kernel indefinite.
     pub jitter: Option<f64>,
     pub condition: Option<f64>,
     /// max|K − Kᵀ|/max|K| before it was symmetrised.
@@ -90,7 +90,7 @@ impl Point {
         }
     }
 
-    /// The settings with which the live laboratory trains this very network: at the rate that was chosen, to the step that was.
+    /// Returns the settings with which the live laboratory trains this network: to the chosen step at the chosen rate.
     pub fn opened_as(&self, spec: &Spec) -> Spec {
         let mut opened = spec.clone();
         if let (Some(rate), Some(stopped)) = (self.rate, self.stopped.filter(|epochs| *epochs > 0.0)) {
@@ -107,7 +107,7 @@ impl Point {
     }
 }
 
-/// What a kernel is predicted to make of any number of samples, from its eigenvalues and the target's coefficients alone.
+/// The learning curve predicted for a kernel from its eigenvalues and the target's coefficients alone.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InstantCurve {
     pub learner: Learner,
@@ -117,7 +117,7 @@ pub struct InstantCurve {
     pub spectrum: Vec<(f64, f64)>,
 }
 
-/// How an error stands in `points.csv`, where one that is missing has always been NaN and not an empty cell.
+/// Converts an error to and from a cell of `points.csv`, where a missing one has always been NaN and not an empty cell.
 mod or_nan {
     use serde::{Deserialize as _, Deserializer, Serializer};
 

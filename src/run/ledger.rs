@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-/// What one step of training did to images of earlier tasks.
+/// The effect of one training step on images of earlier tasks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Ledger {
     /// Steps done before it, and the epoch.
@@ -22,7 +22,7 @@ pub struct OldImage {
     /// Its place among the probes, and its class.
     pub probe: usize,
     pub label: usize,
-    /// Its own output, and what that is to be: the logit of its class and 1, or the one output and its number.
+    /// Its own output and that output's target: the logit of its class and 1, or the one output and its number.
     pub own: usize,
     pub target: f64,
     /// By how much each image of the batch moves its own output, to first order.

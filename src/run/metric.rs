@@ -1,7 +1,7 @@
-//! The columns of `metrics.csv`, each declared once: what it is, what it is called, and where its value is kept.
+//! Declares each column of `metrics.csv` once: its description, its name, and the field that holds its value.
 //!
-//! The file, the figures and the window all go through this declaration, so a column cannot mean two things. A new one is a line
-//! in it, and the place where it is computed; what is shown on screen besides, the views say.
+//! The file, the figures and the window all use this declaration, so a column cannot mean two things. A new column needs a line
+//! here and the code that computes it; the views decide what is shown on screen.
 
 use super::event::{Block, Row};
 
@@ -152,7 +152,7 @@ pub fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
 }
 
-/// What a column can hold.
+/// A type that a column can hold.
 trait Quantity {
     const IS_COUNT: bool;
 

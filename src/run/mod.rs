@@ -1,4 +1,4 @@
-//! What a run reports: its events, the bounded history of them, and the columns of its tables.
+//! Declares what a run reports: its events, their bounded history, and the columns of its tables.
 
 mod checkpoint;
 pub(crate) mod csv_number;

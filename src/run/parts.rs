@@ -1,6 +1,6 @@
-//! What is told of the parts of a kernel: its layers and tensors, the blocks between tasks, the sets of logits. Plain numbers.
+//! Declares what is measured on parts of a kernel: layers, tensors, blocks between tasks and sets of logits. Plain numbers.
 //!
-//! Each type is a line of the table of its name in a run folder: its fields are the columns, after those that say when it was.
+//! Each type is a row of the table of its name in a run folder: its fields are the columns after those for step and epoch.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -15,10 +15,10 @@ use crate::math::Gram;
 /// The part Θ_ℓ of one layer in the kernel of one task's probes; Σ_ℓ Θ_ℓ is the kernel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LayerMetrics {
-    /// Whose probes, by number.
+    /// Number of the task whose probes the kernel is on.
     #[serde(rename = "block")]
     pub task: usize,
-    /// As its tensors are named: `fc1`.
+    /// The prefix of its tensors' names: `fc1`.
     pub layer: Arc<str>,
     /// As those of [`crate::run::BlockMetrics`], of Θ_ℓ alone.
     #[serde(default, with = "csv_number")]
@@ -35,7 +35,7 @@ pub struct LayerMetrics {
 /// The part Θ_W of one parameter tensor in the kernel of one task's probes; Σ_W Θ_W is the kernel.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct TensorMetrics {
-    /// Whose probes, by number.
+    /// Number of the task whose probes the kernel is on.
     #[serde(rename = "block")]
     pub task: usize,
     /// As in weights files: `fc1.weight`.
@@ -80,7 +80,7 @@ impl CrossMetrics {
     }
 }
 
-/// Which logits a kernel is of.
+/// The set of logits over which a kernel is reduced.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Logits {
@@ -93,7 +93,7 @@ pub enum Logits {
 /// The kernel (1/|set|) Σ_{c in set} Θ_cc of a set of logits, on one task's probes.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct LogitMetrics {
-    /// Whose probes, by number.
+    /// Number of the task whose probes the kernel is on.
     #[serde(rename = "block")]
     pub task: usize,
     pub logits: Logits,

@@ -1,4 +1,4 @@
-//! Where the probes of a run lie, when they are points of the plane: the kernel can then be drawn over them.
+//! Locates the probes of a run that are points of the plane, so that the kernel can be drawn over them.
 
 use std::f64::consts::PI;
 
@@ -19,7 +19,7 @@ impl RunInfo {
 /// γ in (−π, π] from one point of the circle to another.
 pub fn angle_between(from: Point, to: Point) -> f64 {
     let turn = to[1].atan2(to[0]) - from[1].atan2(from[0]);
-    // To the half-open interval: a half turn is π and not −π, whatever rounding makes of it.
+    // The interval is half-open: a half turn is π and never −π, despite rounding.
     let turn = turn.rem_euclid(2.0 * PI);
     if turn > PI + 1e-12 { turn - 2.0 * PI } else { turn }
 }

@@ -1,4 +1,4 @@
-//! What static kernels would have the network do, as far as it is told: accuracies and the gap to the network.
+//! Declares the predictions of static kernels for a network: accuracies, and the gap to the network itself.
 
 use std::sync::Arc;
 
@@ -7,20 +7,20 @@ use serde::{Deserialize, Serialize};
 use super::csv_number;
 use super::event::Accuracy;
 
-/// Who says what a static kernel would do.
+/// The static kernel that a prediction comes from, and how it is trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Predictor {
     /// The network linearised at initialisation, trained with the network's own steps.
     LinearisedStart,
-    /// The same, linearised at the last switch.
+    /// The network linearised at the last switch, trained likewise.
     LinearisedSwitch,
     /// Kernel regression with the kernel at initialisation: the mean squared error at t = ∞.
     RegressionStart,
-    /// The same with the kernel at the last switch.
+    /// Kernel regression with the kernel at the last switch.
     RegressionSwitch,
     /// Training with the infinite-width kernel, from the network's own start.
     Infinite,
-    /// The network linearised anew now and then: its kernel moves in steps.
+    /// The network linearised anew at intervals: its kernel is piecewise constant.
     Piecewise,
     /// Kernel regression with the infinite-width kernel.
     RegressionInfinite,
@@ -37,7 +37,7 @@ impl Predictor {
         Self::RegressionInfinite,
     ];
 
-    /// In `predictions.csv`.
+    /// Returns its name in `predictions.csv`.
     pub fn name(self) -> &'static str {
         match self {
             Self::LinearisedStart => "linearised-start",
@@ -50,7 +50,7 @@ impl Predictor {
         }
     }
 
-    /// For people.
+    /// Returns its name for display.
     pub fn words(self) -> &'static str {
         match self {
             Self::LinearisedStart => "linearised at the start",
@@ -64,22 +64,22 @@ impl Predictor {
     }
 }
 
-/// Outputs on the probe images at one step, each row-major [n, C]: those that the loss sees.
+/// Outputs on the probe images at one step, each row-major [n, C], as they enter the loss.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Outputs {
     pub network: Arc<[f32]>,
-    /// What static kernels say of them.
+    /// The outputs that static kernels predict.
     pub predicted: Vec<(Predictor, Arc<[f32]>)>,
 }
 
 impl Outputs {
-    /// The arrays by their names in `kernels.npz`.
+    /// Returns the arrays by their names in `kernels.npz`.
     pub(crate) fn arrays(&self) -> Vec<(String, Arc<[f32]>)> {
         let predicted = self.predicted.iter().map(|(by, values)| (array_of(*by), Arc::clone(values)));
         std::iter::once((OUTPUTS.to_owned(), Arc::clone(&self.network))).chain(predicted).collect()
     }
 
-    /// From arrays by name; `None` where the network's own is missing.
+    /// Builds the outputs from arrays by name; `None` where the network's own array is missing.
     pub(crate) fn from_arrays(arrays: &[(String, Vec<f32>)]) -> Option<Self> {
         let named =
             |wanted: &str| arrays.iter().find(|(name, _)| name == wanted).map(|(_, values)| values.as_slice().into());
@@ -87,7 +87,7 @@ impl Outputs {
         Some(Self { network: named(OUTPUTS)?, predicted: Predictor::ALL.into_iter().filter_map(of).collect() })
     }
 
-    /// All names that there can be.
+    /// Returns every possible name.
     pub(crate) fn names() -> impl Iterator<Item = String> {
         std::iter::once(OUTPUTS.to_owned()).chain(Predictor::ALL.into_iter().map(array_of))
     }
@@ -99,7 +99,7 @@ fn array_of(by: Predictor) -> String {
     format!("{OUTPUTS}_{}", by.name().replace('-', "_"))
 }
 
-/// What a static kernel would have the network do on one task's test images: a line of `predictions.csv`.
+/// The prediction of a static kernel for one task's test images: a row of `predictions.csv`.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(into = "Line", try_from = "Line")]
 pub struct Prediction {

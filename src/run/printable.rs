@@ -1,12 +1,12 @@
-//! Makes names that come from files fit for a terminal, a window and a message.
+//! Makes names that come from files safe to show in a terminal, a window or a message.
 
 use std::fmt::Write as _;
 
 /// Letters of a foreign name that are shown at most.
 const MOST: usize = 100;
 
-/// A name or text from somebody else's file as it may be shown: no character controls a terminal or turns the direction of
-/// writing, and a long one is cut in its middle.
+/// Returns a name or text from a foreign file in a form that is safe to show: no character controls a terminal or changes
+/// the direction of writing, and a long text is cut in the middle.
 ///
 /// Control characters are written as Rust writes them (`\u{1b}`), so that two names that differ are shown to differ.
 pub fn printable(text: &str) -> String {
@@ -28,8 +28,8 @@ pub fn printable(text: &str) -> String {
     shown
 }
 
-/// A text that may have foreign names in it, as it may be shown: as [`printable`], but nothing is cut, and ends of lines and tabs
-/// are spaces.
+/// Returns a text that may contain foreign names in a form that is safe to show: like [`printable`], but uncut, and with
+/// spaces for line ends and tabs.
 pub fn harmless(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -42,7 +42,7 @@ pub fn harmless(text: &str) -> String {
     shown
 }
 
-/// Some names as a list, the first ones if there are many.
+/// Lists some names, only the first ones if there are many.
 pub fn printable_list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     const SHOWN: usize = 12;
     let names: Vec<&str> = names.into_iter().collect();

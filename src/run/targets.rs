@@ -1,16 +1,16 @@
-//! What the outputs on the probes of a run are to be, as far as its record tells.
+//! Derives the targets of a run's outputs on its probes from its record.
 
 use super::event::RunInfo;
 use crate::spec::Readout;
 
 impl RunInfo {
-    /// What the outputs say. (A record without names of its classes knows those of its probes.)
+    /// Returns the readout. (A record without class names takes the classes from its probes.)
     pub fn readout(&self) -> Readout {
         let seen = self.probes.iter().map(|probe| probe.label + 1).max().unwrap_or(0);
         self.spec.readout(self.class_names.len().max(seen))
     }
 
-    /// What an output on a probe is to be; `None` of a number that the record does not tell.
+    /// Returns the target of an output on a probe; `None` for a numeric target that the record lacks.
     pub fn target(&self, probe: usize, output: usize) -> Option<f32> {
         match self.readout() {
             Readout::Classes(_) => Some(f32::from(u8::from(self.probes.get(probe)?.label == output))),

@@ -1,6 +1,6 @@
-//! The Gram of one parameter tensor, small enough to be carried by every snapshot: one half of it, in f32.
+//! Stores the Gram of one parameter tensor as one triangle in f32, small enough for every snapshot to carry.
 //!
-//! Guarantee: an entry is the measured one rounded once; the matrix is symmetric because only one half is there.
+//! Guarantee: an entry is the measured one rounded once; the matrix is symmetric because only one triangle is stored.
 
 use std::sync::Arc;
 
@@ -21,7 +21,7 @@ impl TensorGram {
         Self { tensor, half }
     }
 
-    /// Row-major [n, n]; `None` when it is not of so many images.
+    /// Unpacks the row-major [n, n] matrix; `None` when the Gram is not of n images.
     pub fn unpack(&self, n: usize) -> Option<Vec<f64>> {
         if self.half.len() != n * (n + 1) / 2 {
             return None;

@@ -1,7 +1,7 @@
-//! The folder of one run of a study of learners: `run.toml`, `points.csv` with a row for each learner that is done, what kernels are
-//! predicted to do (`prediction.csv`, `spectrum.csv`), and, while it goes on, a shelf of finished blocks of kernels.
+//! Reads and writes the folder of one run of a learning experiment: `run.toml`, `points.csv` with a row for each finished
+//! learner, the predictions for kernels (`prediction.csv`, `spectrum.csv`) and, while it continues, a shelf of kernel blocks.
 //!
-//! Guarantees: a point is on disk before the next one is begun; what was cut off goes on from its points and its shelf, and only
+//! Guarantees: a point is on disk before the next one is begun; an interrupted run continues from its points and its shelf, only
 //! if the folder is that of the same run. Of a prediction the spectrum is written first: one whose curve is there is whole.
 
 use std::fs::{self, File};

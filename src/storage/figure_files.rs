@@ -1,11 +1,11 @@
-//! Which figures a run has, and the names of their files.
+//! Lists the figures of a run and the names of their files.
 
 use crate::run::{Block, History, Metric};
 
 /// The folder of a run's figures.
 pub const FOLDER: &str = "figures";
 
-/// What kind of file.
+/// The format of a figure's file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
     #[default]
@@ -40,7 +40,7 @@ pub enum Figure {
     Gram,
     /// The distance of the kernel from itself at every other time.
     Distances,
-    /// How far the weights moved, and how far the kernel turned for it.
+    /// The displacement of the weights, and the change of the kernel for it.
     Susceptibility,
     /// Of points of a circle: the kernel over the angle, before and after training.
     Circle,
@@ -84,8 +84,8 @@ impl Figure {
         format!("{}.{}", self.name(), format.extension())
     }
 
-    /// Whether this record has what the figure shows; of points of the plane only runs on them have, and kernels from elsewhere
-    /// only what can be told of kernels alone.
+    /// Returns whether this record has the data of the figure: figures over the plane need a run on points of the plane, and
+    /// imported kernels have only the figures that need kernels alone.
     pub fn is_of(self, history: &History) -> bool {
         let told = |metric| !history.series(Block::All, metric).is_empty();
         let is_imported = history.info().is_some_and(|info| info.is_imported());

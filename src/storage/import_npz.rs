@@ -1,8 +1,8 @@
-//! Kernels that another program has measured: an `.npz` archive with `gram` [T, n, n], as `numpy.savez` writes it, becomes the
-//! record of a run that was never trained here.
+//! Imports kernels that another program has measured: an `.npz` archive with `gram` [T, n, n], as `numpy.savez` writes it,
+//! becomes the record of a run that was not trained here.
 //!
-//! Guarantees: nothing is guessed about what is not in the archive; whatever does not fit is refused in one sentence that names
-//! the array; a matrix that is not symmetric is shown as it is, and said to be so. Grams are read one at a time.
+//! Guarantees: facts that are not in the archive are never guessed; an array that does not fit is refused in one sentence that
+//! names it; a matrix that is not symmetric is shown as it is, with a warning. Grams are read one at a time.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -23,10 +23,10 @@ use crate::spec::{Spec, memory_available};
 const MOST_TASKS: usize = 64;
 /// Bytes of Grams that are kept where only the rows are wanted.
 const FEW_GRAMS: u64 = 16 << 20;
-/// Above this share of the largest entry a Gram is said not to be symmetric; products in 32 bits stay below it.
+/// The asymmetry, over the largest entry, above which a Gram is reported as not symmetric; 32-bit products stay below it.
 const ASYMMETRIC: f64 = 1e-4;
 
-/// Reads an archive and measures its kernels; `tell` hears how many of how many are done, and ends it by `false`.
+/// Reads an archive and measures its kernels; `tell` receives the numbers done and in all, and cancels by returning `false`.
 ///
 /// # Errors
 /// When it is no such archive, in one sentence.
@@ -35,7 +35,7 @@ pub fn load_kernels(path: &Path, tell: &mut dyn FnMut(usize, usize) -> bool) -> 
     read(path, History::default(), tell).map_err(|problem| format!("{name} cannot be opened: {problem}"))
 }
 
-/// The same with the row of every kernel, and of the kernels themselves only some.
+/// Reads an archive likewise, with the row of every kernel but only some of the kernels.
 ///
 /// # Errors
 /// When it is no such archive, in one sentence.
@@ -52,7 +52,7 @@ fn read(path: &Path, mut history: History, tell: &mut dyn FnMut(usize, usize) ->
     })?;
     let file = path.file_name().unwrap_or_default().to_string_lossy();
     let Choice { name, count, n, note } = Choice::of(&mut npz, &file, wanted.as_deref())?;
-    // Of one Gram there are a few copies while it is measured.
+    // Measuring a Gram holds a few copies of it.
     if (n as u64).saturating_mul(n as u64).saturating_mul(64) > memory_available() {
         return Err(format!("a kernel of {n} rows does not fit into this machine's memory; save fewer rows"));
     }
@@ -121,7 +121,7 @@ fn read(path: &Path, mut history: History, tell: &mut dyn FnMut(usize, usize) ->
     Ok(Loaded { history, warnings: about.notes })
 }
 
-/// What an archive says beside its kernels.
+/// The contents of an archive besides its kernels.
 struct About {
     steps: Vec<u64>,
     epochs: Vec<f64>,
@@ -189,7 +189,7 @@ impl About {
         Ok(Self { steps, epochs, tasks, labels, classes: classes.unwrap_or_default(), probes, lag, lags, notes })
     }
 
-    /// Over which steps velocities are taken.
+    /// Returns the steps over which velocities are taken.
     fn lag(&self, moments: &[Moment]) -> Lag {
         let own = self.lags.as_ref().and_then(|lags| lags.iter().max()).map(|&longest| Lag::Own(longest as u64));
         self.lag.map(Lag::Steps).or(own).unwrap_or_else(|| Lag::usual(moments))
@@ -233,7 +233,7 @@ impl About {
             steps_per_epoch: 1,
         };
         RunInfo {
-            // Nobody looks at the settings of what was not trained here.
+            // The settings of an imported record are never read.
             spec: Spec::default(),
             tasks: (1..=most).map(task).collect(),
             class_names: if self.labels.is_some() { self.classes.clone() } else { vec!["no class".to_owned()] },
@@ -301,7 +301,7 @@ fn numbered<T: Ord + ToString>(values: &[T]) -> Labels {
     (values.iter().map(|value| places[value]).collect(), different.iter().map(|value| value.to_string()).collect())
 }
 
-/// The Grams of a run at which lags begin though no row tells of them.
+/// Returns the Grams of a run at which lags begin although they have no rows.
 fn partners(npz: &mut NpzReader, n: usize) -> Result<Partners, String> {
     if !npz.has(PARTNER) {
         return Ok(Partners::new());
@@ -322,7 +322,7 @@ fn partners(npz: &mut NpzReader, n: usize) -> Result<Partners, String> {
 
 /// Whole numbers from 0.
 fn whole(name: &str, values: &[f64]) -> Result<Vec<usize>, String> {
-    // Up to here a float tells neighbours apart.
+    // Up to here a float represents every integer.
     let is_whole = |value: f64| value >= 0.0 && value.fract() == 0.0 && value < 9e15;
     match values.iter().position(|&value| !is_whole(value)) {
         Some(bad) => Err(format!("{name}[{bad}] is {}; a whole number from 0 was expected", values[bad])),

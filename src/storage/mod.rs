@@ -1,4 +1,4 @@
-//! What is on disk: run, study and experiment folders, autosave, and the readers of other programs' arrays and weights.
+//! Reads and writes files: run, study and experiment folders, autosave, and other programs' arrays and weights.
 
 pub mod autosave;
 mod experiment_folder;

@@ -1,7 +1,7 @@
-//! Where what belongs to the user and not to a run is kept: the log, crash reports, autosaved runs.
+//! Locates the folder for data of the user rather than of a run: the log, crash reports, autosaved runs.
 //!
-//! Guarantee: `KERNELSCOPE_STATE` names another folder, for tests and for a program on a stick; empty, it says that nothing
-//! is to be kept.
+//! Guarantee: `KERNELSCOPE_STATE` names another folder, for tests and for a portable installation; if it is empty, nothing is
+//! kept.
 
 use std::path::PathBuf;
 

@@ -1,7 +1,7 @@
-//! The small file in which a program keeps what it was like when it was closed.
+//! Reads and writes the small file in which a program keeps its state between sessions.
 //!
-//! Guarantees: reading tolerates whatever lies under the file's name; what could not be understood is put aside, not written
-//! over; writing leaves the old file or the new one.
+//! Guarantees: reading tolerates anything under the file's name; an unreadable file is put aside, not overwritten; writing
+//! leaves the old file or the new one.
 
 use std::fs;
 use std::io::{self, Write as _};

@@ -1,4 +1,4 @@
-//! What one run contributes to a comparison: its figures, and its curves around each switch. Worked out once, when it has ended.
+//! Computes a run's contribution to a comparison once, when it has ended: its figures, and its curves around each switch.
 
 use super::{BEFORE, Points};
 use crate::analysis::outcome::{RUN_FIGURES, SWITCH_FIGURES, Switch};
@@ -38,7 +38,7 @@ impl Quantity {
     }
 }
 
-/// What one run has shown.
+/// The results of one run.
 #[derive(Clone, Debug)]
 pub struct Findings {
     pub(crate) switches: Vec<Reaction>,
@@ -46,7 +46,7 @@ pub struct Findings {
     run: [Option<f64>; RUN_FIGURES.len()],
 }
 
-/// What one switch did.
+/// The effect of one switch.
 #[derive(Clone, Debug)]
 pub(crate) struct Reaction {
     figures: [Option<f64>; SWITCH_FIGURES.len()],
@@ -58,7 +58,7 @@ pub(crate) struct Reaction {
 }
 
 impl Findings {
-    /// Of a run that has finished. One that diverged shows what a rate does, not what a switch does; the table has it.
+    /// Returns the findings of a finished run. A run that diverged is left to the table: it shows the effect of a learning rate,
     pub fn of(history: &History) -> Option<Self> {
         if !matches!(history.state(), RunState::Ended(Ending::Finished { .. })) {
             return None;

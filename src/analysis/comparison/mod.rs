@@ -1,9 +1,9 @@
-//! The runs of a study side by side: what a switch did against the axis, what the whole run did, and all curves aligned at that
-//! switch; a curve, with its band, for each series of runs.
+//! Compares the runs of a study: the figures of a switch and of the whole run against the axis, and all curves aligned at that
+//! switch; each series of runs has a curve with its band.
 //!
-//! Guarantees: the figures on paper and the pictures in the window are made from this and from nothing else; what a run
-//! contributes is computed once, when it has ended. A mean over seeds goes with the smallest and the largest of them: with a
-//! handful of seeds nothing else can be said honestly. Nothing is drawn across a switch that was not measured there.
+//! Guarantees: the figure files and the views of the window use only this comparison; a run's contribution is computed once,
+//! when it has ended. A mean over seeds comes with the smallest and the largest value, because a handful of seeds supports no
+//! finer statistic. No curve is drawn across a switch where it was not measured.
 
 mod findings;
 
@@ -19,16 +19,16 @@ pub const BEFORE: f64 = 3.0;
 
 /// (time or place on the axis, value), in order.
 pub type Points = Vec<(f64, f64)>;
-/// The same with the smallest, the mean and the largest of several values.
+/// (time or place on the axis, smallest, mean and largest of several values), in order.
 pub type Spread = Vec<(f64, [f64; 3])>;
 
-/// How the values of an axis lie on it.
+/// The scale on which the values of an axis are placed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Spacing {
     Linear,
-    /// Where they span a decade, nearly.
+    /// For values that span at least about a decade.
     Log,
-    /// They have names and no size: the n-th lies at n.
+    /// For values with names and no size: the n-th lies at n.
     Names,
 }
 
@@ -37,7 +37,7 @@ pub enum Spacing {
 pub struct Value {
     /// As it stands in the run file.
     key: String,
-    /// For people.
+    /// The value as it is shown.
     pub text: String,
     /// Where it lies on the axis; an infinite width lies nowhere on it.
     pub at: f64,
@@ -55,12 +55,12 @@ pub struct Series {
 /// One figure against the axis, of one series.
 #[derive(Clone, Debug, Default)]
 pub struct Against {
-    /// Place of the value, seed, and the figure, where it can be told.
+    /// Place of the value, seed, and the figure where it is defined.
     pub runs: Vec<(usize, u64, f64)>,
-    /// Over the seeds for which it can be told, by where the value lies.
+    /// Smallest, mean and largest over the seeds for which it is defined, by place of the value.
     pub spread: Spread,
-    /// The means where it can be told of all runs: one over those runs alone in which something happened would say that it
-    /// happens.
+    /// The means where the figure is defined for all runs: a mean over only those runs in which an event happened would suggest
+    /// that it always happens.
     pub means: Points,
     /// Smallest, mean and largest at an infinite width, which has no place on the axis.
     pub beyond: Option<[f64; 3]>,
@@ -101,7 +101,7 @@ impl Comparison {
         if let Some(numbers) = numbers.filter(|numbers| numbers.iter().any(|number| number.is_finite())) {
             values.iter_mut().zip(&numbers).for_each(|(value, number)| value.at = *number);
             let (least, most) = ends(numbers.into_iter().filter(|number| number.is_finite()));
-            // More values may have joined later than those between which they lie.
+            // Values may have been added later than their neighbours on the axis.
             values.sort_by(|a, b| a.at.total_cmp(&b.at));
             spacing = if least > 0.0 && most >= 8.0 * least { Spacing::Log } else { Spacing::Linear };
         }

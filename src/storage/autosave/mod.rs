@@ -1,4 +1,4 @@
-//! Runs that are saved on their own while they go on, and what a killed program left of them.
+//! Saves runs automatically while they continue, and recovers those of a killed program.
 
 pub(crate) mod shelf;
 pub(crate) mod writer;

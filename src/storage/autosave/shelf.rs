@@ -1,7 +1,7 @@
-//! The folder of autosaved runs: room for the next one, and whether the last one was cut off.
+//! Manages the folder of autosaved runs: makes room for the next one, and finds out whether the last one was cut off.
 //!
-//! Guarantees: a folder is named after the time, in UTC, so that their order is that in which they began; one that another
-//! window writes is neither told of nor removed, nor is the one that is being offered.
+//! Guarantees: a folder is named after the time, in UTC, so that names sort by start; one that another window writes is
+//! neither listed nor removed, and the one on offer is not removed.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom};
@@ -59,7 +59,7 @@ impl Shelf {
         let named = |time: Timestamp| self.folder.join(format!("{}Z-{name}", time.strftime("%Y%m%d-%H%M%S%.3f")));
         let mut time = now;
         let mut path = named(time);
-        // Two at the same moment, perhaps of two windows: only a folder that was not there is ours.
+        // Two windows may start a run at the same moment: only a folder that did not exist before is ours.
         while path.exists()
             && let Ok(later) = time.checked_add(SignedDuration::from_millis(1))
         {
@@ -78,9 +78,9 @@ impl Shelf {
     }
 }
 
-/// What a run of no preset is called.
+/// The name of a run without a preset.
 const OWN: &str = "own";
-/// How the time in a folder's name is written, in UTC.
+/// The format of the time in a folder's name, in UTC.
 const TIME: &str = "%Y%m%d-%H%M%S%.f";
 
 /// The preset that a folder's name names, or that its settings were the user's own.

@@ -1,7 +1,7 @@
-//! Keeps the window's runs in folders while they go on, so that a kill takes the last second and not the run.
+//! Saves the window's runs to folders while they continue, so that a kill loses the last second and not the run.
 //!
-//! Guarantees: whoever tells of a run never waits, neither for a disk nor for this thread; what waits to be written takes
-//! bounded memory, and where the disk cannot keep up snapshots are missing and the folder says how many. A folder takes
+//! Guarantees: the sender of events never waits, neither for a disk nor for this thread; the queue of events takes bounded
+//! memory, and where the disk cannot keep up snapshots are dropped and the folder records how many. A folder takes
 //! bounded room: the Grams at most [`GRAMS`] bytes, by growing coarser, and the tables about [`TABLES`], after which no snapshot
 //! is added. The last [`KEPT`] runs stay; of older ones only files of our own names go. A run that ended, was replaced by
 //! another or whose window was closed has an ending in its folder, so that one without was cut off.
@@ -21,7 +21,7 @@ use crate::storage::run_folder::writer::{FolderError, RunFolder};
 
 pub use super::shelf::CutOff;
 
-/// Runs that stay, the one that goes on included.
+/// The number of runs kept, the current one included.
 pub(crate) const KEPT: usize = 3;
 /// Bytes that the Grams of a run may take.
 const GRAMS: u64 = 256 << 20;
@@ -37,7 +37,7 @@ const QUIET: Duration = Duration::from_millis(100);
 /// How often it looks how large the tables have become.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// Where runs are kept.
+/// The place where runs are kept.
 #[derive(Debug)]
 pub struct Autosave {
     shelf: Arc<Shelf>,
@@ -143,7 +143,7 @@ impl Saver {
                 log::warn!("the disk is too slow: this run is no longer autosaved");
                 self.outbox = None;
             }
-            // The thread has told why, if there was one.
+            // The thread, if it existed, has already reported the reason.
             Err(TrySendError::Disconnected(_)) => self.outbox = None,
         }
     }
@@ -158,7 +158,7 @@ impl Saver {
         self.trouble.try_recv().ok()
     }
 
-    /// The run is over for whoever told of it: what waits is written, and if the run has not ended itself, that it was stopped.
+    /// Ends the saving of a run: writes the queued events and, if the run has not ended by itself, that it was stopped.
     pub fn close(self) -> Closing {
         Closing(self.trouble.clone())
     }
@@ -196,7 +196,7 @@ struct Desk {
 }
 
 impl Desk {
-    /// Writes until the run has ended or nobody tells of it any more.
+    /// Writes until the run has ended or its sender is gone.
     fn keep(&self, shelf: &Shelf, spec: &Spec) -> Result<(), FolderError> {
         let (path, Opened { folder, .. }) = shelf.room(spec, jiff::Timestamp::now())?;
         let mut folder = folder.with_gram_bytes(GRAMS);
@@ -249,7 +249,7 @@ impl Desk {
     }
 }
 
-/// Says in the folder that nothing more comes.
+/// Records in the folder that its run is over.
 fn full(folder: &mut RunFolder, step: u64, epoch: f64) -> Result<(), FolderError> {
     let message = format!("These tables have {} MiB: no snapshot after this one is autosaved", TABLES >> 20);
     folder.take(&Event::Warning { step, epoch, message })

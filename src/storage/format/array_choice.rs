@@ -1,6 +1,6 @@
-//! Which array of an archive holds the kernels: `gram`, what this program's own commands write, or the one that is named.
+//! Chooses the array of an archive that holds the kernels: the named one, `gram`, or one that this program's commands write.
 //!
-//! Guarantees: nothing is guessed of names from elsewhere; that another array could have been meant is said.
+//! Guarantees: foreign names are never guessed; if another array could have been meant, a note says so.
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ pub(crate) struct Choice {
     /// Kernels, and rows of each.
     pub(crate) count: usize,
     pub(crate) n: usize,
-    /// That it was chosen, where that does not go without saying, and among which others.
+    /// A note on the choice and its alternatives, where it is not obvious.
     pub(crate) note: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Arrays that come from elsewhere and go elsewhere: `.npy` and `.npz` in, `.npz` out.
+//! Exchanges arrays with other programs: reads `.npy` and `.npz`, writes `.npz`.
 //!
 //! Guarantees: a place that cannot be written is refused before anything is computed for it, and nothing there is replaced
 //! unasked; an archive appears whole or not at all; whatever the bytes of an array are, reading them is an error and no
@@ -18,8 +18,8 @@ use crate::storage::run_folder::writer::FolderError;
 /// An array to be written: its name, its shape and its values in C order.
 pub type Named<'a> = (String, Vec<usize>, &'a [f64]);
 
-/// Says whether an archive or a table of metrics can be written at `path`; one of ours that is there is replaced where `overwrite` says so, and nothing else
-/// ever is.
+/// Checks that an archive or a table of metrics can be written at `path`; with `overwrite` an existing file of ours may be
+/// replaced, and no other file ever is.
 ///
 /// # Errors
 /// When something is there, or the folder cannot be written.
@@ -38,7 +38,7 @@ pub fn check_place(path: &Path, what: Output, overwrite: bool) -> Result<(), Fol
     atomic::check_folder(atomic::folder_of(&target)).map_err(|err| FolderError::write(path, err))
 }
 
-/// What a command writes into one file; with `--overwrite` it replaces a file of the same kind and no other.
+/// The kind of file that a command writes; with `--overwrite` it replaces a file of the same kind and no other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Output {
     /// An archive of kernels, as `gram` and `theory` write it.
@@ -124,7 +124,7 @@ pub fn read_singles(bytes: &[u8], name: &str) -> Result<Singles, String> {
     }
 }
 
-/// What is said of an array that is not floats in C order.
+/// The note on an array that is not floats in C order.
 fn read_as(header: &Header) -> Option<String> {
     let order = header.is_turned().then_some("Fortran order turned into C order");
     let name = header.type_name();
@@ -141,7 +141,7 @@ pub type Floats = (Vec<usize>, Vec<f64>);
 /// An archive of arrays, as `numpy.savez` and `numpy.savez_compressed` write it; or one array alone, as `numpy.save` does.
 pub struct Arrays {
     npz: NpzReader,
-    /// What a single array is called here.
+    /// The name that a single array gets here.
     alone: Option<String>,
     notes: Vec<String>,
 }

@@ -1,4 +1,4 @@
-//! Files that are either the old one or the new one, never half of one.
+//! Replaces files atomically: a reader finds the old file or the new one, never a part of one.
 //!
 //! Guarantees: a file is written under a temporary name beside its place and renamed when it is whole; a kill leaves the old
 //! one, and at worst a temporary file that [`sweep`] takes away. Without this a reader could meet half a spec. Only a regular
@@ -13,10 +13,10 @@ use std::time::Duration;
 use super::disk;
 use crate::storage::run_folder::writer::FolderError;
 
-/// What the names of our temporary files begin with.
+/// The prefix of the names of our temporary files.
 const PREFIX: &str = ".kernelscope-";
 const SUFFIX: &str = ".tmp";
-/// Where nobody holds a lock, a temporary file that was not written to for so long belongs to somebody who was killed.
+/// In an unlocked folder, a temporary file that was not written to for this long belongs to a killed process.
 const ABANDONED: Duration = Duration::from_secs(600);
 
 /// Writes a file as a whole: `fill` gets a buffered writer, and the file appears under its name once `fill` is done.
@@ -34,7 +34,7 @@ pub(crate) fn replace<T>(
     write().map_err(|source| FolderError::write(path, source))
 }
 
-/// The same, and the file is on the disk before the old one goes.
+/// Replaces a file likewise, but syncs the new one to disk before the old one is removed.
 pub(crate) fn replace_for_good<T>(
     path: &Path,
     fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<T>,
@@ -43,14 +43,14 @@ pub(crate) fn replace_for_good<T>(
         let made = fill(writer)?;
         writer.flush()?;
         match writer.get_ref().sync_all() {
-            // There are file systems that know no such thing.
+            // Some file systems do not support syncing.
             Err(err) if !matches!(err.kind(), io::ErrorKind::Unsupported | io::ErrorKind::InvalidInput) => Err(err),
             _ => Ok(made),
         }
     })
 }
 
-/// Where a file of this name is to be written: the place that a link leads to.
+/// Returns the path to which a file of this name is written: the target, for a link.
 ///
 /// # Errors
 /// When what is there is no regular file, or the link leads nowhere.
@@ -71,7 +71,7 @@ pub(crate) fn replaceable(path: &Path) -> io::Result<PathBuf> {
 }
 
 /// Writes a new file as a whole, `stem.ending`, into a folder that is made if need be; where a file has that name, `stem-2.ending`
-/// and so on: none is ever written over. Returns its path.
+/// and so on: no file is ever overwritten. Returns its path.
 pub fn write_new(
     folder: &Path,
     stem: &str,
@@ -159,7 +159,7 @@ pub(crate) fn sweep(folder: &Path) {
     sweep_old(folder, Duration::ZERO);
 }
 
-/// The same of files that were not written to for so long.
+/// Removes such files if they were not written to for this long.
 fn sweep_old(folder: &Path, idle: Duration) {
     let Ok(entries) = fs::read_dir(folder) else { return };
     let is_old = |entry: &fs::DirEntry| {
@@ -169,7 +169,7 @@ fn sweep_old(folder: &Path, idle: Duration) {
     let ours = entries.flatten().filter(|entry| is_temporary(&entry.file_name()) && is_old(entry));
     let paths: Vec<PathBuf> = ours.map(|entry| entry.path()).collect();
     for path in paths {
-        // A leftover that cannot be removed harms nobody.
+        // A leftover that cannot be removed does no harm.
         let _ = disk::remove(&path);
     }
 }

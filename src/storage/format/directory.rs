@@ -1,8 +1,8 @@
-//! The directory of a zip archive, and what its members hold: all that reading an .npz needs.
+//! Reads the directory and the members of a zip archive, as far as an .npz needs it.
 //!
-//! Guarantees: nothing is believed that the directory says. The bytes of every member lie within the file and in no other
-//! member's, no name is there twice, and no memory is asked for but by bytes that are there; of a compressed member no more comes
-//! out than its kind of packing can hold, and no more than numbers give. The checksum of what is read is compared. Own code,
+//! Guarantees: no claim of the directory is trusted. The bytes of every member lie within the file and overlap no other
+//! member's, no name occurs twice, and memory is allocated only for bytes that exist; a compressed member yields no more than
+//! its compression method can hold, and no more than measured numbers give. The checksum of all data read is compared. Own code,
 //! because the reader of the crate `zip` reserves memory by what a directory claims and searches the whole file for signatures.
 
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
@@ -21,7 +21,7 @@ const DEFLATE: u64 = 1032;
 /// What a member may unpack to however small it is, and how many times itself beyond that: measured numbers stay far below.
 const UNPACKED: (u64, u64) = (64 << 20, 100);
 
-/// Where an array lies in its archive.
+/// The location of an array in its archive.
 #[derive(Clone, Debug)]
 pub(crate) struct Member {
     /// Without the ending `.npy`.
@@ -107,7 +107,7 @@ impl Member {
 /// The bytes of a member as they come.
 pub(crate) struct Body<'a, R> {
     source: Source<'a, R>,
-    /// What the checksum must be, and what it is so far.
+    /// The expected checksum, and the one of the bytes so far.
     crc: Option<(u32, Crc)>,
     left: u64,
 }
@@ -172,7 +172,7 @@ fn damaged(what: &str) -> io::Error {
 /// Reads the directory of an archive of this length.
 ///
 /// # Errors
-/// When it is none, or one that lies; in words.
+/// A sentence when it is no directory or an inconsistent one.
 pub(crate) fn members<R: Read + Seek>(file: &mut R, length: u64) -> io::Result<Vec<Member>> {
     let Extent { from, to, shift, count } = extent(file, length)?;
     let bytes = read_at(file, from, to - from)?;
@@ -205,7 +205,7 @@ pub(crate) fn members<R: Read + Seek>(file: &mut R, length: u64) -> io::Result<V
     Ok(members)
 }
 
-/// Where the directory is.
+/// The location of the directory.
 struct Extent {
     from: u64,
     to: u64,

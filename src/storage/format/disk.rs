@@ -1,8 +1,8 @@
-//! The single writes of which every folder is made: make, create, append, rename, remove, and put on the disk for good.
+//! Provides the elementary writes behind every folder: make, create, append, rename, remove, and sync to disk.
 //!
-//! Guarantees: each of them goes through this file, so that a test can let any one fail, and all after it, which is what a kill
-//! and a full disk do ([`BrokenDisk`]); an error is told in our words, without the number and the temporary names that the
-//! system and the libraries put into theirs.
+//! Guarantees: every write goes through this file, so that a test can make any one and all later ones fail, as after a kill or
+//! on a full disk ([`BrokenDisk`]); error texts omit the numbers and temporary names that the system and the libraries put into
+//! theirs.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Write as _};
@@ -38,7 +38,7 @@ pub(crate) fn create(path: &Path) -> io::Result<File> {
     File::create(path)
 }
 
-/// Adds bytes to the end of an open file, whose path is told for the tests.
+/// Appends bytes to an open file; the tests need its path.
 pub(crate) fn append(file: &mut File, path: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Err(broken) = step(path) {
         // A disk that fills takes what fits.
@@ -66,26 +66,26 @@ pub(crate) fn remove(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Removes a folder if nothing is in it; somebody else's file is a reason to leave it.
+/// Removes a folder if it is empty; a foreign file keeps it.
 pub(crate) fn remove_empty(path: &Path) {
     if path.is_dir() && step(path).is_ok() {
         let _ = fs::remove_dir(path);
     }
 }
 
-/// Waits until what was written into a file is on the disk: there a disk that is full, or gone, says so at the latest.
+/// Waits until a file's contents are on the disk: a full or missing disk reports its error here at the latest.
 pub(crate) fn sync(path: &Path) -> io::Result<()> {
     step(path)?;
-    // Windows wants a file that may be written.
+    // Windows requires a writable file handle.
     let synced = OpenOptions::new().write(true).open(path)?.sync_all();
     match synced {
-        // There are file systems that know no such thing.
+        // Some file systems do not support syncing.
         Err(err) if matches!(err.kind(), ErrorKind::Unsupported | ErrorKind::InvalidInput) => Ok(()),
         other => other,
     }
 }
 
-/// The same of the names in a folder, where the system has it.
+/// Waits until the names in a folder are on the disk, where the system supports it.
 pub(crate) fn sync_folder(path: &Path) {
     if cfg!(unix)
         && let Ok(folder) = File::open(path)
@@ -95,7 +95,7 @@ pub(crate) fn sync_folder(path: &Path) {
     }
 }
 
-/// Says that a single write below this path is about to happen; an error where a test wants it to fail.
+/// Announces a write below this path; returns an error where a test makes it fail.
 pub(crate) fn step(path: &Path) -> io::Result<()> {
     if BROKEN.load(Ordering::Relaxed) == 0 {
         return Ok(());
@@ -118,7 +118,7 @@ struct Fault {
     tried: AtomicUsize,
 }
 
-/// Lets the single writes below a folder fail, as long as it lives: for tests of what a kill or a full disk leaves behind.
+/// Makes the writes below a folder fail until it is dropped, for tests of the state after a kill or on a full disk.
 #[derive(Debug)]
 pub struct BrokenDisk(Arc<Fault>);
 
@@ -144,7 +144,7 @@ impl Drop for BrokenDisk {
     }
 }
 
-/// What is wrong, in our words: part of a sentence that has named the file.
+/// Describes an error as part of a sentence that has named the file.
 pub fn words(err: &io::Error) -> String {
     let said = match err.kind() {
         ErrorKind::NotFound => "there is no such file or folder",

@@ -1,6 +1,6 @@
-//! Says of a file of arrays, before it is read, whether it fits into memory, and what it is if not what was wanted.
+//! Checks a file of arrays before it is read: whether it fits into memory, and what it is if it is not the expected format.
 //!
-//! Guarantee: no memory is asked for that this machine does not have.
+//! Guarantee: no memory is requested that this machine does not have.
 
 use std::io;
 
@@ -8,10 +8,10 @@ use super::npy::MAGIC;
 use super::npz::invalid;
 use crate::spec::memory_available;
 
-/// Below this nobody is asked how much memory is free.
+/// The size below which the free memory is not queried.
 const LITTLE: u64 = 16 << 20;
 
-/// Says whether so many bytes can still be allocated.
+/// Checks that this many bytes can still be allocated.
 ///
 /// # Errors
 /// When they cannot.
@@ -28,7 +28,7 @@ pub(crate) fn check_room(bytes: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// What a file is by its first bytes, and what to do with it where arrays or weights were expected; none where they tell nothing.
+/// Names a file's format by its first bytes, and the remedy where arrays or weights were expected; none if it is unknown.
 pub fn foreign(bytes: &[u8]) -> Option<&'static str> {
     const KNOWN: &[(&[u8], &str)] = &[
         (b"version https://git-lfs", "it is a Git LFS pointer and not the file itself: git lfs pull fetches that"),

@@ -1,12 +1,12 @@
-//! Which images an array of inputs is: channels, height and width by the shape alone, said in words so that the user can see
-//! what was understood; a shape that is plainly the other way round is refused.
+//! Infers channels, height and width of an array of inputs from its shape alone, and describes the result so that the user can
+//! check it; a shape in evidently another order is refused.
 
 use thiserror::Error;
 
 /// At most so many channels has an image as it is saved last-axis-first by others: grey, with alpha, RGB, RGBA.
 const FEW: usize = 4;
 
-/// Why a shape is no set of inputs.
+/// The reasons why a shape is not a set of inputs.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 pub enum LayoutError {
     #[error(
@@ -27,7 +27,7 @@ pub enum LayoutError {
     ImagesLast(Vec<usize>),
 }
 
-/// How an array of inputs is understood.
+/// The interpretation of an array of inputs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Layout {
     pub count: usize,

@@ -1,9 +1,9 @@
-//! NumPy archives: written uncompressed (crates `npyz` and `zip`), so that `numpy.load` opens them; and the one reader of every
-//! archive and every `.npy` file that comes to this program.
+//! Writes NumPy archives uncompressed (crates `npyz` and `zip`), so that `numpy.load` opens them, and is the only reader of
+//! archives and `.npy` files in this program.
 //!
-//! Guarantees for reading: whatever the bytes are, an error in one sentence and not a panic, and no more memory than what comes
-//! out of them takes, which is refused before it is taken where this machine does not have it. Numbers are only handed over for
-//! good once the checksum of all of their array was compared.
+//! Guarantees for reading: arbitrary bytes give an error in one sentence, never a panic; memory use is bounded by the size of
+//! the result, and a result that does not fit into this machine is refused before it is allocated. Numbers count as read only
+//! after the checksum of their whole array has been compared.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -25,7 +25,7 @@ pub(crate) struct NpzWriter<W: Write + Seek> {
 }
 
 impl<W: Write + Seek> Drop for NpzWriter<W> {
-    /// Lets go of an archive that could not be finished: dropped, the library would try once more and print that it cannot.
+    /// Discards an archive that could not be finished: on drop, the library would retry and print its failure.
     fn drop(&mut self) {
         std::mem::forget(self.zip.take());
     }
@@ -46,7 +46,7 @@ impl<W: Write + Seek> NpzWriter<W> {
         self.stream(name, shape, |push| values.into_iter().try_for_each(|value| push(&value)))
     }
 
-    /// The same, the values being pushed one by one: an array need not fit in memory.
+    /// Adds one array whose values are pushed one by one: it need not fit in memory.
     pub(crate) fn stream<T: AutoSerialize>(
         &mut self,
         name: &str,
@@ -77,7 +77,7 @@ pub(crate) struct Array<T> {
     pub(crate) values: Vec<T>,
 }
 
-/// What the numbers of an array may be read as.
+/// A type as which the numbers of an array may be read.
 pub(crate) trait Number: Sized {
     /// This number, where the type has it.
     fn from_f64(value: f64) -> Option<Self>;
@@ -91,14 +91,14 @@ impl Number for f64 {
 
 impl Number for f32 {
     fn from_f64(value: f64) -> Option<Self> {
-        // What does not fit becomes infinite, which callers refuse.
+        // A number out of range becomes infinite, which callers refuse.
         Some(value as Self)
     }
 }
 
 impl Number for i64 {
     fn from_f64(value: f64) -> Option<Self> {
-        // Up to here a float tells neighbours apart.
+        // Up to here a float represents every integer.
         (value.fract() == 0.0 && value.abs() < 9e15).then_some(value as Self)
     }
 }
@@ -127,7 +127,7 @@ impl NpzReader {
 }
 
 impl<R: Read + Seek> NpzReader<R> {
-    /// The same of bytes that are read from here; a single array gets this name.
+    /// Opens an archive from this source; a single array gets this name.
     pub(crate) fn of(mut source: R, length: u64, name: String) -> io::Result<Self> {
         let mut start = Vec::new();
         source.by_ref().take(64).read_to_end(&mut start)?;
@@ -177,7 +177,7 @@ impl<R: Read + Seek> NpzReader<R> {
         Ok((header, body))
     }
 
-    /// What stands in front of the values of an array.
+    /// Returns the header of an array.
     pub(crate) fn header(&mut self, name: &str) -> io::Result<Header> {
         Ok(self.body(name)?.0)
     }
@@ -233,7 +233,7 @@ impl<R: Read + Seek> NpzReader<R> {
         Ok(header.shape)
     }
 
-    /// Reads an array to its end for nothing but its checksum.
+    /// Reads an array to its end only to verify its checksum.
     pub(crate) fn check(&mut self, name: &str) -> io::Result<()> {
         self.body(name)?.1.finish()
     }

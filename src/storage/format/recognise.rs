@@ -1,6 +1,6 @@
-//! Tells from the first bytes of a file what it is, where it is not what was asked for.
+//! Recognises an unexpected file's format by its first bytes.
 
-/// What a file is, as part of a sentence: "it is …", and how to get from it to a safetensors file or a `.npy`, if that is known.
+/// The format of a file, as part of a sentence ("it is …"), and the way from it to a safetensors file or a `.npy`, if known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recognised {
     pub what: &'static str,
@@ -10,7 +10,7 @@ pub struct Recognised {
 const PYTORCH: &str =
     "in Python, safetensors.torch.save_file(torch.load(\"FILE\", weights_only=True), \"w.safetensors\") makes one";
 
-/// What these bytes are, where they are something that people have; `None` where nothing is known of them.
+/// Recognises the common format that begins with these bytes; `None` if it is unknown.
 pub fn recognise(bytes: &[u8]) -> Option<Recognised> {
     let of = |what, way_out| Some(Recognised { what, way_out });
     let text = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes).trim_ascii_start();

@@ -1,4 +1,4 @@
-//! Reads files that others made, whole: regular files only, and none that memory could not hold.
+//! Reads foreign files as a whole: regular files only, and only those that fit into memory.
 //!
 //! A pipe under a file's name keeps its reader waiting for ever, `/dev/zero` never ends, and a file of holes claims terabytes
 //! without having them. Each is refused here before a byte of it is read.
@@ -14,7 +14,7 @@ use crate::spec::memory_available;
 /// # Errors
 /// When there is none, or something else lies there: a folder, a pipe, a device.
 pub fn open_regular(path: &Path) -> io::Result<File> {
-    // Asked before it is opened: opening a pipe waits for its other end.
+    // The type is checked before opening, because opening a pipe waits for its other end.
     check_regular(&fs::metadata(path)?)?;
     let file = File::open(path)?;
     check_regular(&file.metadata()?)?;
@@ -37,7 +37,7 @@ pub fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
     let mut bytes = Vec::new();
     let room = usize::try_from(length).map_err(io::Error::other)?;
     bytes.try_reserve_exact(room).map_err(|_| io::ErrorKind::OutOfMemory)?;
-    // No more than it had: what grows meanwhile is not read for ever.
+    // The limit is the length at opening: a growing file would be read for ever.
     (&mut file).take(length).read_to_end(&mut bytes)?;
     Ok(bytes)
 }

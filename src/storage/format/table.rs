@@ -99,7 +99,7 @@ fn lines() -> csv::Writer<Vec<u8>> {
     csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new())
 }
 
-/// How many whole lines a table has.
+/// Counts the complete lines of a table.
 pub(crate) fn lines_in(path: &Path) -> io::Result<u64> {
     let (mut file, mut chunk, mut count) = (disk::open(path)?, vec![0; 1 << 16], 0);
     loop {

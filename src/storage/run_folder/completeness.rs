@@ -1,7 +1,7 @@
-//! Whether a run has ended, and whether what it says of its end is borne out by its files.
+//! Checks whether a run has ended, and whether its files confirm the recorded end.
 //!
-//! Guarantee: a folder from which lines or Grams are missing that were there when the run ended is not taken for a run that has
-//! ended, whoever took them: a full disk, another program, a version that did not look.
+//! Guarantee: a folder that has lost lines or Grams since its run ended does not count as ended, whatever the cause: a full
+//! disk, another program, a version without this check.
 
 use std::fs;
 use std::path::Path;
@@ -15,7 +15,7 @@ use super::weights::MODEL;
 use crate::run::{Accuracy, Ending};
 use crate::storage::format::table::lines_in;
 
-/// How the run in this folder says that it ended; `None` when it was cut off.
+/// Returns the recorded ending of the run in this folder; `None` when it was cut off.
 pub(crate) fn ending(out: &Path) -> Option<Ending> {
     let mut lines = Lines::open(&out.join(EVENTS)).ok()?;
     let mut last = None;
@@ -26,12 +26,12 @@ pub(crate) fn ending(out: &Path) -> Option<Ending> {
     if line.event == kind::ENDED { ending_of(line.step, &line.detail) } else { None }
 }
 
-/// How the run in this folder ended, if all that it had then is there.
+/// Returns the ending of the run in this folder, if its files are still complete.
 pub(crate) fn whole_ending(out: &Path) -> Option<Ending> {
     ending(out).filter(|ending| lost(out, ending).is_none())
 }
 
-/// Which file of a run that has ended lacks a part of what it had then.
+/// Returns the file of an ended run that has since lost a part.
 pub(crate) fn lost(out: &Path, ending: &Ending) -> Option<String> {
     let had = Facts::read(&out.join(INFO)).unwrap_or_default().ended_with;
     if !had.is_empty() {
@@ -56,7 +56,7 @@ pub(crate) fn lost(out: &Path, ending: &Ending) -> Option<String> {
     (1..rows).contains(&kernels::count_in(out)).then(|| kernels::KERNELS.to_owned())
 }
 
-/// How many snapshots the run in this folder has.
+/// Counts the snapshots of the run in this folder.
 pub(crate) fn snapshots(out: &Path) -> usize {
     rows(&out.join(METRICS)).0
 }

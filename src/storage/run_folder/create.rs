@@ -19,9 +19,9 @@ use crate::storage::study_folder::STUDY;
 /// A folder ready to take a run.
 pub struct Opened {
     pub folder: RunFolder,
-    /// How many snapshots the run had that was cut off here and now starts over; `None` for a new run.
+    /// The number of snapshots of the run that was cut off here and now starts over; `None` for a new run.
     pub resumed: Option<usize>,
-    /// What a kill had left half done and is finished now, one sentence each.
+    /// The work that a kill had left unfinished and that is now complete, one sentence each.
     pub mended: Vec<String>,
 }
 

@@ -1,4 +1,4 @@
-//! The Grams of a run folder where they lie: read one at a time, when somebody looks.
+//! Reads the Grams of a run folder from disk, one at a time and on demand.
 //!
 //! Guarantees: what is known of them (how many, of which steps) fits in a few bytes each, however large they are; a Gram that
 //! cannot be read is an error in words and harms no other.
@@ -18,13 +18,13 @@ pub(crate) enum Place {
     Files(Vec<PathBuf>),
 }
 
-/// Where the Grams of a run are.
+/// The location of the Grams of a run.
 #[derive(Clone, Debug)]
 pub struct Grams {
     place: Place,
     n: usize,
     times: Vec<(u64, f64)>,
-    /// What came of comparing the checksum of a whole archive of an older version, once somebody looked.
+    /// The result of verifying the checksum of a whole archive of an older version, once a Gram was read.
     checked: Arc<OnceLock<Result<(), String>>>,
 }
 

@@ -1,4 +1,4 @@
-//! What a reader of a run folder cannot tell from the spec: names, sizes, counts. A small file of its own, `info.toml`.
+//! Stores in `info.toml` the facts that a reader of a run folder cannot derive from the spec: names, sizes, counts.
 //!
 //! Guarantee: nothing in it changes a result, and a folder without it can still be read; then names and images are missing.
 
@@ -50,7 +50,7 @@ impl Facts {
         atomic::replace(path, |writer| writer.write_all(text.as_bytes()))
     }
 
-    /// The same, and it is on the disk then.
+    /// Writes it likewise, and syncs it to disk.
     pub(crate) fn write_for_good(&self, path: &Path) -> Result<(), FolderError> {
         let text = self.text(path)?;
         atomic::replace_for_good(path, |writer| writer.write_all(text.as_bytes()))

@@ -1,4 +1,4 @@
-//! Which Grams of a run stay on disk where only so many bytes may be taken.
+//! Selects the Grams of a run that stay on disk within a limit of bytes.
 //!
 //! Guarantees: those that stay are evenly spaced, each twice as far from the next whenever the bytes are used up, and the one
 //! at the exact step of a switch stays as long as there is room for it; the first always does. One that alone would take an

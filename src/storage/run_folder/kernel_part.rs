@@ -62,7 +62,7 @@ impl Part {
     }
 }
 
-/// What the network and its predictors have said, by name.
+/// The outputs of the network and of its predictors, by name.
 pub(crate) fn outputs(npz: &mut NpzReader) -> io::Result<Vec<(String, Array<f32>)>> {
     let mut found = Vec::new();
     for name in Outputs::names().filter(|name| npz.has(name)).collect::<Vec<_>>() {

@@ -1,4 +1,4 @@
-//! The Grams of a run on disk: small files while it goes on, one `kernels.npz` when it has ended.
+//! Stores the Grams of a run on disk: small files while it continues, one `kernels.npz` when it has ended.
 //!
 //! Guarantees: every snapshot that was flushed survives a kill, because each is a whole file of its own; putting them together
 //! streams, so that the record of a long run need not fit in memory. Whichever of the two forms holds more is what is read: a
@@ -51,7 +51,7 @@ impl KernelWriter {
         probes::write_limit(&self.folder, kernel)
     }
 
-    /// Whether a flush is due whatever the clock says.
+    /// Returns whether a flush is due regardless of the time.
     pub(crate) fn is_full(&self) -> bool {
         self.pending_bytes > MAX_PENDING
     }
@@ -239,12 +239,12 @@ pub(crate) fn assemble(run: &Path) -> Result<usize, FolderError> {
     Ok(count_of(&target))
 }
 
-/// How many Grams a run folder has, in whichever of the two forms holds more.
+/// Counts the Grams of a run folder, in whichever of the two forms holds more.
 pub(crate) fn count_in(run: &Path) -> usize {
     count_of(&run.join(KERNELS)).max(parts(&run.join(PARTIAL)).len())
 }
 
-/// How many snapshots an assembled file holds; 0 when it cannot be read.
+/// Counts the snapshots of an assembled file; 0 when it cannot be read.
 pub(crate) fn count_of(path: &Path) -> usize {
     NpzReader::open(path).and_then(|mut npz| npz.array::<i64>("step")).map_or(0, |steps| steps.values.len())
 }
@@ -256,7 +256,7 @@ pub(crate) struct Source {
     n: usize,
 }
 
-/// Finds the Grams of a run folder and reads which images they are of; what cannot be read is told to `warn`.
+/// Finds the Grams of a run folder and reads their probes; everything unreadable is reported to `warn`.
 pub(crate) fn open(run: &Path, mut warn: impl FnMut(String)) -> Option<(Probes, Source)> {
     let (folder, target) = (run.join(PARTIAL), run.join(KERNELS));
     let mut parts = parts(&folder);

@@ -1,4 +1,4 @@
-//! The folder of a run: its tables, kernels and weights, written while it goes on and read back.
+//! Reads and writes the folder of a run: its tables, kernels and weights.
 
 pub(crate) mod completeness;
 pub(crate) mod create;

@@ -1,4 +1,4 @@
-//! The files of a run that are open while it goes on: its tables, and the small files of its Grams.
+//! Holds the open files of a run while it continues: its tables, and the small files of its Grams.
 //!
 //! Guarantees: a Gram is written before the rows that it belongs to, and rows before the events that say what came of them; what
 //! is sealed is all there, on the disk, and has been looked at.
@@ -26,7 +26,7 @@ pub(crate) struct Files {
     events: Table,
     pub(crate) kernels: KernelWriter,
     facts: info::Facts,
-    /// Whether the weights were told.
+    /// Whether the weights were reported.
     pub(crate) weights: bool,
 }
 

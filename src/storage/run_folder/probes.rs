@@ -1,4 +1,4 @@
-//! The probes of a run on disk: whose rows and columns the Grams have, and their infinite-width kernel where there is one.
+//! Stores the probes of a run, which are the rows and columns of its Grams, and their infinite-width kernel where it exists.
 //!
 //! Beside the small files they are files of their own; in `kernels.npz` they are arrays like the others.
 
@@ -29,7 +29,7 @@ pub(crate) fn write_limit(folder: &Path, kernel: &[f64]) -> Result<(), FolderErr
 #[derive(Debug, Default)]
 pub(crate) struct Probes {
     pub(crate) probes: Vec<Probe>,
-    /// What the one output is to say of each, where the outputs say a number; else empty.
+    /// The target of the one output on each, where the output is a number; else empty.
     pub(crate) values: Vec<f32>,
     /// Channels, height and width; zeros when there are no images.
     pub(crate) image: [usize; 3],

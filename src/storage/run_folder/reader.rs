@@ -24,7 +24,7 @@ use crate::run::{Ending, Event, History, Origin, Outputs, Probe, Row, RunInfo, S
 use crate::spec::{KnownSettings, Spec, SpecError, half};
 use crate::storage::format::disk;
 
-/// Why a folder cannot be shown; each prints as one sentence.
+/// The reasons why a folder cannot be shown; each prints as one sentence.
 #[derive(Debug, Error)]
 pub enum LoadError {
     #[error("{}: {source}", path.display())]
@@ -48,12 +48,12 @@ pub fn load(folder: &Path) -> Result<Loaded, LoadError> {
     read(folder, true)
 }
 
-/// The same without Grams and weights: all that curves and a study's table need.
+/// Reads a run without Grams and weights, which curves and a study's table do not need.
 pub fn load_rows(folder: &Path) -> Result<Loaded, LoadError> {
     read(folder, false)
 }
 
-/// The same with the Grams left on disk: the snapshots have everything but these, and say where they are to be read.
+/// Reads a run but leaves the Grams on disk: the snapshots have everything else, and the Grams can be read later.
 pub fn load_lazily(folder: &Path) -> Result<(Loaded, Option<Grams>), LoadError> {
     let mut grams = None;
     let loaded = read_with(folder, true, |source, take, warn| grams = source.heads(take, warn))?;
@@ -175,7 +175,7 @@ fn run_info(spec: Spec, facts: Facts, probes: Probes, last_step: u64) -> RunInfo
     }
 }
 
-/// How many probes each task has, in the order in which they lie.
+/// Returns the number of probes of each task, in Gram order.
 fn block_sizes(probes: &[Probe]) -> Vec<usize> {
     probes.chunk_by(|a, b| a.task == b.task).map(<[Probe]>::len).collect()
 }
@@ -221,7 +221,7 @@ impl Merge {
         self.history
     }
 
-    /// The next row, once everything that happened before it has been told.
+    /// Returns the next row, once all earlier events have been reported.
     fn next_row(&mut self, wanted: impl Fn(&Row) -> bool) -> Option<Row> {
         let row = self.rows.pop_front_if(|row| wanted(row))?;
         // The snapshot at the step of a switch still belongs to the old task.

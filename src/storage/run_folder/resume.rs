@@ -1,7 +1,7 @@
-//! Finishes what a kill left half done in a run folder, and puts a resumed run in the place of the one that was cut off.
+//! Completes the work that a kill left unfinished in a run folder, and replaces a run that was cut off by the resumed one.
 //!
-//! Guarantees: a resumed run takes the place of the old one as a whole. Before the first of its files is moved, a mark says that
-//! it is about to be ([`TAKES_OVER`]); whoever finds the mark moves the rest, and it goes last. Without the mark nothing was moved.
+//! Guarantees: a resumed run replaces the old one as a whole. A mark ([`TAKES_OVER`]) is written before the first of its files
+//! is moved; a process that finds the mark moves the rest and removes the mark last. Without the mark nothing was moved.
 
 use std::fs::File;
 use std::path::Path;
@@ -63,7 +63,7 @@ pub(crate) fn finish(out: &Path) -> Result<Vec<String>, FolderError> {
     }
     if completeness::ending(out).is_some() {
         told.extend(put_together(out)?);
-        // What an attempt to repeat a run left that has ended.
+        // Leftovers of an attempt to repeat a run that has ended.
         remove_run(&out.join(RESUMED), true)?;
     }
     for folder in [out.to_owned(), out.join(PARTIAL), out.join(figure_files::FOLDER)] {
@@ -72,7 +72,7 @@ pub(crate) fn finish(out: &Path) -> Result<Vec<String>, FolderError> {
     Ok(told)
 }
 
-/// The same of a folder that nobody writes.
+/// Repairs likewise a folder that no process writes.
 ///
 /// # Errors
 /// When somebody does, or it cannot be written.
@@ -84,16 +84,16 @@ pub(crate) fn mend(run: &Path) -> Result<Vec<String>, FolderError> {
     finish(run)
 }
 
-/// A run folder that is in order, and that nobody else writes as long as this lives.
+/// A consistent run folder that no other process writes while this value exists.
 #[derive(Debug)]
 pub struct Tidied {
-    /// What was done for that, one sentence each.
+    /// The repairs made for that, one sentence each.
     pub told: Vec<String>,
     _lock: Option<File>,
 }
 
-/// Does for a run that is not being written what its own end, or the next attempt, would have done: finishes what a kill left half
-/// done, puts its Grams together for NumPy, takes away what was left over.
+/// Repairs a run that is not being written, as its own end or the next attempt would have: completes unfinished work, assembles
+/// its Grams for NumPy, and removes leftovers.
 ///
 /// # Errors
 /// When somebody writes the folder, or it cannot be written.

@@ -1,5 +1,5 @@
-//! Weights as safetensors: those of a run, named and laid out as in PyTorch, with what else decides its network's function;
-//! and those of others, in one file or in shards.
+//! Reads and writes weights as safetensors: those of a run, named and laid out as in PyTorch, with the other facts that
+//! determine its network's function; and foreign ones, in one file or in shards.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, Write as _};
@@ -113,7 +113,7 @@ fn told(bytes: &[u8]) -> Result<(Option<u64>, KnownSettings), KnownSettingsError
     Ok((metadata.get(STEP).and_then(|text| text.parse().ok()), said))
 }
 
-/// Why a weights file cannot be opened; each prints as a part of a sentence.
+/// The reasons why a weights file cannot be opened; each prints as a part of a sentence.
 #[derive(Debug, Error)]
 pub enum WeightsFileError {
     #[error("it cannot be read: {}", disk::words(.0))]
@@ -155,11 +155,11 @@ fn is_shard(path: &Path) -> bool {
 pub struct WeightsFile {
     /// Of each safetensors file.
     pub parts: Vec<Vec<u8>>,
-    /// What the file, or the run beside it, says of the network.
+    /// The network as the file, or the run beside it, describes it.
     pub said: KnownSettings,
     /// Whether a run of this program saved it.
     pub is_of_run: bool,
-    /// What had to be done to read it, in words.
+    /// Notes on the conversions that reading it needed.
     pub notes: Vec<String>,
 }
 

@@ -1,7 +1,7 @@
-//! Writes a run folder while the run goes on.
+//! Writes a run folder while the run continues.
 //!
-//! Guarantees: the program may be killed at any moment, and what had happened until a second before is in the folder and can be
-//! read. Tables only grow, everything else appears whole by renaming. That the run has ended is the last thing that is written,
+//! Guarantees: the program may be killed at any moment, and everything up to a second before is in the folder and can be
+//! read. Tables only grow, everything else appears whole by renaming. The end of the run is the last entry written,
 //! after all else is on the disk; a write that failed is the last one. A run that is resumed is written beside the old one
 //! (in `resume.partial`) until it has come as far, so that a second kill cannot take what the first one left. Only files of
 //! the names below are ever replaced or removed.
@@ -29,10 +29,10 @@ use crate::storage::format::{atomic, disk};
 pub(crate) const RUN: &str = "run.toml";
 /// Where a resumed run is written until it has come as far as the one that was cut off.
 pub(crate) const RESUMED: &str = "resume.partial";
-/// What a kill may lose.
+/// The most time that a kill may lose.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
-/// Why a run cannot be written; each prints as one sentence.
+/// The reasons why a run cannot be written; each prints as one sentence.
 #[derive(Debug, Error)]
 pub enum FolderError {
     #[error("cannot write {}: {why}", path.display())]
@@ -113,7 +113,7 @@ impl RunFolder {
         }
     }
 
-    /// The same with Grams that take no more than so many bytes: what stays of them says `budget`.
+    /// Creates the same writer with a limit on the bytes of Grams; `budget` selects those that stay.
     #[must_use]
     pub fn with_gram_bytes(mut self, most: u64) -> Self {
         self.grams = Some(most);
@@ -128,7 +128,7 @@ impl RunFolder {
         self
     }
 
-    /// The spec with all live changes so far: this is what has to be run.
+    /// Returns the spec with all live changes so far: the one to run.
     pub fn spec(&self) -> &Spec {
         &self.spec
     }
@@ -230,7 +230,7 @@ impl RunFolder {
             return Ok(());
         }
         let changes = &mut self.spec.changes;
-        // After all that have happened: of two before the same step, the first one told came first.
+        // A new change goes after all earlier ones: of two before the same step, the one reported first came first.
         let later = |other: &Change| other.place.is_none() && other.step > change.step;
         let place = changes.iter().position(later).unwrap_or(changes.len());
         changes.insert(place, change.clone());

@@ -1,7 +1,7 @@
-//! The folder of a study: `study.toml`, a run folder for each run, and the tables that `study_tables` writes of them.
+//! Reads and writes the folder of a study: `study.toml`, a run folder for each run, and the tables of `study_tables`.
 //!
-//! Guarantees: what is done is not done again; a row is read from its run's folder and from nothing else, so the table of a
-//! study that was killed and taken up again is that of one that was not; no folder of another study is touched.
+//! Guarantees: a finished run is not repeated; a row is read only from its run's folder, so a study that was killed and resumed
+//! has the same table as one that was not; no folder of another study is touched.
 
 pub(crate) mod tables;
 
@@ -34,7 +34,7 @@ pub const TABLE: &str = "study.csv";
 /// Where the runs are.
 pub const RUNS: &str = "runs";
 
-/// Why a study cannot be opened or written; each prints as one sentence.
+/// The reasons why a study cannot be opened or written; each prints as one sentence.
 #[derive(Debug, Error)]
 pub enum StudyError {
     #[error("{} is not empty and holds no study: choose another folder", .0.display())]
@@ -49,7 +49,7 @@ pub enum StudyError {
     Folder(#[from] FolderError),
 }
 
-/// What is known of a run of a study of learners.
+/// The results so far of one run of a learning experiment.
 #[derive(Clone, Debug, Default)]
 struct Known {
     points: Arc<[Point]>,
@@ -57,7 +57,7 @@ struct Known {
     complete: bool,
 }
 
-/// The table of the laws of a study of learners.
+/// The table of power laws of a learning experiment.
 pub const LAWS_TABLE: &str = "laws.csv";
 
 /// A study on disk.
@@ -66,11 +66,11 @@ pub struct StudyFolder {
     out: PathBuf,
     spec: Spec,
     runs: Vec<StudyRun>,
-    /// What is known of each run that has ended.
+    /// The record of each run that has ended.
     ended: Vec<Option<Arc<History>>>,
-    /// Of a study of learners: what is known of each run, ended or not.
+    /// In a learning experiment, the results of each run, ended or not.
     learnt: Vec<Known>,
-    /// What a kill had left half done and is finished now, one sentence each.
+    /// The work that a kill had left unfinished and that is now complete, one sentence each.
     mended: Vec<String>,
     /// Held while the folder is written; `None` where it is only read.
     _lock: Option<File>,
@@ -78,7 +78,7 @@ pub struct StudyFolder {
 
 impl StudyFolder {
     /// Opens the folder for this study: an empty one, or that of the same study, whose values and seeds then stay beside these.
-    /// Reads what is done. Nothing is written where this is refused.
+    /// Reads the finished runs. A refusal comes before anything is written.
     pub fn create(out: &Path, spec: &Spec) -> Result<Self, StudyError> {
         let place = out.join(STUDY);
         let spec = agreed(out, &spelt(spec))?;
@@ -96,12 +96,12 @@ impl StudyFolder {
         Ok(study)
     }
 
-    /// What [`StudyFolder::create`] would open, without writing anything: where nothing is there, no run has ended.
+    /// Returns the study that [`StudyFolder::create`] would open, without writing anything; in an empty place no run has ended.
     pub fn peek(out: &Path, spec: &Spec) -> Result<Self, StudyError> {
         Self::with(out, agreed(out, &spelt(spec))?, None)
     }
 
-    /// The study that is kept in this folder, of whose runs nothing is read.
+    /// Reads the study of this folder without its runs.
     pub fn spec_in(out: &Path) -> Result<Spec, LoadError> {
         Ok(spelt(&read_spec(&out.join(STUDY))?))
     }
@@ -134,7 +134,7 @@ impl StudyFolder {
         &self.spec
     }
 
-    /// The key that varies, or what the variants have in common.
+    /// Returns the key that varies, or the common part of the variants' keys.
     pub fn axis(&self) -> &str {
         self.spec.study.as_ref().map_or("", |study| study.axis.as_str())
     }
@@ -149,17 +149,17 @@ impl StudyFolder {
         self.out.join(RUNS).join(&self.runs[place].folder)
     }
 
-    /// Where all of it is.
+    /// Returns the study's folder.
     pub fn folder(&self) -> &Path {
         &self.out
     }
 
-    /// What a kill had left half done when it was opened and is finished now, one sentence each.
+    /// Returns the work that a kill had left unfinished and that opening completed, one sentence each.
     pub fn mended(&self) -> &[String] {
         &self.mended
     }
 
-    /// What is known of a run that has ended: rows, tasks and losses, no Gram.
+    /// Returns the record of a run that has ended: rows, tasks and losses, no Gram.
     pub fn ended(&self, place: usize) -> Option<&Arc<History>> {
         self.ended[place].as_ref()
     }
@@ -169,12 +169,12 @@ impl StudyFolder {
         self.ended[place].is_some() || self.learnt[place].complete
     }
 
-    /// What the learners of a run have made of it so far.
+    /// Returns the results of a run's learners so far.
     pub fn points(&self, place: usize) -> &[Point] {
         &self.learnt[place].points
     }
 
-    /// Whether a run has drawn all instant curves that its learners have.
+    /// Returns whether a run has computed all instant curves of its learners.
     pub fn has_predictions(&self, place: usize) -> bool {
         let run = &self.runs[place];
         run.experiment
@@ -187,13 +187,13 @@ impl StudyFolder {
         self.runs.iter().any(|run| run.experiment.is_some())
     }
 
-    /// What all learners show together so far.
+    /// Returns the learning curves of all learners so far.
     pub fn learnt(&self) -> LearningCurves {
         let known = |place: usize| (Arc::clone(&self.learnt[place].points), Arc::clone(&self.learnt[place].instants));
         LearningCurves::of(self.axis(), &self.runs, known)
     }
 
-    /// Looks whether a run has ended, and reads it if it has.
+    /// Checks whether a run has ended, and reads it if so.
     pub fn look(&mut self, place: usize) -> Result<(), StudyError> {
         let folder = self.run_folder(place);
         if let Some(asked) = &self.runs[place].experiment {
@@ -230,7 +230,7 @@ impl StudyFolder {
     }
 }
 
-/// Finishes what a kill left half done in the runs of a study, which is locked; a run that somebody writes is left to him.
+/// Completes the work that a kill left unfinished in the runs of a locked study; a run that another process writes is skipped.
 fn mend(out: &Path, spec: &Spec) -> Vec<String> {
     let mend = |run: StudyRun| {
         let folder = out.join(RUNS).join(&run.folder);
@@ -252,7 +252,7 @@ fn spelt(spec: &Spec) -> Spec {
     Spec { study, ..spec.clone() }
 }
 
-/// The study that a folder would hold, were this one opened there; refused where something else is in it.
+/// Returns the study that a folder would hold if this one were opened there; refused if the folder holds anything else.
 fn agreed(out: &Path, spec: &Spec) -> Result<Spec, StudyError> {
     if out.exists() && !out.is_dir() {
         return Err(FolderError::IsFile(out.to_owned()).into());
@@ -267,12 +267,12 @@ fn agreed(out: &Path, spec: &Spec) -> Result<Spec, StudyError> {
     }
 }
 
-/// The study that is there with the values, variants and seeds of the new one, if both ask the same question; otherwise what
-/// the other one is about, as part of a sentence.
+/// Returns the existing study extended by the values, variants and seeds of the new one, if they differ in nothing else;
+/// otherwise the subject of the existing one, as part of a sentence.
 fn joined(there: Spec, new: &Spec) -> Result<Spec, String> {
     let question = |spec: &Spec| {
         let study = spec.study.as_ref();
-        // Runs of a study with series are called otherwise than those of one without.
+        // Runs are named differently in a study with series and in one without.
         let kind = study.map(|study| (study.axis.clone(), study.values.is_empty(), study.variants.is_empty()));
         let rules = study.map(|study| (study.learners.is_empty(), study.protocol.clone()));
         ((kind, rules), Spec { study: None, seed: 0, ..spec.clone() })

@@ -1,7 +1,7 @@
-//! The tables of a study: a row for each run that has ended, or for each point of a study of learners, and the power laws through
-//! these.
+//! Writes the tables of a study: a row for each run that has ended, or for each point of a learning experiment, and the power
+//! laws through these.
 //!
-//! Guarantees: a table replaces the one before it whole; a cell is empty where a figure cannot be told.
+//! Guarantees: a table replaces its predecessor as a whole; a cell is empty where a figure is undefined.
 
 use std::path::PathBuf;
 
@@ -13,7 +13,7 @@ use crate::storage::format::atomic;
 use crate::storage::run_folder::writer::FolderError;
 
 impl StudyFolder {
-    /// Writes the table of what has ended.
+    /// Writes the table of the runs that have ended.
     pub fn write_table(&self) -> Result<PathBuf, FolderError> {
         let path = self.folder().join(TABLE);
         atomic::replace(&path, |writer| {
@@ -37,7 +37,7 @@ impl StudyFolder {
     }
 
     /// Heads and rows, a row for each run that has ended; the figures of the second switch have `_2` behind their names, and so
-    /// on. Last comes the series, where there are several. A cell is empty where a figure cannot be told.
+    /// on. Last comes the series, where there are several. A cell is empty where a figure is undefined.
     pub fn table(&self) -> Vec<Vec<String>> {
         if self.is_of_learners() {
             return self.points_table();
@@ -76,7 +76,7 @@ impl StudyFolder {
         let mut lines = Vec::new();
         for (number, run) in self.runs().iter().enumerate() {
             let mut writer = csv::Writer::from_writer(Vec::new());
-            // That what is in memory cannot be written down would be a mistake of ours, which the table then shows as a gap.
+            // Serialising a value in memory fails only by a programming error, which the table then shows as a gap.
             let written = self.points(number).iter().try_for_each(|point| writer.serialize(point));
             let bytes = written.ok().and_then(|()| writer.into_inner().ok()).unwrap_or_default();
             for (place, line) in csv::ReaderBuilder::new()

@@ -20,7 +20,7 @@ const LONGEST: usize = 1 << 16;
 /// NumPy allows no more axes.
 const MOST_AXES: usize = 64;
 
-/// What an array holds.
+/// The element type of an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Bool,
@@ -39,7 +39,7 @@ pub(crate) enum Kind {
     Unknown,
 }
 
-/// What stands in front of the values.
+/// The header in front of the values.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) shape: Vec<usize>,
@@ -116,7 +116,7 @@ impl Header {
     /// # Errors
     /// When it promises more or less, in words.
     pub(crate) fn check_length(&self, there: u64) -> io::Result<()> {
-        // Of these the header does not tell how long they are, and nobody reads them.
+        // The header does not give the length of these types, and no caller reads them.
         if matches!(self.kind, Kind::Object | Kind::Structured | Kind::Unknown) {
             return Ok(());
         }

@@ -1,4 +1,4 @@
-//! The values behind a header: numbers of any usual type as 64-bit floats, in C order whatever their own is; and text.
+//! Reads the values behind a header: numbers of any usual type as 64-bit floats, always in C order; and text.
 
 use std::io::{self, Read};
 
