@@ -57,8 +57,7 @@ impl ViewClass for AccuracyView {
         let window = window(&card.body, context);
         let ui = &mut card.body;
         let height = ui.available_height();
-        let header = card.header.available_rect_before_wrap();
-        let left = &mut card.header.new_child(egui::UiBuilder::new().max_rect(header));
+        let left = &mut card.header;
         match self.shown {
             Shown::Accuracy => {
                 let traces = accuracies(context, window);

@@ -44,8 +44,7 @@ impl ViewClass for AlignmentView {
             (Metric::AlignmentFull, "full kernel"),
         ];
         choose(header, "Kind of alignment", &mut self.metric, &kinds);
-        let left = &mut header.new_child(egui::UiBuilder::new().max_rect(header.available_rect_before_wrap()));
-        number_legend(left, &traces, false);
+        number_legend(header, &traces, false);
 
         let ui = &mut card.body;
         let plot = TimePlot {

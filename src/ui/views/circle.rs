@@ -6,7 +6,7 @@
 
 use std::f64::consts::PI;
 
-use egui::{Color32, RichText, Sense, Ui, UiBuilder};
+use egui::{Color32, RichText, Sense, Ui};
 use egui_plot::{GridInput, GridMark, Line, LineStyle, PlotPoint, PlotPoints};
 
 use super::context::{Selection, ViewContext, absent};
@@ -85,7 +85,7 @@ impl ViewClass for CircleView {
             }
         }
         let header = &mut card.header;
-        legend(&mut header.new_child(UiBuilder::new().max_rect(header.available_rect_before_wrap())), &lines);
+        legend(header, &lines);
         plot(&mut card.body, context, &lines, points[from]);
     }
 

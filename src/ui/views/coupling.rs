@@ -49,8 +49,7 @@ impl ViewClass for CouplingView {
             Trace::new(context, format!("{task}·{other}"), key, window, colour)
         };
         let traces: Vec<Trace> = pairs.iter().rev().map(trace).collect();
-        let left = &mut header.new_child(egui::UiBuilder::new().max_rect(header.available_rect_before_wrap()));
-        number_legend(left, &traces, false);
+        number_legend(header, &traces, false);
         let ui = &mut card.body;
         let height = ui.available_height();
         let least = if self.shown == OfPair::Coupling { 0.05 } else { 1e-6 };

@@ -74,8 +74,7 @@ impl ViewClass for LayersView {
         traces.reverse();
         let ui = &mut card.body;
         if count <= IN_HEADER && ui.available_width() > HEADER_WIDTH {
-            let left = &mut header.new_child(egui::UiBuilder::new().max_rect(header.available_rect_before_wrap()));
-            number_legend(left, &traces, log);
+            number_legend(header, &traces, log);
         } else if count <= IN_LINES || pane.roomy() {
             names_below(ui, traces.iter().rev());
         } else {

@@ -51,8 +51,7 @@ impl ViewClass for LogitsView {
         });
         let ui = &mut card.body;
         if ui.available_width() > HEADER_WIDTH {
-            let left = &mut header.new_child(egui::UiBuilder::new().max_rect(header.available_rect_before_wrap()));
-            number_legend(left, &traces, log);
+            number_legend(header, &traces, log);
         } else {
             names_below(ui, traces.iter().rev());
         }

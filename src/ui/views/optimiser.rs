@@ -1,6 +1,6 @@
 //! Shows the optimiser's kernel J P J′ beside Θ.
 
-use egui::{Ui, UiBuilder};
+use egui::Ui;
 
 use super::context::{ViewContext, absent, choose_block};
 use super::pane::Pane;
@@ -80,8 +80,7 @@ impl ViewClass for OptimiserView {
         }
         let ui = &mut card.body;
         if ui.available_width() > HEADER_WIDTH {
-            let left = &mut header.new_child(UiBuilder::new().max_rect(header.available_rect_before_wrap()));
-            number_legend(left, &traces, log);
+            number_legend(header, &traces, log);
         } else {
             names_below(ui, traces.iter().rev());
         }

@@ -1,6 +1,6 @@
 //! Shows the outputs that a static kernel predicts beside those of the network.
 
-use egui::{Color32, Ui, UiBuilder};
+use egui::{Color32, Ui};
 
 use super::context::{ViewContext, absent};
 use super::pane::Pane;
@@ -68,13 +68,12 @@ impl ViewClass for PredictionView {
         }
         let window = window(&card.body, context);
         let traces = traces(context, self.of, task, window);
-        let left = &mut header.new_child(UiBuilder::new().max_rect(header.available_rect_before_wrap()));
         let share = matches!(self.of, Of::Accuracy | Of::Masked);
         let log = is_log(self.of);
         if share {
-            legend(left, &traces, false, |value| format!("{:.0} %", 100.0 * value));
+            legend(header, &traces, false, |value| format!("{:.0} %", 100.0 * value));
         } else {
-            number_legend(left, &traces, log);
+            number_legend(header, &traces, log);
         }
         let height = card.body.available_height();
         let limits = share.then_some((0.0, 1.04));

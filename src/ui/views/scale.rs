@@ -105,8 +105,7 @@ impl ViewClass for ScaleView {
         // The last one exists for kernels from other programs only.
         let most = QUANTITIES.len() - usize::from(!context.is_elsewhere());
         choose(header, "Quantity", &mut self.shown, &QUANTITIES[..most]);
-        let left = &mut header.new_child(egui::UiBuilder::new().max_rect(header.available_rect_before_wrap()));
-        number_legend(left, &traces, log);
+        number_legend(header, &traces, log);
 
         let ui = &mut card.body;
         let plot = TimePlot {

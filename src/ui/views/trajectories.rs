@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use egui::{RichText, Ui, UiBuilder};
+use egui::{RichText, Ui};
 
 use super::context::{ProbeChoice, ViewContext};
 use super::pane::Pane;
@@ -80,9 +80,7 @@ impl ViewClass for TrajectoriesView {
         let names: Vec<&Trace> = traces.iter().filter(|trace| !trace.name.is_empty()).collect();
         let body = &mut card.body;
         if body.available_width() > HEADER_WIDTH && lines.len() <= 3 {
-            let header = &mut card.header;
-            let left = &mut header.new_child(UiBuilder::new().max_rect(header.available_rect_before_wrap()));
-            number_legend(left, &traces, false);
+            number_legend(&mut card.header, &traces, false);
         } else {
             names_below(body, names.into_iter().rev());
         }
