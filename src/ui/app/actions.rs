@@ -16,9 +16,24 @@ use crate::ui::shell::toast::Toast;
 use crate::ui::study::action::StudyAction;
 use crate::worker::Command;
 
-/// A message from the views to the window. Views push these while they draw; the window applies them before the next frame.
-#[derive(Clone, Debug)]
-pub enum Action {
+/// Declares the parts of [`Action`], each with the type of its actions.
+macro_rules! action {
+    ($($part:ident($of:ty)),* $(,)?) => {
+        /// A message from the views to the window. Views push these while they draw; the window applies them before the next frame.
+        #[derive(Clone, Debug)]
+        pub enum Action {
+            $($part($of),)*
+        }
+
+        $(impl From<$of> for Action {
+            fn from(action: $of) -> Self {
+                Self::$part(action)
+            }
+        })*
+    };
+}
+
+action!(
     Run(RunAction),
     Playback(PlaybackAction),
     View(ViewAction),
@@ -28,7 +43,7 @@ pub enum Action {
     Lesson(LessonAction),
     Export(ExportAction),
     Shell(ShellAction),
-}
+);
 
 /// Starts, changes and ends the run.
 #[derive(Clone, Debug)]
@@ -114,25 +129,3 @@ pub enum ShellAction {
     /// Reset the scale of the user interface to 100 %.
     ResetScale,
 }
-
-macro_rules! part_of_action {
-    ($($part:ident($of:ty)),* $(,)?) => {$(
-        impl From<$of> for Action {
-            fn from(action: $of) -> Self {
-                Self::$part(action)
-            }
-        }
-    )*};
-}
-
-part_of_action!(
-    Run(RunAction),
-    Playback(PlaybackAction),
-    View(ViewAction),
-    Settings(SettingsAction),
-    Overlay(OverlayAction),
-    Study(StudyAction),
-    Lesson(LessonAction),
-    Export(ExportAction),
-    Shell(ShellAction),
-);
