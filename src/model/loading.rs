@@ -32,6 +32,7 @@ pub(super) fn open<'a>(
     parts: &'a [Vec<u8>],
     image: [usize; 3],
 ) -> Result<(Arc<Program>, Found, Stored<'a>), WeightsError> {
+    let until = Instant::now() + LONGEST;
     let family = Family::of(&spec.program).filter(|_| spec.text.is_none());
     let mut stored = match family {
         Some(family) => Stored::open(parts, family.words(), |shapes| names::find(family, shapes))?,
@@ -41,8 +42,8 @@ pub(super) fn open<'a>(
         })?,
     };
     let shapes = Arc::new(stored.shapes());
-    let search = Search { image, shapes, by_text: false, until: Instant::now() + LONGEST };
-    let is_unsure = |fitted: &Fitted| fitted.cost.0 == 0 && fitted.cost.1 > 0 && !search.is_width_free(fitted);
+    let search = Search { image, shapes, by_text: false, until };
+    let is_unsure = |fitted: &Fitted| fitted.has_other_shapes() && !search.is_width_free(fitted);
     let mut fitted = search.fit(spec.clone());
     if is_unsure(&fitted) {
         fitted = search.fit_pairs(fitted);
@@ -146,7 +147,19 @@ struct Fitted {
     cost: (usize, usize),
 }
 
-/// What the tensors say of the value of a setting.
+impl Fitted {
+    /// Returns whether the network has the tensors of the file, but its text has other shapes.
+    fn has_other_shapes(&self) -> bool {
+        self.cost.0 == 0 && self.cost.1 > 0
+    }
+
+    /// Returns whether the two programs are the same function, if there are both.
+    fn is_same(&self, other: &Self) -> Option<bool> {
+        Some(is_same(self.program.as_deref()?, other.program.as_deref()?))
+    }
+}
+
+/// The evidence of the tensors for the value of a setting.
 struct KnownValue {
     /// Whether they match worse with any other value.
     is_told: bool,
@@ -213,8 +226,7 @@ impl Search {
             }
             // A last layer determines its number of logits, but not if the text transforms its output.
             let spec = best.spec.clone();
-            let logits = self.sides().into_iter().chain(1..=MOST_GUESSED).collect::<BTreeSet<_>>().into_iter();
-            best = self.best(best, logits.map(|classes| (spec.clone(), classes)), false);
+            best = self.best(best, self.logits().into_iter().map(|classes| (spec.clone(), classes)), false);
             if best.cost == before || self.is_over() {
                 break;
             }
@@ -227,8 +239,7 @@ impl Search {
         let width = fitted.spec.width;
         [width.saturating_mul(2), width.saturating_add(1)].into_iter().all(|width| {
             let other = self.of(NetworkSpec { width, ..fitted.spec.clone() }, fitted.classes);
-            let programs = other.program.as_deref().zip(fitted.program.as_deref());
-            other.cost.0 == fitted.cost.0 && programs.is_some_and(|(other, own)| is_same(other, own))
+            other.cost.0 == fitted.cost.0 && other.is_same(fitted) == Some(true)
         })
     }
 
@@ -236,7 +247,7 @@ impl Search {
     /// tensor.
     fn fit_pairs(&self, mut best: Fitted) -> Fitted {
         let spec = best.spec.clone();
-        let logits: BTreeSet<usize> = self.sides().into_iter().chain(1..=MOST_GUESSED).collect();
+        let logits = self.logits();
         for other in self.widths(&spec) {
             for &classes in &logits {
                 if best.cost == EXACT || self.is_over() {
@@ -283,6 +294,11 @@ impl Search {
         self.shapes.values().flatten().copied().collect()
     }
 
+    /// Returns the numbers of logits that are tried: the sides of tensors, and small numbers.
+    fn logits(&self) -> BTreeSet<usize> {
+        self.sides().into_iter().chain(1..=MOST_GUESSED).collect()
+    }
+
     /// Returns the settings that the tensors determine, because any other value matches worse, and those that they leave
     /// open. A setting that was found but is not determined is reset to the value of the spec: of two networks with the same
     /// tensors, only that one can be meant.
@@ -294,7 +310,7 @@ impl Search {
         for declared in spec.declared() {
             let name = declared.name.as_str();
             let value = self.value(&fitted, name, &declared.choices);
-            if fitted.cost.0 == 0 && fitted.cost.1 > 0 && value.differs && value.shapes {
+            if fitted.has_other_shapes() && value.differs && value.shapes {
                 return Err(WeightsError::Sizes(name.to_owned()));
             }
             let (found, asked) = (fitted.spec.setting(name), spec.setting(name));
@@ -316,13 +332,13 @@ impl Search {
                 all.open = all.open.with(name, fitted.spec.setting(name));
             }
         }
-        if fitted.cost.0 == 0 && fitted.cost.1 > 0 && self.is_over() {
+        if fitted.has_other_shapes() && self.is_over() {
             return Err(WeightsError::Slow);
         }
         Ok((fitted, all))
     }
 
-    /// Returns what the tensors say of the value of a setting.
+    /// Returns the evidence of the tensors for the value of a setting.
     fn value(&self, fitted: &Fitted, name: &str, choices: &Choices) -> KnownValue {
         let mut known = KnownValue { is_told: false, differs: false, shapes: false };
         let own = fitted.spec.setting(name);
@@ -347,8 +363,7 @@ impl Search {
             known.is_told = (known.is_told || at == 0) && other.cost > fitted.cost;
             if other.cost.0 == fitted.cost.0 {
                 known.shapes |= other.cost.1 != fitted.cost.1;
-                let programs = other.program.as_deref().zip(fitted.program.as_deref());
-                known.differs |= programs.is_some_and(|(other, own)| !is_same(other, own));
+                known.differs |= other.is_same(fitted) == Some(false);
             }
             rises = if other.program.is_some() && other.cost.0 > before.0 { rises + 1 } else { 0 };
             before = other.cost;
