@@ -1,19 +1,16 @@
-//! The one queue through which everything that a run tells goes to the thread beside training, which analyses and tells it.
+//! The queue carries all events of a run to the analysis thread, which analyses measurements and passes the events to the sink.
 //!
-//! A queue carries plain events, and pieces of work that become events where they are analysed; both leave it in the order in
-//! which they were put in, so a snapshot that is still being analysed holds back what came after it. Were the order left to
-//! chance, two runs of one spec would not be the same, and a folder could say that a task began before the kernel at its start
-//! was seen.
+//! It holds plain events, and pieces of work that become events when they are analysed; both leave it in the order in which they
+//! were put in, so a snapshot that is still being analysed holds back what came after it. Without a fixed order two runs of one
+//! spec would differ, and a folder could have a task begin before the kernel at its start.
 //!
 //! Guarantees:
-//! * Memory is bounded. One piece of work waits while one is analysed, and so many items wait at most as are reported in half a minute; whoever puts in more
-//!   waits, watching its own cancel flag.
-//! * The first failure of the analysis is final: nothing behind it is told, and who puts in the next item hears why. A panic of
-//!   the analysis goes on in the thread of whoever puts in the next item. What came before is told first.
-//! * Closing the queue waits for an analysis as long as it is allowed to and no longer. What is not analysed by then is dropped,
-//!   every plain event is told, and the thread tells nothing afterwards.
-//!
-//! Otherwise memory grows while the analysis lags, or a run waits for ever for a snapshot that nobody computes.
+//! * Memory is bounded. One piece of work waits while one is analysed, and the reports of half a minute at most; a trainer that
+//!   puts in more waits, and stops waiting when it is cancelled.
+//! * The first failure of the analysis is final: no event behind it reaches the sink, and the next call returns the reason. A panic
+//!   of the analysis resumes in the thread of the next caller. What came before is passed on first.
+//! * Closing waits for an analysis no longer than the given time. Work that is not analysed by then is dropped, every plain event is
+//!   passed on, and the thread passes nothing on afterwards.
 
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -29,15 +26,15 @@ use crate::run::{Closed, Event, Sink};
 const EVENTS: usize = 1024;
 /// Pieces of work that wait for the one being analysed at most.
 const WORK: usize = 1;
-/// The time after which somebody who waits looks again whether to go on waiting.
+/// The interval at which a waiting caller checks whether it was cancelled.
 const TICK: Duration = Duration::from_millis(20);
 
-/// Why a queue takes no more.
+/// The reason why a queue accepts no more items.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Halt {
-    /// Whoever wanted to put something in was cancelled while it waited.
+    /// The caller was cancelled while it waited for room.
     Cancelled,
-    /// Nobody listens to the events.
+    /// The receiver of the events is gone.
     Closed,
     /// The analysis of what was measured at this step has failed.
     Failed { step: u64, message: String },
@@ -57,7 +54,7 @@ enum Item<W> {
     Mark(Sender<()>),
 }
 
-/// The time for which whoever puts in a piece of work had to wait before it could.
+/// The time that a caller waited before it could put in a piece of work.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Waited {
     /// For analyses.

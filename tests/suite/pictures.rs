@@ -467,27 +467,12 @@ fn points(run: &StudyRun) -> Arc<[Point]> {
         let scatter = 1.0 + 0.15 * ((17 * run.seed + 5 * place as u64 + samples as u64) as f64).sin();
         let mse = scatter * prefactor / (samples as f64).powf(exponent);
         Point {
-            learner,
-            epoch: None,
-            samples,
             mse: Some(mse),
             error: Some(0.4 * mse.min(1.0)),
             train_mse: Some(0.1 * mse),
             validation_mse: Some(mse),
-            kernel: None,
-            ridge: None,
-            jitter: None,
-            condition: None,
-            asymmetry: None,
-            rate: None,
-            stopped: None,
-            epochs: None,
-            interpolates: None,
             drift: (learner == Learner::KernelEnd).then_some(1.0 - 0.1 * scatter),
-            velocity: None,
-            velocity_rate: None,
-            round: None,
-            point_seconds: 0.0,
+            ..Point::of(learner, samples)
         }
     };
     learners.into_iter().enumerate().map(point).collect()

@@ -1,7 +1,7 @@
 //! Inputs as users bring them: the array `x` of a safetensors file or of an `.npz` archive, or a plain `.npy` file.
 //!
 //! Guarantees: finite, at least one, and of a shape that says which images they are; anything else is one sentence. What a
-//! header claims is held against the bytes that are there before anything is made for it. What was understood and done is said.
+//! header claims is checked against the bytes of the file before memory is allocated. `Inputs::words` says how they were read.
 
 use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
@@ -46,8 +46,8 @@ pub struct Inputs {
 }
 
 impl Inputs {
-    /// The inputs in the bytes of a file, for a network that reads images or one to which they are rows of numbers. Images keep
-    /// their shape for either: to flatten them is the network's own business.
+    /// Reads the inputs in the bytes of a file, for a network that reads images or one that reads rows of numbers. Images keep
+    /// their shape for either: the network flattens them itself.
     pub fn parse(bytes: &[u8], images: bool) -> Result<Self, InputsError> {
         let Singles { shape, values, note } =
             if is_array(bytes) { read_singles(bytes, ARRAY).map_err(InputsError::Array)? } else { tensor(bytes)? };
@@ -58,7 +58,7 @@ impl Inputs {
         Ok(Self { count, image, values, words, read: (shape, note) }.noted())
     }
 
-    /// The same inputs, understood for a network that reads images or one to which they are rows of numbers.
+    /// Reads the shape of the inputs again, for a network that reads images or one that reads rows of numbers.
     ///
     /// # Errors
     /// If they are rows of numbers that are no image.
