@@ -100,9 +100,7 @@ fn a_queue_that_is_closed_tells_what_needs_no_analysis() {
     queue.emit(number(5), &never).unwrap();
     assert_eq!(*told.lock().unwrap(), [1, 10, 2, 3, 4, 5]);
     drop(queue);
-    while Arc::strong_count(&told) > 1 {
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    wait_until("the queue's thread has ended", || Arc::strong_count(&told) == 1);
     assert_eq!(*told.lock().unwrap(), [1, 10, 2, 3, 4, 5], "and the thread tells nothing any more");
 }
 

@@ -44,6 +44,8 @@ const PRESENTED: Rect = Rect { min: pos2(2.0, 2.0), max: pos2(800.0, 560.0) };
 const PATIENCE: Duration = Duration::from_secs(20);
 /// A window that has looked the same for so long stays so.
 const STILL: Duration = Duration::from_millis(300);
+/// A window that has not looked the same for that long within this time never does: something in it moves for ever.
+const UNREST: Duration = Duration::from_secs(60);
 
 /// How far the colour of a pixel may be from its picture's, and how many pixels may be farther. On a busy machine the driver
 /// rounds a few pixels of a picture by one level of 255, which is far below this.
@@ -72,6 +74,8 @@ impl Album {
         };
         let mut harness = Harness::builder().with_size(WINDOW + Vec2::splat(2.0 * MARGIN)).build_ui_state(draw, app);
         harness.run_steps(3);
+        // A caret that blinks would leave no window still.
+        harness.ctx.all_styles_mut(|style| style.visuals.text_cursor.blink = false);
         // Another driver paints other pixels.
         if !cfg!(target_os = "linux") {
             super::skipped(Missing::Hardware, "pictures are compared where Mesa's software driver is, on Linux");
@@ -137,7 +141,9 @@ impl Album {
 
     fn compare(&mut self, name: &str, part: Option<Rect>) {
         let (mut last, mut since) = (self.paint(part), Instant::now());
+        let began = Instant::now();
         while since.elapsed() < STILL {
+            assert!(began.elapsed() < UNREST, "what {name} shows does not come to rest");
             std::thread::sleep(Duration::from_millis(10));
             let next = self.paint(part);
             if next != last {
