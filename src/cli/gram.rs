@@ -36,13 +36,13 @@ pub struct GramArgs {
     /// The array x ([n, 28, 28], [n, channels, height, width] or [n, d]) of a safetensors file or .npz archive, or a .npy file
     #[arg(long, value_name = "X")]
     pub inputs: PathBuf,
-    /// Others for the columns, where the kernel is to be a rectangle
+    /// Inputs of the columns, for a rectangular kernel
     #[arg(long, value_name = "Y")]
     pub inputs2: Option<PathBuf>,
     /// How the logits become one matrix
     #[arg(long, value_enum, default_value_t = Reduction::Trace)]
     pub reduction: Reduction,
-    /// Layer by layer, or with one backward pass per input and logit: slow, obvious, to check the first
+    /// Layer by layer, or the reference: one backward pass per input and logit, which is slow
     #[arg(long, value_enum, default_value_t = Method::Layerwise)]
     pub method: Method,
     /// Also each parameter tensor's part; they sum to the whole
@@ -51,19 +51,19 @@ pub struct GramArgs {
     /// Only these layers or tensors, for example fc1,blocks.0,head.bias
     #[arg(long, value_name = "NAMES", value_delimiter = ',')]
     pub layers: Option<Vec<String>>,
-    /// The activation, where neither the weights nor --arch say it
+    /// The activation, unless the weights or --arch determine it
     #[arg(long, value_parser = word::<Activation>(&Activation::ALL.map(Activation::name)))]
     pub activation: Option<Activation>,
     /// The pooling of a convolutional network, likewise
     #[arg(long, value_parser = ["max", "avg", "none"])]
     pub pool: Option<String>,
-    /// Heads of a transformer, which no shape tells: 4 if nothing says it
+    /// Heads of a transformer, which no shape determines; 4 if nothing else does
     #[arg(long)]
     pub heads: Option<NonZeroUsize>,
     /// Another setting that the network's text declares, for example norm=group; may be given many times
     #[arg(long, value_name = "NAME=VALUE")]
     pub set: Vec<String>,
-    /// z = W x + b, or z = σ_w/√fan_in · W x + σ_b b with --sigma-w and --sigma-b: `standard` if nothing says it
+    /// z = W x + b, or z = σ_w/√fan_in · W x + σ_b b with --sigma-w and --sigma-b: `standard` if nothing else determines it
     #[arg(long, value_parser = word::<Parametrisation>(&["standard", "ntk"]))]
     pub parametrisation: Option<Parametrisation>,
     /// σ_w of the NTK parametrisation
@@ -72,7 +72,7 @@ pub struct GramArgs {
     /// σ_b of the NTK parametrisation
     #[arg(long, value_name = "SIGMA")]
     pub sigma_b: Option<f64>,
-    /// What the computation may hold at once
+    /// The most memory that the computation may use
     #[arg(long, default_value = "1GiB")]
     pub memory: ByteSize,
     #[arg(long, value_enum, default_value_t = Device::Auto)]
@@ -85,7 +85,7 @@ pub struct GramArgs {
     /// The archive for the kernel, under its reduction's name; of tensors as trace_by_param/TENSOR
     #[arg(long, value_name = "K.npz", required_unless_present_any = ["explain", "repeat"])]
     pub out: Option<PathBuf>,
-    /// Replace the archive that is there
+    /// Overwrite an existing archive
     #[arg(long)]
     pub overwrite: bool,
 }

@@ -14,7 +14,7 @@ pub struct Repeat {
     /// Threads of the processor; all where none are given
     #[arg(long, value_parser = count)]
     pub threads: Option<NonZeroUsize>,
-    /// Compute so many times and print one line of JSON: seconds, threads, peak bytes of memory
+    /// Repeat the computation K times and print one line of JSON: seconds, threads, peak bytes of memory
     #[arg(long, value_name = "K")]
     pub repeat: Option<NonZeroUsize>,
 }

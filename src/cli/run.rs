@@ -39,7 +39,7 @@ fn headless(spec: &Spec, device: DeviceChoice, out: &Path, overwrite: bool) -> a
     }
     if let Some(snapshots) = resumed {
         eprintln!(
-            "This run was cut off after {snapshots} snapshots; it starts over, and what is there stays until it has come as far"
+            "This run was cut off after {snapshots} snapshots; it starts over, and its earlier results are kept until the new run has passed them"
         );
     }
     let (begun, signals) = (Instant::now(), Signals::listen());
@@ -61,14 +61,14 @@ fn headless(spec: &Spec, device: DeviceChoice, out: &Path, overwrite: bool) -> a
         RunState::Ended(Ending::Finished { .. }) => {}
         RunState::Ended(Ending::Stopped { step }) => {
             let what = if history.info().is_some() {
-                format!("the run ended at step {step}; what it had is in {place}, and the same command starts it over")
+                format!("the run ended at step {step}; its results so far are in {place}, and the same command starts it over")
             } else {
                 "the run had not begun, and nothing was written".to_owned()
             };
             return Err(signals.stopped(&what).map_or_else(|| anyhow::anyhow!(what), anyhow::Error::from));
         }
         RunState::Ended(Ending::Diverged { step, message } | Ending::Failed { step, message }) => {
-            bail!("the run ended at step {step}: {message}; what it had is in {place}")
+            bail!("the run ended at step {step}: {message}; its results so far are in {place}")
         }
         RunState::Waiting | RunState::Running | RunState::Paused => bail!("the training thread ended without a word"),
     }

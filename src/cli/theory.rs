@@ -42,7 +42,7 @@ pub struct TheoryArgs {
     /// The archive for the kernels and predictions
     #[arg(long, value_name = "K.npz", required_unless_present = "repeat")]
     pub out: Option<PathBuf>,
-    /// Replace the archive that is there
+    /// Overwrite an existing archive
     #[arg(long)]
     pub overwrite: bool,
 }

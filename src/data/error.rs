@@ -21,7 +21,7 @@ pub enum DataError {
     Points,
     #[error("{} is not a folder that can be opened: choose the folder that holds the files of the data set", .0.display())]
     NotAFolder(PathBuf),
-    #[error("{} may not be looked into ({reason}): give yourself the permission to read it, or choose another folder", path.display())]
+    #[error("{} cannot be listed ({reason}): give yourself the permission to read it, or choose another folder", path.display())]
     Closed { path: PathBuf, reason: String },
     #[error("{} is an archive: unpack it and choose the folder with the files of the data set", file.display())]
     Archive { file: PathBuf },
@@ -54,7 +54,7 @@ pub enum DataError {
     Dimensions { file: String, reason: String },
     #[error("{file} ends after {found} of {promised} bytes: it is cut off, fetch it again")]
     Truncated { file: String, promised: u64, found: u64 },
-    #[error("{file} goes on after the {promised} bytes it should have: it is damaged or not the file its name says")]
+    #[error("{file} is longer than the {promised} bytes it should have: it is damaged or not the file its name says")]
     Oversized { file: String, promised: u64 },
     #[error("{file} has the label {label} at image {image}, but its classes are 0 to {}: it is damaged or another set", .classes - 1)]
     Label { file: String, image: usize, label: u8, classes: usize },

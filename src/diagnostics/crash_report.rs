@@ -75,13 +75,13 @@ pub fn watch(facts: Facts) {
         let thread = std::thread::current();
         if thread.id() != main {
             let name = thread.name().unwrap_or("without a name");
-            let text = format!("the thread {name} broke at {}: {}", broken.place, broken.message);
+            let text = format!("the thread {name} panicked at {}: {}", broken.place, broken.message);
             facts.journal.note(Level::Error, env!("CARGO_PKG_NAME"), &text);
             before(info);
             return;
         }
         if (facts.is_the_displays)() {
-            let text = format!("the display broke the window, at {}: {}", broken.place, broken.message);
+            let text = format!("the display system failed, and with it the window, at {}: {}", broken.place, broken.message);
             facts.journal.note(Level::Error, env!("CARGO_PKG_NAME"), &text);
             return;
         }
@@ -90,7 +90,7 @@ pub fn watch(facts: Facts) {
             Err(err) => format!("no report could be written into {}: {err}", facts.folder.display()),
         };
         // Not `eprintln!`, which panics if standard error is closed.
-        let _ = writeln!(io::stderr(), "Kernelscope broke at {}: {}; {outcome}", broken.place, broken.message);
+        let _ = writeln!(io::stderr(), "Kernelscope crashed at {}: {}; {outcome}", broken.place, broken.message);
     }));
 }
 

@@ -32,7 +32,7 @@ pub enum RegressionError {
     Empty,
     #[error("the ridge must be a number from 0 on, not {0}")]
     Ridge(f64),
-    #[error("{what} must have {rows} rows of the same length, and {values} values are none: give one row per image")]
+    #[error("{what} must have {rows} rows of the same length, and {values} values are not a multiple of that: give one row per image")]
     Shape { what: &'static str, rows: usize, values: usize },
     #[error("{values} values are given for {what} where {rows} × {columns} are needed")]
     Size { what: &'static str, values: usize, rows: usize, columns: usize },
@@ -44,7 +44,7 @@ pub enum RegressionError {
     NotPositive { jitter: f64 },
     #[error("the kernel is 0, so nothing can be learnt with it: add a ridge, or look for dead layers")]
     Zero,
-    #[error("the targets are so large beside the kernel that the regression has no number: scale one of them")]
+    #[error("the regression overflows, because the targets are so large beside the kernel: scale one of them")]
     TooLarge,
     #[error("{0}")]
     Solver(String),

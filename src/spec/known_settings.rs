@@ -53,7 +53,7 @@ const LONGEST_NUMBER: usize = 64;
 pub enum KnownSettingsError {
     #[error("its metadata says {key} = {value}, which this version does not know")]
     Unknown { key: String, value: String },
-    #[error("it does not say {0}: give that")]
+    #[error("its metadata has no {0}: give it as an option")]
     Missing(&'static str),
     #[error("{0}")]
     Senseless(String),

@@ -156,7 +156,7 @@ impl TryFrom<String> for LessonCondition {
     fn try_from(text: String) -> Result<Self, String> {
         let unknown = || {
             let known = "start, epoch N, switch, spike, dip, recovery, accuracy lost SHARE, finished, cursor, residual, breach, points N, study done";
-            format!("nobody can wait for “{text}”: there are {known}")
+            format!("unknown condition “{text}”: there are {known}")
         };
         let words = text.trim();
         let (name, number) = match words.rsplit_once(' ') {

@@ -41,7 +41,7 @@ impl Spec {
         let there = self.trainable(1, shape);
         if samples > there && !self.data.source.is_drawn() {
             let message = format!(
-                "{samples} samples are asked for and there are {there} beside the probes: take fewer, or keep more images per class"
+                "data.samples is {samples}, and {there} images remain beside the probes: take fewer, or keep more images per class"
             );
             found.push(problem("data.samples", message));
         }

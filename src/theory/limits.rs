@@ -133,7 +133,7 @@ pub enum Why {
     )]
     Image,
     #[error(
-        "what is learnt for each feature of the image stays random at every width: put a dense layer or a convolution before it"
+        "parameters for each feature of the image are random at every width and have no limit: put a dense layer or a convolution before them"
     )]
     ImageLearnt,
     #[error("a function of the image itself is not computed here: put a dense layer or a convolution before it")]
@@ -157,7 +157,7 @@ pub enum Why {
          function, or take rms_norm"
     )]
     NotCentred,
-    #[error("a number is added to features whose mean is not 0, and no rule says to what: add it behind a layer")]
+    #[error("no rule covers a number added to features whose mean is not 0: add it after a layer")]
     Shifted,
     #[error(
         "what is added here depends on each other otherwise than by a factor, and no rule says how much: put a layer into one \
@@ -178,14 +178,14 @@ pub enum Why {
          tensor of its own"
     )]
     Shared(String),
-    #[error("softmax over features leaves nothing of each as their number grows: leave it out, the loss has it")]
+    #[error("softmax over infinitely many features is 0 for each of them: leave it out, the loss applies it")]
     Softmax,
     #[error(
         "it takes places for features, whose number does not grow, so that its weights stay random: let it read the features, \
          or take a mean over places"
     )]
     Places,
-    #[error("features would be cut up or become places: rearrange places only, or flatten everything")]
+    #[error("this would split the features or turn them into places: rearrange places only, or flatten everything")]
     Features,
     #[error("features that are not alike are cut or grouped here: put a layer between")]
     Unlike,
@@ -233,6 +233,6 @@ pub enum Why {
         "the windows up to here have more entries than are listed for a limit: take smaller windows, less padding or smaller images"
     )]
     Windows,
-    #[error("the logits do not all have one kernel: let them come from one dense layer")]
+    #[error("the logits have different kernels: compute all of them by one dense layer")]
     Logits,
 }

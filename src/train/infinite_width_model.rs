@@ -30,7 +30,7 @@ use crate::theory::{Infinite, KernelSgd, LimitKernelError, NoLimit, Points};
 /// The reason why there is no such model; each prints as one sentence.
 #[derive(Debug, Error)]
 pub enum InfiniteWidthModelError {
-    #[error("the infinite-width kernel cannot be followed: {0}")]
+    #[error("the infinite-width network cannot be trained: {0}")]
     NoLimit(#[from] NoLimit),
     #[error("{0}")]
     Training(&'static str),
@@ -46,7 +46,7 @@ pub enum InfiniteWidthModelError {
     Work { pairs: f64 },
     #[error("{0}")]
     Kernels(LimitKernelError),
-    #[error("the random start cannot be drawn: {0}")]
+    #[error("the initial function of the infinite-width network cannot be sampled: {0}")]
     Draw(String),
     #[error("cancelled")]
     Cancelled,

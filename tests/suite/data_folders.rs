@@ -273,9 +273,9 @@ fn a_closed_folder_is_said_to_be_closed() {
         super::skipped(super::Missing::Installable, "a closed folder: this user may read everything");
     } else {
         for source in [Source::Idx, Source::Cifar10] {
-            assert!(sentence(source, &folder).contains("may not be looked into"));
+            assert!(sentence(source, &folder).contains("cannot be listed"));
         }
-        assert!(sentence(Source::Idx, &folder.join("raw")).contains("may not be looked into"));
+        assert!(sentence(Source::Idx, &folder.join("raw")).contains("cannot be listed"));
     }
     #[cfg(target_os = "linux")]
     unsafe {

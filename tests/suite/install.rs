@@ -135,7 +135,7 @@ fn a_crash_leaves_a_report_and_the_next_start_tells_of_it_once() {
     let done = child("suite::install::part_of_the_crash", folder).env("RUST_BACKTRACE", "1").output().unwrap();
     assert!(!done.status.success());
     let said = text(&done.stderr);
-    let sentence = said.lines().find(|line| line.starts_with("Kernelscope broke at ")).expect(&said);
+    let sentence = said.lines().find(|line| line.starts_with("Kernelscope crashed at ")).expect(&said);
     let path = crash_report::unseen_report(folder).expect("nobody has been told");
     assert!(sentence.ends_with(&format!("the window falls; the report is in {}", path.display())), "{sentence}");
 
@@ -149,7 +149,7 @@ fn a_crash_leaves_a_report_and_the_next_start_tells_of_it_once() {
         &format!("Log: {}\nAutosaved run: {}\n", log.display(), run.display()),
         "falls_in_part_of_the_crash",
         "INFO  kernelscope: about to break\n",
-        "the thread trainer broke at tests/suite/install.rs:",
+        "the thread trainer panicked at tests/suite/install.rs:",
         "a worker stumbles\n",
     ] {
         assert!(report.contains(part), "“{part}” is not in:\n{report}");

@@ -63,8 +63,8 @@ fn what_a_lesson_cannot_mean_is_refused_in_one_sentence() {
     let file = |head: &str, step: &str| format!("title = 'T'\nabout = 'A'\n{head}\n[[step]]\nview = 'Kernel'\n{step}");
     let long = format!("text = '{}'", "word ".repeat(MOST_WORDS + 1));
     let cases = [
-        (file("preset = 'reactivation'", "text = 'x'\nwait = 'godot'"), "nobody can wait for “godot”"),
-        (file("preset = 'reactivation'", "text = 'x'\nwait = 'switch 0'"), "nobody can wait for"),
+        (file("preset = 'reactivation'", "text = 'x'\nwait = 'godot'"), "unknown condition “godot”"),
+        (file("preset = 'reactivation'", "text = 'x'\nwait = 'switch 0'"), "unknown condition"),
         (file("preset = 'nobody'", "text = 'x'"), "there is no nobody"),
         (file("", "text = 'x'"), "write preset or study"),
         (file("preset = 'ntk'\nset = ['network.widht=3']", "text = 'x'"), "did you mean"),

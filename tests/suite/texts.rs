@@ -293,7 +293,7 @@ fn errors_say_where_and_what() {
             "x.foo",
             "line 1, column 3: a value has .shape, image has .channels, .height and .width, and none of them can be changed",
         ),
-        ("x.shape[7]", "line 1, column 9: there is no place 7 among 3: places count from 0"),
+        ("x.shape[7]", "line 1, column 9: the index 7 is out of range: there are 3 values, counted from 0"),
         (
             "image.height = 3",
             "line 1, column 7: a value has .shape, image has .channels, .height and .width, and none of them can be changed",
@@ -322,7 +322,7 @@ fn errors_say_where_and_what() {
         ),
         (
             "setting(\"depth\", 9, 1..6)",
-            "line 1, column 1: depth is a whole number from 1 to 6, and its default 9 is not",
+            "line 1, column 1: depth is a whole number from 1 to 6; its default 9 is not",
         ),
         (
             "setting(\"width\", 1.5, [1.0, 2.0])",

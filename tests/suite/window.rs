@@ -32,7 +32,7 @@ fn letters(word: &str) -> Vec<Event> {
     word.chars().flat_map(of).collect()
 }
 
-/// All of this arrives with one frame, as in a window that has stood still.
+/// All of this arrives with one frame, as in a window that was not drawn for a while.
 fn at_once(harness: &mut Ui, events: impl IntoIterator<Item = Event>) {
     harness.input_mut().events.extend(events);
     harness.run_steps(6);

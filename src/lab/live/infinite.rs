@@ -1,4 +1,4 @@
-//! The infinitely wide network as the subject of a run: its kernel stands still and its outputs follow it. It has no weights.
+//! The infinitely wide network as the subject of a run: its kernel is constant and determines its outputs. It has no weights.
 
 use burn::tensor::Device;
 

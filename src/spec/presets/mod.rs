@@ -158,7 +158,7 @@ pub const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "static-kernel",
-        about: "Beside the network, what it would do if its kernel stood still: the gap is the kernel's motion and nothing else",
+        about: "Beside the network, what it would do if its kernel were constant: the gap is the kernel's motion and nothing else",
         change: |spec| spec.kernel.predict = true,
     },
     Preset {
@@ -279,7 +279,7 @@ pub const STUDIES: &[Preset] = &[
     },
     Preset {
         name: "laziness",
-        about: "The output scaled by α and the rate by 1/α²: from feature learning to a kernel that stands still",
+        about: "The output scaled by α and the rate by 1/α²: from feature learning to a constant kernel",
         change: |spec| spec.study = along("network.alpha", [0.3, 1.0, 3.0, 10.0, 30.0]),
     },
     Preset {
@@ -314,7 +314,7 @@ pub const STUDIES: &[Preset] = &[
     },
     Preset {
         name: "why",
-        about: "What is needed for the kernel to wake up: the second task with steps kept short, parts frozen, logits masked",
+        about: "What reactivation needs: the second task with steps kept short, parts frozen, logits masked",
         change: |spec| {
             spec.study = among(
                 "second task",

@@ -44,7 +44,7 @@ pub(super) const MEAN_READOUT: Preset = Preset {
 
 pub(super) const LIBRARY: Preset = Preset {
     name: "networks",
-    about: "Every network that comes with the program, small and for a few steps: does each of their kernels wake up at the switch?",
+    about: "Every network that comes with the program, small and for a few steps: does each of their kernels react to the switch?",
     change: |spec| {
         few_images(spec);
         spec.data.test_per_class = 20;

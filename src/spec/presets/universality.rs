@@ -9,7 +9,7 @@ use crate::spec::{Activation, INFINITE, Loss, NetworkSpec, Parametrisation, Spec
 
 pub(super) const INFINITE_WIDTH: Preset = Preset {
     name: "infinite",
-    about: "The infinitely wide network: its kernel stands still, and it forgets all the same",
+    about: "The infinitely wide network: its kernel is constant, and it forgets all the same",
     change: |spec| {
         spec.network.width = INFINITE;
         spec.network.parametrisation = Parametrisation::Ntk;

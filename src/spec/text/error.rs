@@ -156,10 +156,10 @@ fn evaluation(error: EvalAltResult) -> String {
         E::ErrorDotExpr(..) => {
             "a value has .shape, image has .channels, .height and .width, and none of them can be changed".to_owned()
         }
-        E::ErrorIndexNotFound(at, _) => format!("there is no place {} here", said(&at)),
+        E::ErrorIndexNotFound(at, _) => format!("the index {} is out of range", said(&at)),
         E::ErrorIndexingType(..) => "only a list, a map and a text have places: write v.shape[0]".to_owned(),
         E::ErrorArrayBounds(count, at, _) | E::ErrorStringBounds(count, at, _) => {
-            format!("there is no place {at} among {count}: places count from 0")
+            format!("the index {at} is out of range: there are {count} values, counted from 0")
         }
         E::ErrorBitFieldBounds(..) => "a whole number has no places".to_owned(),
         E::ErrorMismatchDataType(wanted, given, _) | E::ErrorMismatchOutputType(wanted, given, _) => {

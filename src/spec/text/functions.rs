@@ -49,7 +49,7 @@ pub const FUNCTIONS: &[Function] = functions! {
         "a setting of this network: choices are 16..8192, [0.0, 0.9] or [\"max\", \"avg\"], and true or false have none" =>
         |writer, given| writer.setting(given);
     "usual_activation" "usual_activation(name)" 1..=1, [],
-        "the function that act is where nothing else is said" => |writer, given| writer.usual_activation(given);
+        "the default of `act`" => |writer, given| writer.usual_activation(given);
     "act" "act(v)" 1..=1, [], "the network's activation" => |writer, mut given| {
         let op = Op::Function(Nonlinearity::Activation(writer.activation));
         let value = given.value()?;
@@ -247,7 +247,7 @@ fn concat(writer: &mut Writer, mut given: Arguments) -> Written {
     const MOST_PARTS: usize = 64;
     let first = given.next("the first value")?;
     let (parts, axis) = if first.is_array() {
-        let parts: Array = list_of("what is put one after the other", first)?;
+        let parts: Array = list_of("the values to concatenate", first)?;
         let axis = if given.left() == 0 { None } else { Some(given.whole("the axis", 0..=MOST)?) };
         (parts, axis)
     } else {

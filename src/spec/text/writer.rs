@@ -86,13 +86,13 @@ impl Writer {
         if name == NetworkSpec::WIDTH && !matches!(choices, Choices::Whole(_)) {
             return Err("width is a whole number: setting(\"width\", 128, 16..8192)".to_owned());
         }
-        let hover = if given.left() == 0 { String::new() } else { given.word("what is said under the pointer")? };
+        let hover = if given.left() == 0 { String::new() } else { given.word("the tooltip")? };
         if given.left() > 0 || hover.chars().count() > MOST_HOVER {
             return Err(format!("behind {} a text of at most {MOST_HOVER} letters ends it", choices.words()));
         }
         let default = scalar(&default)
             .filter(|default| choices.admits(default))
-            .ok_or_else(|| format!("{name} is {}, and its default {} is not", choices.words(), said(&default)))?;
+            .ok_or_else(|| format!("{name} is {}; its default {} is not", choices.words(), said(&default)))?;
         let declared = Declared { default: choices.fitted(&default), name, choices, hover };
         match self.declared.iter().find(|known| known.name == declared.name) {
             Some(known) if *known != declared => {

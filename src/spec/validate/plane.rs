@@ -65,7 +65,7 @@ impl Spec {
         let probes = self.kernel.probes_per_class;
         if plane == Plane::Disk && Plane::side(probes).is_none() {
             let message = format!(
-                "the probes of the disk are a grid of k × k points, k²/2 of each class with k even, and {probes} is none: take 32, 72, 128 or 200"
+                "the probes of the disk are a grid of k × k points, k²/2 of each class with k even, and {probes} is not such a number: take 32, 72, 128 or 200"
             );
             found.push(problem("kernel.probes_per_class", message));
         }

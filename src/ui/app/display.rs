@@ -143,7 +143,7 @@ pub fn bound(ctx: &egui::Context, state: &RenderState) {
             log::debug!("{text}");
         } else if text.contains("maximum supported texture size") {
             log::warn!(
-                "the window is larger than the graphics adapter can paint: its picture stands still until it is smaller"
+                "the window is larger than the graphics adapter can paint: its picture is not updated until it is smaller"
             );
         } else {
             let text = text.split_whitespace().collect::<Vec<_>>().join(" ");

@@ -43,7 +43,7 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
         real(ui, &mut form.draft.kernel.lag, 0.005);
         ui.weak("epochs");
     });
-    let hover = "Training stands still for kernels at most this share of its time, by measuring less often; the run no longer repeats bit for bit";
+    let hover = "Training waits for kernels at most this share of the time, by measuring less often; the run no longer repeats bit for bit";
     form.row(ui, "kernel.budget", "Budget", hover, |ui, form| {
         let budget = &mut form.draft.kernel.budget;
         let mut given = *budget > 0.0;
@@ -59,7 +59,7 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
             ui.weak("off");
         }
     });
-    let hover = "Also train the network linearised at the start and at each switch, and with the infinite-width kernel: what it would do if its kernel stood still";
+    let hover = "Also train the network linearised at the start and at each switch, and with the infinite-width kernel: what it would do if its kernel were constant";
     form.row(ui, "kernel.predict", "Predict", hover, |ui, form| {
         ui.checkbox(&mut form.draft.kernel.predict, "");
         ui.weak("a static kernel's run");

@@ -54,7 +54,7 @@ fn setting(ui: &mut Ui, form: &mut Form<'_>, declared: &Declared) {
     let (key, label) = (format!("network.{name}"), label(name));
     if name == "width" {
         let hover =
-            format!("{hover}; at the end of the slider stands ∞, the limit of wide networks: its kernel stands still");
+            format!("{hover}; at the end of the slider stands ∞, the limit of wide networks: its kernel is constant");
         form.row(ui, &key, &label, &hover, |ui, form| {
             let range = form.draft.network.widths();
             form::width(ui, &mut form.draft.network.width, range);

@@ -75,7 +75,7 @@ fn snapshot(ui: &mut Ui, scene: &ViewContext<'_>) {
     let text = format!("snapshot {:.0} ms ({share:.0} %)", 1000.0 * cost.held_up());
     let label = ui.label(RichText::new(text).size(theme::SMALL).color(scene.tokens.weak));
     label.on_hover_ui(|ui| {
-        ui.label("The last snapshot, and the share of its time for which training stands still");
+        ui.label("The last snapshot, and the share of the time for which training waits for it");
         egui::Grid::new("snapshot parts").show(ui, |ui| {
             let mut line = |name: RichText, seconds: f64| {
                 ui.label(name);
@@ -97,7 +97,7 @@ fn snapshot(ui: &mut Ui, scene: &ViewContext<'_>) {
                 ("Eigenvalues", cost.eigen_seconds),
                 ("Velocity, distances, alignment, accuracy", cost.metrics_seconds),
             ];
-            group("Training stands still", cost.held_up(), &held_up);
+            group("Training waits", cost.held_up(), &held_up);
             group("Analysis, while training goes on", cost.beside(), &beside);
         });
     });

@@ -66,7 +66,7 @@ impl Extra {
             }
             Self::Drift => {
                 "How far the kernel on the probes is from where it began, at the epochs at which it was taken: one dot for each n \
-                 and seed. If the kernel stood still after a few epochs this would be level."
+                 and seed. If the kernel were constant after a few epochs this would be level."
             }
             Self::Velocity => {
                 "How fast the kernel turns on the probes over the lag before each epoch, divided by the learning rate: a velocity \

@@ -30,7 +30,7 @@ impl Default for PredictionView {
 
 impl ViewClass for PredictionView {
     const TITLE: &str = "Static kernel";
-    const HELP: &str = "What the network would do if its kernel stood still. The network linearised where its weights w* were,\n\
+    const HELP: &str = "What the network would do if its kernel were constant. The network linearised where its weights w* were,\n\
                  f(x; w*) + J(x; w*) (w − w*),\n\
                  takes the network's own steps on the same batches, so the gap between the two is the kernel's motion and \
                  nothing else. Orange: linearised at initialisation; green: at the last switch; yellow, where asked for: anew now and then. \

@@ -54,9 +54,9 @@ pub fn ideas(spec: &Spec) -> Vec<Idea> {
     let about = "Absent classes take no part in the loss: how much is done by pushing their logits down?";
     ideas.push(idea("logits masked", about, Effect::Masked(true)));
     ideas.push(idea("head only", "Nothing but the last layer learns: do features have to move?", frozen(body)));
-    ideas.push(idea("head frozen", "The last layer stands still: do the features move without it?", frozen(head)));
+    ideas.push(idea("head frozen", "The last layer is not trained: do the features move without it?", frozen(head)));
     for part in body {
-        let about = "One layer stands still: is it the one that wakes up?";
+        let about = "One layer is not trained: is it the one whose kernel reacts to the switch?";
         ideas.push(idea(&format!("{part} frozen"), about, frozen(std::slice::from_ref(part))));
     }
     let about = "Images of earlier tasks beside each batch";

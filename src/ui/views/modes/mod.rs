@@ -55,7 +55,7 @@ impl ViewClass for ModesView {
     const TITLE: &str = "Modes";
     const HELP: &str = "The residual r = f − y on the probes (y one-hot), along the eigenvectors v_i of the run's first kernel:\n\
                  ‖v_i′ r_t‖² / ‖v_i′ r_0‖²,\n\
-                 on a logarithmic axis; energies below 10⁻¹² of the first are left out. Dashed: a kernel that stands still takes \
+                 on a logarithmic axis; energies below 10⁻¹² of the first are left out. Dashed: a constant kernel takes \
                  r_{t+1} = (1 − η Θ/(N C)) r_t, so (1 − ηλ_i/(N C))^2t is left after t steps: drawn where the probes are \
                  exactly the training images and training is plain gradient descent with the full batch, the kernel's mean over \
                  logits standing for that of each. Large eigenvalues are learnt first.\n\

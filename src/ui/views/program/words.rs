@@ -127,7 +127,7 @@ pub fn formula(network: &NetworkSpec, program: &Program, line: &Line, tensor: &P
     }
     if tensor.stands_still(network.parametrisation) {
         return format!(
-            "{} stands still in the NTK parametrisation, as in the limit: it has no part of the kernel.",
+            "{} is not trained in the NTK parametrisation, as in the limit: it has no part in the kernel.",
             tensor.name
         );
     }
