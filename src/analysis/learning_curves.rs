@@ -259,7 +259,7 @@ impl LearningCurves {
                 let verdict = match (network.interval, fit.interval) {
                     (Some(own), Some(other)) if own.low > other.high => "steeper than every kernel's; the steepest is",
                     (Some(own), Some(other)) if own.high < other.low => "less steep than that of",
-                    (Some(_), Some(_)) => "not told apart (intervals overlap) from that of",
+                    (Some(_), Some(_)) => "not distinguishable (intervals overlap) from that of",
                     _ => "beside (one seed: no interval) that of",
                 };
                 format!(

@@ -41,7 +41,7 @@ impl History {
                     Some(spike) => {
                         Milestone::Never(format!("The velocity rose to {:.1} times its background only", spike.ratio))
                     }
-                    None => Milestone::Never("There is no velocity to tell a spike by".to_owned()),
+                    None => Milestone::Never("There is no velocity in which a spike could be seen".to_owned()),
                 }
             }
             LessonCondition::Dip(place) => {
@@ -104,6 +104,6 @@ fn fallen(switch: &Switch) -> Option<Milestone> {
         Some(dip) => {
             Some(Milestone::Never(format!("The smallest λ_max was {:.1} % of what it was before", 100.0 * dip.depth)))
         }
-        None => Some(Milestone::Never("There is no λ_max to tell a dip by".to_owned())),
+        None => Some(Milestone::Never("There is no λ_max in which a dip could be seen".to_owned())),
     }
 }

@@ -126,7 +126,7 @@ impl MomentComparer {
         }
         let n = moment.gram.len().isqrt();
         if n * n != moment.gram.len() || rows.is_empty() || rows.end > n {
-            return Err(format!("The kernel of epoch {:.2} is not there: choose another moment", moment.epoch));
+            return Err(format!("The kernel of epoch {:.2} is no longer stored: choose another moment", moment.epoch));
         }
         let values = rows.clone().flat_map(|row| &moment.gram[row * n..][rows.clone()]).copied().collect();
         let gram = Gram::symmetrised(rows.len(), values)

@@ -32,8 +32,8 @@ pub static LAWS: [Law; 5] = [
         figure: "gap_linearised",
         title: "Gap to its linearisation",
         unit: "root mean square",
-        words: "How far the network went from its own linearisation at the start, which takes the same steps with a kernel \
-                that stands still: the root mean square of the difference over test images and logits, of the worst task, \
+        words: "How far the network went from its own linearisation at the start, which takes the same steps with a \
+                constant kernel: the root mean square of the difference over test images and logits, of the worst task, \
                 the largest of the run's snapshots. Smooth networks are to differ as n^−1, those with a kink more slowly.",
     },
     Law {

@@ -140,7 +140,7 @@ fn energies(modes: &Modes, snapshot: &Snapshot, labels: &[usize], numbers: Optio
         return Err("the outputs do not fit the probes".to_owned());
     }
     if numbers.is_some_and(|numbers| numbers.len() != labels.len()) {
-        return Err("this record does not tell what the output was to say".to_owned());
+        return Err("this record does not hold the targets".to_owned());
     }
     let wanted = |probe: usize, output: usize| match numbers {
         Some(numbers) => f64::from(numbers[probe]),

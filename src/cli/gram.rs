@@ -123,7 +123,7 @@ fn arch_help() -> String {
     let known: Vec<&str> = NETWORKS.iter().map(|network| network.name).collect();
     let longer = ARCHS.map(|(name, ..)| name).join(", ");
     format!(
-        "The network, where the weights do not say it (those of a run do); its sizes are read from their shapes: {}, the path \
+        "The network, unless the weights determine it (those of a run do); its sizes are read from their shapes: {}, the path \
          of a text like my/net.rhai, or with an activation or a pooling {longer}",
         known.join(", ")
     )
@@ -164,14 +164,14 @@ impl GramArgs {
         let options = options.with("pool", self.pool.clone()).with("heads", self.heads.map(NonZeroUsize::get));
         if let Some((key, by_option, by_set)) = options.contradiction(&set) {
             let option = key.trim_start_matches(METADATA_PREFIX);
-            return Err(Refused(format!("--{option} says {by_option} and --set {option}={by_set}: give one of them")));
+            return Err(Refused(format!("--{option} is {by_option} and --set gives {option}={by_set}: use one of them")));
         }
         let options = options.or(&set);
         match arch.contradiction(&options) {
             None => Ok(options.or(&arch)),
             Some((key, by_arch, by_option)) => {
                 let option = key.trim_start_matches(METADATA_PREFIX);
-                let message = format!("--arch says {option} = {by_arch} and --{option} {by_option}: give one of them");
+                let message = format!("--arch gives {option} = {by_arch} and --{option} is {by_option}: use one of them");
                 Err(Refused(message))
             }
         }

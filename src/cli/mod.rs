@@ -286,7 +286,7 @@ pub fn execute(command: &Command) -> anyhow::Result<()> {
             | Command::Metrics(_)
     );
     if answers && print::output_was_lost() {
-        anyhow::bail!("standard output could not be written: the disk is full or the terminal is gone");
+        anyhow::bail!("standard output could not be written: the disk is full or the terminal was closed");
     }
     Ok(())
 }

@@ -40,7 +40,7 @@ impl Signals {
                 .and_then(|_| flag::register_usize(signal, Arc::clone(&which), signal as usize))
                 .and_then(|_| flag::register(signal, Arc::clone(&asked)));
             if let Err(err) = heard {
-                log::info!("signal {signal} ends the program at once: {err}");
+                log::info!("signal {signal} ends the program immediately: {err}");
             }
         }
         Self { asked, which }

@@ -110,7 +110,7 @@ pub fn read_images(file: &str, reader: impl Read) -> Result<IdxImages, DataError
         [_, height, width] => (1, height, width, false),
         [_, first, _, third] if is_colour(first) && is_colour(third) => {
             return refuse(format!(
-                "images of {first} × … × {third}, in which either may be the channels: no program could tell"
+                "images of {first} × … × {third}, in which either may be the channels"
             ));
         }
         [_, height, width, channels] if is_colour(channels) => (channels, height, width, true),

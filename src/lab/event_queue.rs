@@ -210,7 +210,7 @@ impl<W: Send + 'static> EventQueue<W> {
             let ended = self.thread.take().map(JoinHandle::join);
             match ended {
                 Some(Err(panic)) => {
-                    self.halt = Some(Halt::Failed { step: 0, message: "the thread beside training broke".to_owned() });
+                    self.halt = Some(Halt::Failed { step: 0, message: "the analysis thread panicked".to_owned() });
                     resume_unwind(panic)
                 }
                 Some(Ok(outcome)) => self.halt = outcome.err(),

@@ -28,7 +28,7 @@ use super::product::product;
 /// The reason why there is no regression; each prints as one sentence.
 #[derive(Debug, Error, PartialEq)]
 pub enum RegressionError {
-    #[error("there is nothing to learn from: the kernel has no row, or the targets no column")]
+    #[error("the regression has no data: the kernel has no row, or the targets no column")]
     Empty,
     #[error("the ridge must be a number from 0 on, not {0}")]
     Ridge(f64),
@@ -42,7 +42,7 @@ pub enum RegressionError {
         "the kernel is far from positive: even with {jitter:.1e} added to its diagonal it has eigenvalues below 0; add a ridge"
     )]
     NotPositive { jitter: f64 },
-    #[error("the kernel is 0, so nothing can be learnt with it: add a ridge, or look for dead layers")]
+    #[error("the kernel is 0 everywhere: add a ridge, or look for dead layers")]
     Zero,
     #[error("the regression overflows, because the targets are so large beside the kernel: scale one of them")]
     TooLarge,

@@ -231,12 +231,12 @@ impl Spec {
         if self.data.samples == 0 {
             found.push(problem(
                 "study.samples",
-                "say how many samples are learnt from, in study.samples or data.samples",
+                "the number of samples is missing: give study.samples or data.samples",
             ));
         }
         if self.network.is_infinite() {
             let message =
-                "the infinite width is a learner of its own: name it in study.learners and give network.width a number";
+                "infinite width is a separate learner: name it in study.learners and give network.width a number";
             found.push(problem("network.width", message));
         }
         if self.training.loss != super::Loss::Mse {
@@ -266,7 +266,7 @@ impl Spec {
         if bad(protocol.settled, 0.0, 10.0) || bad(protocol.interpolates, 0.0, 1.0) || protocol.halvings > 16 {
             found.push(problem(
                 "study.protocol",
-                "settled lies in 0 to 10, interpolates in 0 to 1, and 16 halvings are the most",
+                "settled must be from 0 to 10, interpolates from 0 to 1, and halvings at most 16",
             ));
         }
         if has(Learner::KernelEpochs)

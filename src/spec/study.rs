@@ -223,7 +223,7 @@ impl Spec {
                 found.push(problem("study.variants", "a series of runs needs a name"));
             }
             if plain.is_none() && !variant.values.is_empty() {
-                let message = format!("{} has values of its own: give study.values too", variant.name);
+                let message = format!("{} varies along an axis: give study.values too", variant.name);
                 found.push(problem("study.variants", message));
             }
         }

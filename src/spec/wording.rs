@@ -59,7 +59,7 @@ pub(super) fn syntax(text: &str, at: usize, twice: bool) -> String {
     let place = Place::of(text, at);
     let is_end = text.get(at..).is_none_or(|rest| rest.trim().is_empty());
     let hint = if twice {
-        "this stands in the file already: keep one of the two".to_owned()
+        "this is in the file twice: keep one of the two".to_owned()
     } else if is_end && !place.text.starts_with('[') && text.matches('[').count() != text.matches(']').count() {
         "the file ends within a list: close its bracket with ]".to_owned()
     } else {
@@ -152,7 +152,7 @@ fn hint(place: &Place) -> String {
         return format!("a whole number is at most {}", i64::MAX);
     }
     if !value.starts_with(['"', '\'', '[', '{']) && value.parse::<f64>().is_err() {
-        return format!("text stands in quotes: write {key} = \"{value}\"");
+        return format!("text needs quotes: write {key} = \"{value}\"");
     }
     "this cannot be understood: a value is a number, true or false, text in quotes, or a list of such in [ ]".to_owned()
 }
@@ -234,11 +234,11 @@ pub(super) fn value(value: &Value, like: Option<&Value>, choices: &[String], sai
         Some(Value::Boolean(_)) => "neither true nor false".to_owned(),
         Some(Value::String(_)) => "no text in quotes".to_owned(),
         Some(Value::Array(_)) if matches!(value, Value::Array(_)) => {
-            return format!("{given} has something in it that cannot stand there{}", example(like));
+            return format!("{given} has a character that is not allowed there{}", example(like));
         }
         Some(Value::Array(_)) => format!("no list{}", example(like)),
         Some(Value::Table(_)) if matches!(value, Value::Table(_)) => {
-            return format!("{given} has something in it that cannot stand there");
+            return format!("{given} has a character that is not allowed there");
         }
         _ => "not what can stand here".to_owned(),
     };

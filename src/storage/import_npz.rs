@@ -98,7 +98,7 @@ fn read(path: &Path, mut history: History, tell: &mut dyn FnMut(usize, usize) ->
     history.push(Event::Progress(progress));
     if let (Lag::Steps(steps), Some(_), false, 2..) = (lag, about.lag, paired, count) {
         about.notes.push(format!(
-            "No two kernels of a task are {steps} steps apart, which lag asks for: there is no velocity"
+            "No two kernels of a task are {steps} steps apart, as the lag requires: there is no velocity"
         ));
     }
     if lag == Lag::Gaps && count > 2 {

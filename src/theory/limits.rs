@@ -13,8 +13,8 @@ pub enum NoLimit {
     )]
     Standard,
     #[error(
-        "with network.alpha_width the laziness falls with the width: at infinite width features are learnt, and no kernel \
-         says how"
+        "with network.alpha_width the laziness falls with the width: at infinite width features are learnt, which no \
+         kernel describes"
     )]
     MeanField,
     /// There is no network, for the given reason.
@@ -93,7 +93,7 @@ pub struct Breach {
 pub enum Broken {
     #[error(
         "the logits are made of what is inside the network with fixed weights (“{0}”), so its gradients are not independent \
-         of its weights and the infinite-width kernel is another than the rules say: end in a dense layer of its own"
+         of its weights and the rules do not give the infinite-width kernel: end in a separate dense layer"
     )]
     FixedReadOut(String),
     #[error(
@@ -102,13 +102,12 @@ pub enum Broken {
     )]
     ReadOutShared(String),
     #[error(
-        "it goes on from logits that {0} has drawn, so the read-out is not the last layer: let nothing but sums and multiples \
-         follow it"
+        "it reads the logits of {0}, so the read-out is not the last layer: let only sums and multiples follow it"
     )]
     ReadOutInside(String),
     #[error(
-        "it uses the transpose of {0}, which another line uses as it is, and what one gives then depends on the other: give \
-         each a tensor of its own"
+        "it uses the transpose of {0}, which another line uses as it is, and the two are then dependent: give each its \
+         own tensor"
     )]
     Transpose(String),
 }
@@ -123,13 +122,13 @@ pub enum Why {
     )]
     Attention,
     #[error(
-        "queries and keys that depend on each other keep their scores at infinite width, and no rule says what becomes of \
-         them: give each a dense layer of its own"
+        "queries and keys that depend on each other have scores that do not vanish at infinite width, and no rule covers \
+         them: give each its own dense layer"
     )]
     Scores,
     #[error(
-        "the image has no features whose number could grow, and here it meets what has: put a dense layer or a convolution \
-         between"
+        "the number of features of the image does not grow with the width, and here it meets features whose number does: \
+         put a dense layer or a convolution between"
     )]
     Image,
     #[error(
@@ -148,20 +147,20 @@ pub enum Why {
     )]
     NotGaussian,
     #[error(
-        "the learnt factor of each feature that it reads gives each a kernel of its own, and no rule says what a function makes \
-         of these: put a layer between layer_scale and the function"
+        "the learned factors give each feature another kernel, and no rule covers a function of these: put a layer \
+         between layer_scale and the function"
     )]
     Uneven,
     #[error(
-        "the features that it reads have a mean that is not 0, and no rule says what is left without it: normalise before the \
+        "the features that it reads have a mean that is not 0, and no rule covers subtracting it: normalise before the \
          function, or take rms_norm"
     )]
     NotCentred,
     #[error("no rule covers a number added to features whose mean is not 0: add it after a layer")]
     Shifted,
     #[error(
-        "what is added here depends on each other otherwise than by a factor, and no rule says how much: put a layer into one \
-         of the branches"
+        "the two summands are dependent otherwise than by a factor, and no rule covers that: put a layer into one of the \
+         branches"
     )]
     Dependent,
     #[error(

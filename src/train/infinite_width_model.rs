@@ -88,7 +88,7 @@ impl InfiniteWidthModel {
     pub fn new(spec: &Spec, data: &Prepared) -> Result<Self, InfiniteWidthModelError> {
         if !spec.training.optimiser.follows_gradient() {
             return Err(InfiniteWidthModelError::Training(
-                "with this optimiser no fixed kernel says what training does, at any width: take sgd",
+                "no fixed kernel describes training with this optimiser, at any width: take sgd",
             ));
         }
         if spec.training.weight_decay > 0.0 {
@@ -98,7 +98,7 @@ impl InfiniteWidthModel {
         }
         if !spec.training.frozen.is_empty() {
             return Err(InfiniteWidthModelError::Training(
-                "with frozen layers the kernel is another one: empty training.frozen",
+                "frozen layers change the kernel: empty training.frozen",
             ));
         }
         if spec.network.alpha_width.is_some() {

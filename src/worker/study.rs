@@ -207,7 +207,7 @@ impl Slot {
         let mut observer = Observer { report: &mut report, cancelled: &cancelled, shelf: &mut shelf };
         let work = AssertUnwindSafe(|| learn(&waiting.spec, experiment, &known, waiting.predict, &mut observer));
         let done = catch_unwind(work)
-            .unwrap_or_else(|_| Err(Stop::Failed("the run broke off; the log says where".to_owned())));
+            .unwrap_or_else(|_| Err(Stop::Failed("the run panicked; the log has the place".to_owned())));
         if let Some(err) = broken {
             return Err(failed(err));
         }

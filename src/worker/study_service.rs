@@ -202,7 +202,7 @@ impl StudyService {
             let last = match done {
                 Ok(()) => Report::Over,
                 Err(_) => {
-                    Report::Refused("the thread that looks after the study broke; what is done stands".to_owned())
+                    Report::Refused("the thread of the study panicked; finished runs are kept".to_owned())
                 }
             };
             send(&outbox, &waker, last);

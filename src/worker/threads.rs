@@ -67,7 +67,7 @@ pub fn start(threads: Option<NonZeroUsize>, here: bool) -> Result<Option<String>
         // What has no cause is that there are threads already, as in a program that uses this as a library: they serve as well.
         Err(err) if err.source().is_none() && threads.is_none() => {}
         Err(err) if err.source().is_none() => {
-            return Err("the threads of this process are started already: their number stands".to_owned());
+            return Err("the threads of this process are already started: their number cannot change".to_owned());
         }
         Err(_) => {
             return Err(format!(

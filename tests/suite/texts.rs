@@ -315,7 +315,7 @@ fn errors_say_where_and_what() {
         ("let h = \"abc", "line 1, column 9: a text in quotes is not closed"),
         ("dense(\"a\", x, 10", "line 1, column 17: ) is missing here"),
         ("if x { 1 }", "line 1, column 4: true or false is needed here, not a value"),
-        ("for i in 3 { }", "line 1, column 10: for goes over a range like 0..blocks or over a list"),
+        ("for i in 3 { }", "line 1, column 10: for needs a range like 0..blocks or a list"),
         (
             "setting(\"depth\", 2, 6..1)",
             "line 1, column 1: a range goes from low to high, and that of depth from 6 to 1",

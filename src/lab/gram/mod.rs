@@ -57,10 +57,10 @@ pub enum GramError {
     KnownSettings { path: PathBuf, source: KnownSettingsError },
     #[error("{} says {key} = {said}, and the command line {asked}: leave that option out", path.display())]
     Contradiction { path: PathBuf, key: String, said: String, asked: String },
-    #[error("{}: {key} is said to be {said}, and by its tensors it is {told}: give what fits them", path.display())]
+    #[error("{}: {key} is given as {said}, but its tensors have {told}: give that", path.display())]
     Tensors { path: PathBuf, key: String, said: String, told: String },
     #[error(
-        "{} was saved by a run of an older version, which did not say its parametrisation: give --parametrisation (and \
+        "{} was saved by a run of an older version, which did not store its parametrisation: give --parametrisation (and \
          --sigma-w and --sigma-b), which the run.toml of that run has",
         .0.display()
     )]
@@ -165,7 +165,7 @@ impl Gram {
         let assumed: Vec<String> = assumed.into_iter().chain(open).collect();
         let mut notes = [file.notes, read].concat();
         if !assumed.is_empty() {
-            notes.push(format!("it does not say otherwise, so this assumes {}", assumed.join(", ")));
+            notes.push(format!("the file does not determine it: assumed {}", assumed.join(", ")));
         }
         if let Some(alpha) = said.alpha {
             notes.push(format!("α (f − f₀) was trained with α = {alpha}, and this is the kernel of f, as in the run"));

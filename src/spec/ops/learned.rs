@@ -36,7 +36,7 @@ impl Operation for ClassToken {
     fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
         match one(inputs) {
             &[tokens, features] => Ok(vec![tokens + 1, features]),
-            shape => Err(format!("a class token stands before tokens [tokens, features], not before {}", shown(shape))),
+            shape => Err(format!("a class token is put before tokens [tokens, features], not before {}", shown(shape))),
         }
     }
 

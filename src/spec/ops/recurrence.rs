@@ -15,7 +15,7 @@ impl Operation for Recurrence {
     fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
         match one(inputs) {
             &[_, width] => Ok(vec![width]),
-            shape => Err(format!("a recurrence goes over tokens [times, width], not over {}", shown(shape))),
+            shape => Err(format!("a recurrence reads tokens [times, width], not {}", shown(shape))),
         }
     }
 

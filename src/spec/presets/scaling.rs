@@ -21,7 +21,7 @@ pub const HE3: Preset = Preset {
 
 pub const CIRCLE: Preset = Preset {
     name: "circle-power-law",
-    about: "Power laws on the circle: the exponent of the infinite-width kernel is min(a − 1, 4), and its spectrum says so beforehand",
+    about: "Power laws on the circle: the exponent of the infinite-width kernel is min(a − 1, 4), and its spectrum predicts that",
     change: |spec| {
         drawn(spec, Source::Fourier);
         spec.data.spacing = Spacing::Stratified;

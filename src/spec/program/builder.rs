@@ -105,7 +105,7 @@ impl Builder {
                 }
                 if there.turned != tensor.turned {
                     return Err(named(format!(
-                        "{} is the matrix of a layer in one place and added to every place in another, which cannot share it: give one of them another name",
+                        "{} is the matrix of a layer in one line and is added to features in another, and these cannot share it: give one of them another name",
                         tensor.name
                     )));
                 }

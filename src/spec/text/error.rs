@@ -88,11 +88,11 @@ fn syntax(error: &ParseErrorType) -> String {
         ParseErrorType::MissingSymbol(_) => "a sign is missing here".to_owned(),
         ParseErrorType::MalformedIndexExpr(_) => "this is no place in a list: write list[0]".to_owned(),
         ParseErrorType::MalformedCapture(_) => "this is no name of a variable".to_owned(),
-        ParseErrorType::DuplicatedProperty(name) => format!("{} stands twice in #{{ }}", cut(name)),
+        ParseErrorType::DuplicatedProperty(name) => format!("{} is twice in #{{ }}", cut(name)),
         ParseErrorType::DuplicatedVariable(name) => format!("{} stands there twice", cut(name)),
         ParseErrorType::WrongSwitchIntegerCase
         | ParseErrorType::WrongSwitchDefaultCase
-        | ParseErrorType::WrongSwitchCaseCondition => "this case of a switch cannot stand here".to_owned(),
+        | ParseErrorType::WrongSwitchCaseCondition => "this case of a switch is not allowed here".to_owned(),
         ParseErrorType::PropertyExpected => "a name is missing here".to_owned(),
         ParseErrorType::VariableExpected => "the name of a variable is missing here".to_owned(),
         ParseErrorType::ForbiddenVariable(name) => format!("{} is no name of a variable", cut(name)),
@@ -100,7 +100,7 @@ fn syntax(error: &ParseErrorType) -> String {
         ParseErrorType::Reserved(word) => format!("{} is a word of the language and no name", cut(word)),
         ParseErrorType::MismatchedType(wanted, given) => mismatch(wanted, given),
         ParseErrorType::ExprExpected(_) => "something is missing here: a value, a number or a call".to_owned(),
-        ParseErrorType::WrongDocComment => "a comment with /// stands before a function: begin it with //".to_owned(),
+        ParseErrorType::WrongDocComment => "a comment with /// belongs before a function: begin it with //".to_owned(),
         ParseErrorType::WrongFnDefinition => "a function is defined outside of others and of { }".to_owned(),
         ParseErrorType::FnDuplicatedDefinition(name, count) => {
             format!("the function {} of {count} is defined twice", cut(name))
@@ -112,13 +112,13 @@ fn syntax(error: &ParseErrorType) -> String {
         ParseErrorType::FnDuplicatedParam(name, twice) => format!("{} takes {} twice", cut(name), cut(twice)),
         ParseErrorType::FnMissingBody(name) => format!("what {} does is missing: write it in {{ }}", cut(name)),
         ParseErrorType::AssignmentToConstant(name) => constant(name),
-        ParseErrorType::AssignmentToInvalidLHS(_) => "this cannot be changed: a variable stands before =".to_owned(),
+        ParseErrorType::AssignmentToInvalidLHS(_) => "this cannot be assigned: write a variable before =".to_owned(),
         ParseErrorType::VariableExists(name) => format!("{} is there already", cut(name)),
         ParseErrorType::VariableUndefined(name) => unknown_variable(name),
         ParseErrorType::ExprTooDeep => "this is nested too deeply: give parts of it names with let".to_owned(),
         ParseErrorType::TooManyFunctions => "a text defines at most 256 functions".to_owned(),
         ParseErrorType::LiteralTooLarge(..) => "this is too long for a network's text".to_owned(),
-        ParseErrorType::LoopBreak => "break and continue stand in a loop".to_owned(),
+        ParseErrorType::LoopBreak => "break and continue are only allowed in a loop".to_owned(),
         _ => "this cannot be understood".to_owned(),
     }
 }
@@ -129,7 +129,7 @@ fn letters(error: &LexError) -> String {
         LexError::StringTooLong(_) => "this text is too long".to_owned(),
         LexError::MalformedEscapeSequence(text) => format!("{} is no letter: write \\\\ for \\", cut(text)),
         LexError::MalformedNumber(_) => "this is no number".to_owned(),
-        LexError::MalformedChar(_) => "a text stands in double quotes, \"…\"".to_owned(),
+        LexError::MalformedChar(_) => "a text needs double quotes, \"…\"".to_owned(),
         LexError::MalformedIdentifier(name) => format!("{} is no name", cut(name)),
         LexError::ImproperSymbol(word, _) if FORBIDDEN_KEYWORDS.contains(&word.as_str()) => without(word),
         LexError::UnexpectedInput(text) | LexError::ImproperSymbol(text, _) => {
@@ -178,7 +178,7 @@ fn evaluation(error: EvalAltResult) -> String {
         E::ErrorTooManyVariables(_) => "a text has at most 256 variables at once".to_owned(),
         E::ErrorStackOverflow(_) => "functions call each other too deeply: does a recursion end?".to_owned(),
         E::ErrorDataTooLarge(..) => "this list, map or text grows too large".to_owned(),
-        E::LoopBreak(..) => "break and continue stand in a loop".to_owned(),
+        E::LoopBreak(..) => "break and continue are only allowed in a loop".to_owned(),
         _ => "this cannot be evaluated".to_owned(),
     }
 }
@@ -189,7 +189,7 @@ fn without(word: &str) -> String {
 
 fn mismatch(wanted: &str, given: &str) -> String {
     if wanted.contains("iter") {
-        return "for goes over a range like 0..blocks or over a list".to_owned();
+        return "for needs a range like 0..blocks or a list".to_owned();
     }
     format!("{} is needed here, not {}", kind(wanted), kind(given))
 }
@@ -208,7 +208,7 @@ fn unknown_variable(name: &str) -> String {
         "act" => "act is a function: write act(v)".to_owned(),
         _ if FUNCTIONS.iter().any(|function| function.name == name) => format!("{name} is a function: write {name}(…)"),
         _ => format!(
-            "there is no variable {name}: let {name} = … comes first, and a function sees only what it is given"
+            "there is no variable {name}: write let {name} = … before it; a function sees only its arguments"
         ),
     }
 }
@@ -221,8 +221,8 @@ fn unknown_function(call: &str) -> String {
     if !name.starts_with(|letter: char| letter.is_alphabetic() || letter == '_') {
         return match types.as_slice() {
             [] => format!("{name} cannot be computed here"),
-            [one] => format!("{name} cannot stand before {one}"),
-            types => format!("{name} cannot stand between {}", listed(types, "and")),
+            [one] => format!("{name} does not apply to {one}"),
+            types => format!("{name} does not apply to {}", listed(types, "and")),
         };
     }
     if let Some(property) = name.strip_prefix("get$").or_else(|| name.strip_prefix("set$")) {

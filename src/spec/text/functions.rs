@@ -132,7 +132,7 @@ pub const FUNCTIONS: &[Function] = functions! {
         writer.unnamed(Op::Patches(Patches { side }), &[value])
     };
     "rows" "rows(v)" 1..=1, [], "the rows of an image as tokens: [c, h, w] → [h, c·w]" => rows;
-    "reshape" "reshape(v, [sides])" 2..=2, [], "the same numbers in another shape" => |writer, mut given| {
+    "reshape" "reshape(v, [sides])" 2..=2, [], "the same values in another shape" => |writer, mut given| {
         let (value, sides) = (given.value()?, given.wholes("a side")?);
         writer.unnamed(Op::Rearrange(Rearrange::Reshape(sides)), &[value])
     };
@@ -145,7 +145,7 @@ pub const FUNCTIONS: &[Function] = functions! {
         let (start, end) = (given.whole("from", 0..=MOST)?, given.whole("to", 0..=MOST)?);
         writer.unnamed(Op::Rearrange(Rearrange::Slice { axis, start, end }), &[value])
     };
-    "select" "select(v, axis, at)" 3..=3, [], "one place of an axis, which goes" => |writer, mut given| {
+    "select" "select(v, axis, at)" 3..=3, [], "one index of an axis, which is removed" => |writer, mut given| {
         let (value, axis) = (given.value()?, given.whole("the axis", 0..=MOST)?);
         let at = given.whole("at", 0..=MOST)?;
         writer.unnamed(Op::Rearrange(Rearrange::Select { axis, at }), &[value])

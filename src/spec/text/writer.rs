@@ -147,7 +147,7 @@ fn choices_of(name: &str, given: Dynamic) -> Result<Choices, String> {
     let whole = |low: INT, high: INT| {
         let fits = low <= high && low >= -LARGEST && high <= LARGEST;
         fits.then_some(Choices::Whole(RangeInclusive::new(low, high)))
-            .ok_or_else(|| format!("a range goes from low to high, and that of {name} from {low} to {high}"))
+            .ok_or_else(|| format!("a range is from low to high, and that of {name} is from {low} to {high}"))
     };
     if let Some(range) = given.clone().try_cast::<Range<INT>>() {
         return whole(range.start, range.end);
@@ -162,7 +162,7 @@ fn choices_of(name: &str, given: Dynamic) -> Result<Choices, String> {
         if low.is_finite() && high.is_finite() && low <= high {
             return Ok(Choices::Real([*low, *high]));
         }
-        return Err(format!("a range goes from low to high, and that of {name} from {low} to {high}"));
+        return Err(format!("a range is from low to high, and that of {name} is from {low} to {high}"));
     }
     let texts: Option<Vec<String>> =
         list.iter().map(|word| word.as_immutable_string_ref().ok().map(|word| word.to_string())).collect();

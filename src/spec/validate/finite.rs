@@ -42,7 +42,7 @@ fn not_finite((key, number): (String, f64)) -> Problem {
     let own = || if key.starts_with("network.") { Cow::Owned(key.clone()) } else { Cow::Borrowed("changes") };
     let field = field.map_or_else(own, |field| Cow::Borrowed(field.as_str()));
     let place = if field == key.as_str() { String::new() } else { format!("{key} is ") };
-    problem(field, format!("{place}{number}, and nothing can be computed with that: give a finite number"))
+    problem(field, format!("{place}{number}, which is not finite: give a finite number"))
 }
 
 fn walk_table(table: &Table, above: &str, found: &mut Vec<(String, f64)>) {

@@ -25,7 +25,7 @@ impl Spec {
         no(
             network.alpha_width.is_some(),
             "network.alpha_width",
-            "the mean-field scaling learns features, and no kernel says how: leave it out",
+            "the mean-field scaling learns features, which no fixed kernel describes: leave it out",
         );
         no(
             program.is_some_and(|program| program.pools(PoolKind::Max)),
@@ -35,12 +35,12 @@ impl Spec {
         no(
             !training.optimiser.follows_gradient(),
             "training.optimiser",
-            &format!("no fixed kernel says what {} does: take sgd", training.optimiser.words()),
+            &format!("no fixed kernel describes {}: take sgd", training.optimiser.words()),
         );
         no(training.weight_decay > 0.0, "training.weight_decay", "weight decay moves the kernel: set it to 0");
         no(training.rate_width.is_some(), "training.rate_width", "a rate over the width is 0: leave rate_width out");
         no(!training.frozen.is_empty(), "training.frozen", "there are no layers to freeze: leave frozen empty");
-        no(self.kernel.predict, "kernel.predict", "there is nothing to linearise: it is linear; turn predictions off");
+        no(self.kernel.predict, "kernel.predict", "the infinitely wide network is already linear: turn predictions off");
         let needs_weights = |change: &Change| matches!(change.effect, Effect::Clamped | Effect::Frozen(_));
         no(self.changes.iter().any(needs_weights), "changes", "there are no weights to clamp or to freeze");
     }

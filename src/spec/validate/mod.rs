@@ -65,7 +65,7 @@ impl Spec {
         }
         if !(0.0..=1e6).contains(&self.window.pace) {
             found
-                .push(problem("window.pace", "the pace must be 0 (as fast as it goes) or a number of epochs a second"));
+                .push(problem("window.pace", "the pace must be 0 (as fast as possible) or a number of epochs per second"));
         }
         if found.is_empty() {
             let cost = Cost::of(self, shape);
@@ -111,12 +111,12 @@ impl Spec {
         {
             found.push(problem(
                 "training.masked",
-                "One output says a number and there are no logits of other classes to leave out; this value is not used",
+                "With one output there are no logits of other classes to leave out; this value is not used",
             ));
         }
         if self.network.program_for(&DataShape::expected(self)).is_some_and(|program| program.differs_in_training()) {
             let message = if self.network.is_infinite() {
-                "At infinite width nothing is left out while training: dropout has no effect"
+                "At infinite width dropout has no effect"
             } else {
                 "While training, this network uses the statistics of its batch or leaves numbers out; the kernel and all outputs are those of the evaluated network, with its running statistics"
             };
@@ -218,7 +218,7 @@ impl Spec {
                 ));
             }
             if !(0.0..=1.0).contains(&tasks.alpha) {
-                found.push(problem("tasks.alpha", "the shift α lies between 0 (none) and 1 (9:1 becomes 1:9)"));
+                found.push(problem("tasks.alpha", "the shift α must be from 0 (none) to 1 (9:1 becomes 1:9)"));
             }
         }
         if tasks.kind == TaskKind::Rotated && !tasks.angle.is_finite() {
@@ -276,7 +276,7 @@ impl Spec {
 
     /// Adds the problems of settings that require training and evaluation to compute the same function.
     fn evaluated_problems(&self, found: &mut Vec<Problem>) {
-        const WHY: &str = "with BatchNorm or dropout the network that is trained is another than the evaluated one";
+        const WHY: &str = "with BatchNorm or dropout the network in training differs from the evaluated one";
         if self.network.laziness().is_some() {
             let message = format!("{WHY}, so F = α (f − f₀) does not begin at 0: leave alpha and alpha_width out");
             found.push(problem("network.alpha", message));
@@ -299,7 +299,7 @@ impl Spec {
             found.push(problem("kernel.piecewise", "the network is linearised anew every so many epochs, above 0"));
         }
         if !(0.0..1.0).contains(&kernel.budget) {
-            found.push(problem("kernel.budget", "the kernel's share of the time lies between 0 (fixed cadence) and 1"));
+            found.push(problem("kernel.budget", "the kernel's share of the time must be from 0 (fixed cadence) to 1"));
         }
     }
 
@@ -333,7 +333,7 @@ impl Spec {
         }
         let timed = self.changes.iter().filter(|change| change.place.is_none());
         if !timed.is_sorted_by_key(|change| change.step) {
-            found.push(problem("changes", "changes must stand in the order of their steps"));
+            found.push(problem("changes", "changes must be in the order of their steps"));
         }
     }
 }

@@ -109,7 +109,7 @@ impl Spec {
         if self.training.loss != Loss::Mse {
             found.push(problem(
                 "training.loss",
-                "one output that says a number is learnt with the squared error: take mse",
+                "one output needs the squared error: take mse",
             ));
         }
         if drawn && (self.tasks.len() != 1 || self.tasks.kind != TaskKind::Split) {
@@ -124,13 +124,13 @@ impl Spec {
         }
         if data.source == Source::Fourier && !(data.exponent > 1.0 && data.exponent <= 20.0) {
             let message =
-                "the power of the target falls as k to the minus exponent, which lies above 1 (and at most at 20)";
+                "the exponent with which the power of the target falls must be above 1 and at most 20";
             found.push(problem("data.exponent", message));
         }
         if drawn && data.test_per_class == 0 {
             found.push(problem(
                 "data.test_per_class",
-                "say how many samples are drawn for the test, half as many for each sign",
+                "the number of test samples is missing; half of it is sampled for each sign",
             ));
         }
     }

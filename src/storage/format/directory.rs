@@ -81,7 +81,7 @@ impl Member {
                 Source::Deflated(Box::new(DeflateDecoder::new(BufReader::new(packed))))
             }
             Packing::Stored | Packing::Deflated => {
-                return Err(invalid("its directory lies about its length: the file is damaged".to_owned()));
+                return Err(invalid("its directory has another length than it states: the file is damaged".to_owned()));
             }
             Packing::Encrypted => {
                 return Err(invalid("it is encrypted: save it with numpy.savez, which does not".to_owned()));
@@ -124,7 +124,7 @@ impl<R: Read> Read for Body<'_, R> {
         let count = match &mut self.source {
             Source::Stored(source) => source.read(into)?,
             Source::Deflated(source) => {
-                source.read(into).map_err(|_| invalid("what is packed is damaged".to_owned()))?
+                source.read(into).map_err(|_| invalid("its compressed data are damaged".to_owned()))?
             }
         };
         self.left -= count as u64;
@@ -148,11 +148,11 @@ impl<R: Read> Body<'_, R> {
             Source::Deflated(source) => source.read(&mut piece[..1]).unwrap_or(1),
         };
         if self.left > 0 || more > 0 {
-            return Err(invalid("it is not as long as the directory says: the file is damaged".to_owned()));
+            return Err(invalid("it has another length than the directory states: the file is damaged".to_owned()));
         }
         match &self.crc {
             Some((told, crc)) if *told != crc.sum() => {
-                Err(invalid("its checksum is another one: the file is damaged, copy or save it again".to_owned()))
+                Err(invalid("its checksum does not match: the file is damaged, copy or save it again".to_owned()))
             }
             _ => Ok(()),
         }

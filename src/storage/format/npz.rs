@@ -228,7 +228,7 @@ impl<R: Read + Seek> NpzReader<R> {
         let header = self.header(name)?;
         let is_stored = self.members.iter().any(|member| member.name == name && member.is_stored());
         if !is_stored || !header.is_plain() {
-            return Err(invalid(format!("the array {name} is laid out in another way")));
+            return Err(invalid(format!("the array {name} has another memory layout")));
         }
         Ok(header.shape)
     }

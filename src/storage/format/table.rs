@@ -75,7 +75,7 @@ impl Table {
         match fs::metadata(&self.path) {
             Ok(found) if found.is_file() && found.len() == self.length => Ok(()),
             Err(err) if err.kind() != io::ErrorKind::NotFound => Err(err),
-            _ => Err(io::Error::other("it was removed or changed by another program while the run went on")),
+            _ => Err(io::Error::other("another program removed or changed it during the run")),
         }
     }
 

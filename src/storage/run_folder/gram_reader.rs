@@ -69,7 +69,7 @@ impl Grams {
                 let read = NpzReader::open(path).and_then(|mut npz| npz.part("gram", at * entries, entries));
                 match (&read, checks) {
                     (Ok(values), Some(checks)) if checks.get(at) != Some(&i64::from(check_of(values))) => {
-                        Err(invalid("its checksum is another one: the file is damaged".to_owned()))
+                        Err(invalid("its checksum does not match: the file is damaged".to_owned()))
                     }
                     _ => read,
                 }

@@ -104,7 +104,7 @@ impl Files {
         if kernels::assemble(folder)? != self.kernels.kept() {
             return Err(broken(
                 PARTIAL,
-                "Grams in it were removed or changed by another program while the run went on",
+                "another program removed or changed Grams in it during the run",
             ));
         }
         self.sync()?;

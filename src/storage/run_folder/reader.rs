@@ -89,7 +89,7 @@ fn read_with(
     let ending = completeness::ending(folder).inspect(|ending| {
         let lost = completeness::lost(folder, ending);
         warnings.extend(
-            lost.map(|name| format!("{name} lacks a part of what it had when the run ended: the run is not whole")),
+            lost.map(|name| format!("{name} is shorter than when the run ended: the run is incomplete")),
         );
     });
     let ending = ending.unwrap_or_else(|| {

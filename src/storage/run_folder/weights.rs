@@ -88,8 +88,7 @@ pub fn tensors_of(bytes: &[u8]) -> Result<SafeTensors<'_>, String> {
         }
         match err {
             SafeTensorError::MetadataIncompleteBuffer | SafeTensorError::InvalidHeaderLength if is_one => {
-                "no safetensors file that is whole: it ends before its tensors do, or goes on behind them; copy or \
-                 download it again"
+                "an incomplete safetensors file: its length differs from that of its tensors; copy or download it again"
                     .to_owned()
             }
             SafeTensorError::TensorInvalidInfo

@@ -95,7 +95,7 @@ impl Situation<'_> {
             When::Stoppable => "no run goes on",
             When::SettingsChanged => "nothing was changed",
             When::SettingsTakenBack => "nothing was taken back",
-            _ => "there is nothing to do it with",
+            _ => "nothing is selected that it applies to",
         })
     }
 }

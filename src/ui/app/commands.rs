@@ -163,7 +163,7 @@ File {
         "Open kernels that another program has measured: an .npz",
         ctrl_shift(Key::O), does OverlayAction::AskForArchive, when Always;
     Reopen: "Reopen run",
-        "Open again what was open last, also in a window before",
+        "Open what was open last, also in an earlier session",
         ctrl_shift(Key::T), does OverlayAction::Reopen, when SomethingWasClosed;
     Runs: "Runs beside this one",
         "Name, hide, show and close the runs that lie over this one",
@@ -172,18 +172,18 @@ File {
         "Save a picture of the window; light for print, unless that is switched off",
         ctrl_shift(Key::S), does ExportAction::Window, when Always;
     ExportAnimation: "Export animation",
-        "Save the kernel at each snapshot, beside the curves, as a GIF; everything goes on meanwhile",
+        "Save the kernel at each snapshot, beside the curves, as a GIF, in the background",
         ctrl(Key::G), does ExportAction::Animation, when AnimationIsPossible;
     CopyCommandLine: "Copy as command line",
         "Copy the line that repeats this run, or study, without a window",
         ctrl_shift(Key::C), does ExportAction::CommandLine, when Always;
     LightExports: "Light background for exports",
-        "Pictures and animations have the light colours whatever the window has, for print",
+        "Pictures and animations always have the light theme, for print",
         key(Key::I), does ExportAction::ToggleLight, when Always;
 }
 Run {
     PauseResume: "Pause",
-        "Pause training, let it go on, or begin a run where none goes on",
+        "Pause or resume training, or start a run",
         key(Key::Space), does RunAction::PauseOrResume, when LiveOrStartable;
     Step: "Step",
         "While paused: train on one mini-batch",
@@ -195,10 +195,10 @@ Run {
         "Begin again with these settings and the same seed",
         key(Key::R), does RunAction::Start, when Startable;
     NewSeed: "New seed",
-        "Begin again with these settings and another seed",
+        "Start again with these settings and another seed",
         key(Key::N), does RunAction::NewSeed, when Startable;
     Stop: "Stop",
-        "End the run; what was measured stays",
+        "End the run; its measurements are kept",
         key(Key::X), does RunAction::Stop, when Stoppable;
     Fork: "Fork",
         "Keep the run as it is and let other futures go on from it",
@@ -215,10 +215,10 @@ Time {
         "Show the whole run and always its newest snapshot",
         key(Key::End), does PlaybackAction::Follow, when Always;
     Play: "Play",
-        "Let the time cursor run over the past, or stop it; training goes on",
+        "Play or stop the recorded past; training continues",
         key(Key::K), does PlaybackAction::Play, when SeveralSnapshots;
     Loop: "Loop",
-        "Play round and round: what is in view, from A to B, or not at all",
+        "Repeat playback: over the visible range, from A to B, or not at all",
         key(Key::O), does PlaybackAction::Loop, when Always;
     Mark: "Mark",
         "Mark the moment at the time cursor, or remove its mark",
@@ -247,10 +247,10 @@ Views {
         "Give the window to the view under the pointer, or put it back",
         key(Key::Z), does ViewAction::Enlarge, when Always;
     Wider: "Wider view",
-        "Move the divider beside the view under the pointer",
+        "Move the divider next to the view under the pointer",
         shift(Key::ArrowRight), does ViewAction::Resize(LinearDir::Horizontal, true), when SeveralViews;
     Narrower: "Narrower view",
-        "Move the divider beside the view under the pointer",
+        "Move the divider next to the view under the pointer",
         shift(Key::ArrowLeft), does ViewAction::Resize(LinearDir::Horizontal, false), when SeveralViews;
     Higher: "Higher view",
         "Move the divider below the view under the pointer",

@@ -213,7 +213,7 @@ mod linux {
         fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
             match self {
                 Self::Scale(who, said) => {
-                    write!(to, "{who} says a scale of {said}, which no window can have: it is taken as 1")
+                    write!(to, "{who} gives the scale {said}, which is not usable: 1 is used")
                 }
                 Self::Wayland(wayland, x11) => write!(
                     to,

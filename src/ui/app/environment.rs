@@ -82,7 +82,7 @@ fn broke(report: PathBuf) -> Toast {
 
 fn cut_off(run: &CutOff) -> Toast {
     let CutOff { folder, name, epoch } = run;
-    Toast::offer(format!("The last run ({name}, epoch {epoch:.2}) was cut off; what it had is kept"))
+    Toast::offer(format!("The last run ({name}, epoch {epoch:.2}) was cut off; its results so far are kept"))
         .with_folder(folder)
         .with_button("Open it", ToastButton::Open(folder.clone()))
 }

@@ -103,7 +103,7 @@ fn close_when_asked(ctx: &egui::Context) {
         let heard = flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&asked))
             .and_then(|_| flag::register(signal, Arc::clone(&asked)));
         if let Err(err) = heard {
-            log::info!("signal {signal} ends the window at once: {err}");
+            log::info!("signal {signal} ends the program immediately: {err}");
         }
     }
     let ctx = ctx.clone();

@@ -298,7 +298,7 @@ impl Exports {
 
 /// Copies the command line that repeats a run or a study, or returns a message that there is none.
 pub fn copy_command_line(ctx: &Context, spec: Result<Spec, String>, folder: Option<&Path>) -> Toast {
-    let too_large = || "The settings cannot be said in a line: a number is too large for a run file".to_owned();
+    let too_large = || "The settings do not fit into a command line: a number is too large for a run file".to_owned();
     match spec.and_then(|spec| spec.command_line(folder).ok_or_else(too_large)) {
         Ok(line) => {
             let toast = Toast::done(format!("Copied: {line}"));

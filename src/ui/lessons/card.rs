@@ -81,9 +81,9 @@ fn waiting(ui: &mut Ui, open: &Open, paused: bool) {
         }
         Seen::Waiting => (format!("Waiting for {}", awaited.words()), tokens.weak, false),
         Seen::Come if awaited.is_nothing() => (format!("{key} goes on"), tokens.weak, true),
-        Seen::Come => (format!("It has come: {key} goes on"), tokens.accent, true),
+        Seen::Come => (format!("Done: {key} continues"), tokens.accent, true),
         Seen::Skipped => ("Not waited for".to_owned(), tokens.warning, false),
-        Seen::Never(why) => (format!("{why}: {key} goes on all the same"), tokens.warning, false),
+        Seen::Never(why) => (format!("{why}: {key} continues nevertheless"), tokens.warning, false),
     };
     ui.horizontal_top(|ui| {
         ui.spacing_mut().item_spacing.x = 1.5 * GRID;
@@ -113,7 +113,7 @@ fn buttons(ui: &mut Ui, open: &Open, actions: &mut Actions) {
                 actions.user(UserCommand::NextStep);
             }
             if waits {
-                let hover = "Go on without it; what the next step says may then not be there yet";
+                let hover = "Continue without it; what the next step describes may not be there yet";
                 if ui.button("Skip waiting").on_hover_text(hover).clicked() {
                     actions.push(LessonAction::Skip);
                 }

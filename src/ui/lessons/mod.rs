@@ -399,7 +399,7 @@ pub fn choose(ctx: &Context, state: &mut Lessons, actions: &mut Actions) {
     window.anchor(Align2::CENTER_CENTER, vec2(0.0, 0.0)).show(ctx, |ui| {
         ui.set_width(width);
         let text =
-            "Each begins a run or a study of its own, waits for what really happens in it, and goes on with one key.";
+            "Each starts a run or a study, waits for the events in it, and continues with one key.";
         ui.label(RichText::new(text).size(SMALL).color(tokens.weak));
         for (place, lesson) in lessons().iter().enumerate() {
             ui.add_space(2.0 * GRID);

@@ -80,7 +80,7 @@ fn inside(ui: &mut Ui, (runs, wants_path): (&mut Overlays, bool), session: Optio
             if ui.button(text).clicked() {
                 runs.list_mut().iter_mut().for_each(|overlay| overlay.hidden = !all);
             }
-            if ui.button("Close all").on_hover_text("Take all of them out of the list; nothing is deleted").clicked() {
+            if ui.button("Close all").on_hover_text("Remove all of them from the list; no file is deleted").clicked() {
                 actions.push(OverlayAction::CloseAll);
             }
         }
@@ -97,7 +97,7 @@ fn inside(ui: &mut Ui, (runs, wants_path): (&mut Overlays, bool), session: Optio
     opening(ui, runs, actions);
     if runs.list().is_empty() {
         let text =
-            "No run lies over this one. Open run folders or .npz archives of kernels, or drop them on the window.";
+            "No run is drawn over this one. Open run folders or .npz archives of kernels, or drop them on the window.";
         ui.add(Label::new(weak(text.to_owned())).wrap());
     } else {
         whose(ui, runs, session);
@@ -142,7 +142,7 @@ fn whose(ui: &mut Ui, runs: &mut Overlays, session: Option<&Session>) {
     options.extend(names.iter().enumerate().map(|(place, name)| (Block::Task(place + 1), name.as_str())));
     ui.horizontal(|ui| {
         ui.label(RichText::new("Their curves are of the probes of").size(theme::SMALL));
-        choose(ui, "Probes of the runs beside", &mut runs.block, &options);
+        choose(ui, "Probes of the other runs", &mut runs.block, &options);
     });
 }
 
@@ -172,7 +172,7 @@ fn line(ui: &mut Ui, overlay: &mut Overlay, beside: &mut Option<u64>, actions: &
             }
             let show = ui
                 .small_button("Show")
-                .on_hover_text("Show it in all views; the run that is shown joins this list, and ends if it goes on");
+                .on_hover_text("Show it in all views; the run shown now joins this list and, if it is training, ends");
             let _named = show.clone().accessible_name(format!("Show {name}"));
             if show.clicked() {
                 actions.push(OverlayAction::Show(overlay.id));

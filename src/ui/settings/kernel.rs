@@ -30,7 +30,7 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
         ui,
         "kernel.per_epoch",
         "Snapshots",
-        "Per epoch, three times as many right after a switch; acts at once",
+        "Per epoch, three times as many right after a switch; takes effect immediately",
         |ui, form| {
             if whole(ui, &mut form.draft.kernel.per_epoch, 1..=1000).changed() {
                 form.live(Command::SetPerEpoch(form.draft.kernel.per_epoch));

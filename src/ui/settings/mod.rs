@@ -127,7 +127,7 @@ fn foot(ui: &mut Ui, draft: &Spec, checked: &Checked, actions: &mut Actions, aro
                 icon: Icon::Restart,
                 text: "Restart to apply",
                 name: "Restart to apply",
-                hover: "These settings define another network or stream: begin again with them, and keep this run as a faint reference".to_owned(),
+                hover: "These settings define another network or stream: start again with them, and keep this run as a faint reference".to_owned(),
                 enabled: checked.problems.is_empty(),
                 primary: true,
             };

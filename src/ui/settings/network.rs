@@ -29,7 +29,7 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
 
 fn program(ui: &mut Ui, form: &mut Form<'_>) {
     let hover = format!(
-        "What the network is made of; another one begins with sizes of its own.\n{}",
+        "The network; another one starts with its own default sizes.\n{}",
         form.draft.network.summary()
     );
     form.row(ui, "network.program", "Architecture", &hover, |ui, form| {
@@ -54,7 +54,7 @@ fn setting(ui: &mut Ui, form: &mut Form<'_>, declared: &Declared) {
     let (key, label) = (format!("network.{name}"), label(name));
     if name == "width" {
         let hover =
-            format!("{hover}; at the end of the slider stands ∞, the limit of wide networks: its kernel is constant");
+            format!("{hover}; at the end of the slider is ∞, the limit of wide networks: its kernel is constant");
         form.row(ui, &key, &label, &hover, |ui, form| {
             let range = form.draft.network.widths();
             form::width(ui, &mut form.draft.network.width, range);
@@ -116,7 +116,7 @@ fn parametrisation(ui: &mut Ui, form: &mut Form<'_>) {
     match form.draft.network.parametrisation {
         Parametrisation::Standard => {
             let inits = [(Init::Torch, "PyTorch, ±1/√fan_in"), (Init::HeUniform, "He uniform, ±√(6/fan_in)")];
-            let hover = "How the weights are drawn; the two differ sixfold in variance, and much in what is seen";
+            let hover = "The distribution of the initial weights; the two differ sixfold in variance, and much in the kernel";
             form.choice(ui, "network.init", "Initial", hover, |spec| &mut spec.network.init, &inits);
         }
         Parametrisation::Ntk => {

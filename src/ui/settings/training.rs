@@ -10,7 +10,7 @@ use crate::ui::kit::widgets::{Icon, IconButton};
 use crate::worker::Command;
 
 pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
-    form.row(ui, "training.rate", "Rate η", "Learning rate; acts at once", |ui, form| {
+    form.row(ui, "training.rate", "Rate η", "Learning rate; takes effect immediately", |ui, form| {
         if real(ui, &mut form.draft.training.rate, 1e-6).changed() {
             form.live(Command::SetRate(form.draft.training.rate));
         }
@@ -35,7 +35,7 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
         whole(ui, &mut form.draft.training.batch, 1..=100_000);
     });
     let hover =
-        "Images kept of each earlier task; each batch is accompanied by as many of them as it has of its own; 0 is off";
+        "Images kept of each earlier task; each batch is joined by as many of them as it has new images; 0 is off";
     form.row(ui, "training.replay", "Replay", hover, |ui, form| {
         whole(ui, &mut form.draft.training.replay, 0..=60_000);
         ui.weak("per earlier task");
@@ -76,7 +76,7 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
         ui,
         "window.pace",
         "Pace",
-        "Epochs a second in this window; acts at once and changes no result",
+        "Epochs per second in this window; takes effect immediately and changes no result",
         |ui, form| {
             let pace = &mut form.draft.window.pace;
             let before = *pace;

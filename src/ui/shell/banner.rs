@@ -74,7 +74,7 @@ pub fn show(ui: &mut Ui, scene: &mut ViewContext<'_>, session: Option<&Session>,
                         }
                     }
                     Again::At(rate) => {
-                        let hover = "Begin again with a tenth of the learning rate and all else as it stands";
+                        let hover = "Start again with a tenth of the learning rate and the same settings otherwise";
                         if ui.button(format!("Restart with rate {rate}")).on_hover_text(hover).clicked() {
                             scene.actions.push(RunAction::RestartAt(rate));
                         }

@@ -9,8 +9,8 @@ use crate::ui::study::PanelKind;
 use crate::ui::views::View;
 
 const GESTURES: [(&str, &str); 14] = [
-    ("Drop run folders or .npz files", "Open them; the first is shown if no run goes on"),
-    ("Drag in a plot or on the timeline", "Move the time cursor; training goes on"),
+    ("Drop run folders or .npz files", "Open them; the first is shown if no run is training"),
+    ("Drag in a plot or on the timeline", "Move the time cursor; training continues"),
     ("Wheel", "Move along the run"),
     ("Ctrl and wheel, or pinch", "Zoom in time"),
     ("Drag with the right button", "Show this stretch"),

@@ -98,7 +98,7 @@ fn snapshot(ui: &mut Ui, scene: &ViewContext<'_>) {
                 ("Velocity, distances, alignment, accuracy", cost.metrics_seconds),
             ];
             group("Training waits", cost.held_up(), &held_up);
-            group("Analysis, while training goes on", cost.beside(), &beside);
+            group("Analysis, while training continues", cost.beside(), &beside);
         });
     });
 }

@@ -37,7 +37,7 @@ pub fn show(
             ui.label(name).on_hover_text(study.draft.about());
             if session.is_some_and(Session::is_live) {
                 ui.add_space(2.0 * GRID);
-                ui.label(RichText::new("The run goes on meanwhile").size(theme::SMALL).color(scene.tokens.weak));
+                ui.label(RichText::new("The run continues meanwhile").size(theme::SMALL).color(scene.tokens.weak));
             }
         } else {
             presets(ui, scene.actions, preset);

@@ -335,7 +335,7 @@ impl StudyPage {
         }
         self.speed = opened.progress.speed().or(self.speed);
         if self.notice.is_none() && was == Some(Busy::Cancelling) {
-            let text = "Cancelled: what is done stays, and Start goes on from there".to_owned();
+            let text = "Cancelled: finished runs are kept, and Start continues from there".to_owned();
             self.notice = Some(Notice { text, is_error: false });
         }
     }

@@ -44,7 +44,7 @@ fn fields(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions, run: &Spec) 
     if page.is_stale(run) {
         ui.horizontal(|ui| {
             ui.label(weak("The run page has other settings by now.".to_owned()));
-            if ui.small_button("Take them").on_hover_text("Another study: it needs a folder of its own").clicked() {
+            if ui.small_button("Take them").on_hover_text("Another study: it needs its own folder").clicked() {
                 page.base = run.clone();
             }
         });
@@ -125,10 +125,10 @@ fn images(draft: &Draft, run: &Spec) -> String {
             format!("Images: {name}, as on the run page; all other settings are the study's.")
         }
         Which::Ready(place) if STUDIES[place].spec().data.source.is_drawn() => {
-            "The study draws samples of its own.".to_owned()
+            "The study samples its own data.".to_owned()
         }
         Which::Ready(place) if STUDIES[place].spec().data.source.plane().is_some() => {
-            "The study has points of the plane of its own.".to_owned()
+            "The study has its own points of the plane.".to_owned()
         }
         Which::Ready(_) if run.data.source.plane().is_some() => {
             "Images: Fashion-MNIST, small. Choose others on the run page, and the study takes them.".to_owned()
@@ -218,7 +218,7 @@ fn foot(ui: &mut Ui, page: &StudyPage, actions: &mut Actions, flops: Option<f64>
     ui.horizontal(|ui| {
         let begun = page.opened().is_some_and(|opened| opened.progress.share() > 0.0);
         let (icon, text, hover, enabled) = match &page.work {
-            Some((Busy::Running, _)) => (Icon::Stop, "Cancel", "End the runs in progress; what is done stays", true),
+            Some((Busy::Running, _)) => (Icon::Stop, "Cancel", "End the runs in progress; finished runs are kept", true),
             Some((Busy::Cancelling, _)) => (Icon::Stop, "Cancelling…", "Until the runs in progress have ended", false),
             _ if page.is_complete() => (Icon::Play, "All done", "Add values or seeds to go on", false),
             _ if begun => (Icon::Play, "Start study", "Do the runs that are left", page.can_start()),

@@ -62,7 +62,7 @@ fn tools(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions, runs: Option<
     let hover = if learns {
         "Draws learning.svg, of all that is done, into the folder “figures” of the study"
     } else {
-        "Draws study.svg and study-curves.svg of what is done, for the first switch, into the folder “figures” of the study"
+        "Draws study.svg and study-curves.svg of the finished runs, for the first switch, into the folder “figures” of the study"
     };
     let tokens = Tokens::of(ui);
     let button = egui::Button::new("Save figures").fill(tokens.card).stroke(tokens.line());
@@ -183,9 +183,9 @@ fn empty(ui: &Ui, page: &StudyPage, rect: Rect) {
         Some((Busy::Looking, _)) => ("Reading the folder…", ""),
         Some((Busy::Running, _)) => ("The first runs are training", "Each appears here as soon as it has ended"),
         Some((Busy::Cancelling, _)) => ("Cancelling…", ""),
-        None if page.refusal.is_some() => ("This folder cannot take the study", "Choose another one at the left"),
-        None if !page.plan.problems.is_empty() => ("This study cannot start", "What is wrong stands at the left"),
-        None => ("No run of this study has finished yet", "Press Start study; what is done is kept in its folder"),
+        None if page.refusal.is_some() => ("This folder cannot take the study", "Choose another one on the left"),
+        None if !page.plan.problems.is_empty() => ("This study cannot start", "The problem is shown on the left"),
+        None => ("No run of this study has finished yet", "Press Start study; finished runs are kept in its folder"),
     };
     let write = |y: f32, text: &str, size: f32, colour| {
         ui.painter().text(pos2(rect.center().x, y), Align2::CENTER_CENTER, text, FontId::proportional(size), colour);

@@ -162,8 +162,8 @@ impl ViewClass for GramView {
         let Selection { tensor: chosen, probe, .. } = &mut *pane.selection;
         let modes = [
             (Mode::Kernel, "K", "The kernel itself"),
-            (Mode::Cosine, "Cosine", "K(x,x′)/√(K(x,x) K(x′,x′)): what is left when size is taken out"),
-            (Mode::Change, "Change", "The kernel minus what it was at the last switch"),
+            (Mode::Cosine, "Cosine", "K(x,x′)/√(K(x,x) K(x′,x′)): the kernel without its scale"),
+            (Mode::Change, "Change", "The kernel minus that at the last switch"),
         ];
         segments(&mut card.header, &mut self.mode, &modes);
         back_to_the_whole(&mut card.header, chosen);

@@ -284,7 +284,7 @@ fn focus(ui: &Ui) -> Option<Pos2> {
 fn draw(ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>, states: &mut States) {
     if context.is_elsewhere() && pane.view.needs_run() {
         let mut card = pane.card(ui, "");
-        let text = "These kernels come from elsewhere: what this view shows is told only by a run of Kernelscope.";
+        let text = "These kernels were imported: only a run of Kernelscope has what this view shows.";
         card.body.label(RichText::new(text).color(context.tokens.weak));
         return;
     }

@@ -33,7 +33,7 @@ impl Default for LayersView {
 
 impl ViewClass for LayersView {
     const TITLE: &str = "Layers";
-    const HELP: &str = "Which layer moves? The kernel is a sum over layers, K = Σ_ℓ K_ℓ with K_ℓ the gradients of layer ℓ alone \
+    const HELP: &str = "How much does each layer's kernel move? The kernel is a sum over layers, K = Σ_ℓ K_ℓ with K_ℓ the gradients of layer ℓ alone \
                  (weight and bias), and each K_ℓ has a velocity, an alignment and a share tr K_ℓ/tr K of its own, on the \
                  probes of one task. Dark is the layer next to the images, bright the one next to the logits (a small place names only these two and \
                  the greatest at the cursor). The velocity is \

@@ -276,7 +276,7 @@ fn read(part: &Part, tiles: &mut Tiles<View>, depth: usize) -> Result<TileId, St
         (Some(title), [], []) => {
             let view = view(title)?;
             return match tiles.find_pane(&view) {
-                Some(_) => Err(format!("“{title}” stands in two places")),
+                Some(_) => Err(format!("“{title}” is in two places")),
                 None => Ok(tiles.insert_pane(view)),
             };
         }

@@ -34,7 +34,7 @@ const LARGE: f32 = 48.0;
 
 impl ViewClass for LedgerView {
     const TITLE: &str = "Ledger";
-    const HELP: &str = "Which new images move which old ones, in one step. To first order a step changes the output on an old image x by\n\
+    const HELP: &str = "Which new images change the outputs on which old ones, in one step. To first order a step changes the output on an old image x by\n\
                  −η Σ_b Θ(x, x_b) ∂L/∂f(x_b),\n\
                  a part for each image b of the batch. Left: for each probe of the tasks before, the predicted and the measured \
                  change of the logit of its own class; on the line they agree. Click on one: right, the new images that push it \

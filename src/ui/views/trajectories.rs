@@ -49,7 +49,7 @@ pub struct TrajectoriesView {
 
 impl ViewClass for TrajectoriesView {
     const TITLE: &str = "Trajectories";
-    const HELP: &str = "What the network says of single probe images, as the loss sees it (with laziness α (f − f₀)), at each snapshot. \
+    const HELP: &str = "The network's outputs on single probe images, as they enter the loss (with laziness α (f − f₀)), at each snapshot. \
                  Solid: the network; dashed, in the same colour: what a predictor says of the same logit, from the same start on the \
                  same batches. Choose a probe from the list or by a click on its row in the kernel. With the squared error the \
                  dashed level is the target of an own logit. In the limit of infinite width the two fall together at every \
@@ -85,7 +85,7 @@ impl ViewClass for TrajectoriesView {
             names_below(body, names.into_iter().rev());
         }
         if by.is_none() && !context.stands_still() && self.beside != Beside::Nobody && roomy {
-            let text = "No prediction beside: switch on “Predict” in the kernel's settings to have some.";
+            let text = "No predictions: switch on “Predict” in the kernel's settings.";
             body.label(RichText::new(text).size(theme::SMALL).color(context.tokens.weak));
         }
         let height = body.available_height();
@@ -109,7 +109,7 @@ fn predictors(header: &mut Ui, state: &mut TrajectoriesView, last: &Snapshot, ro
         let mut now = chosen.map_or(Beside::Nobody, Beside::By);
         let mut options: Vec<(Beside, &str)> = known.iter().map(|by| (Beside::By(*by), by.words())).collect();
         options.push((Beside::Nobody, "no prediction"));
-        if choose(header, "Prediction beside the trajectories", &mut now, &options) {
+        if choose(header, "Prediction shown with the trajectories", &mut now, &options) {
             state.beside = now;
         }
     }

@@ -165,7 +165,7 @@ impl Forks {
         self.refusal = if self.at_switch && !switches {
             Some(NO_SWITCH.to_owned())
         } else if wanted.is_empty() {
-            Some("Choose what is to be changed".to_owned())
+            Some("Choose the change".to_owned())
         } else if wanted.len() > MOST {
             Some(format!("At most {MOST} futures at a time"))
         } else {

@@ -79,7 +79,7 @@ impl Default for ForksView {
 
 impl ViewClass for ForksView {
     const TITLE: &str = "Forks";
-    const HELP: &str = "Other futures of this run. A fork keeps weights, optimiser and all that later numbers depend on; each future goes \
+    const HELP: &str = "Alternative continuations of this run. A fork keeps weights, optimiser and all that later numbers depend on; each future goes \
                  on from there with one thing changed, and is, bit for bit, the run that its settings give from the start. The \
                  curves are those of the first task's probes; the thick one is the run itself.\n\
                  Clamped: each step is scaled so that its length stays the mean of η ‖∇L‖ over the epoch before. That does not hold \

@@ -105,7 +105,7 @@ fn refusal(editor: &Editor, around: &RunNetwork<'_>) -> Option<&'static str> {
     match editor.candidate() {
         Some(network) if around.run == Some(&network) => Some("The run has this network already"),
         Some(_) => None,
-        None if editor.error().is_some() => Some("This text is no network: what is wrong stands under its line"),
+        None if editor.error().is_some() => Some("This text is no network: the error is shown under its line"),
         None => Some("The text is being read"),
     }
 }

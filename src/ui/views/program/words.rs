@@ -18,7 +18,7 @@ pub fn short(line: &Line) -> &str {
 /// Explains a step, forward and backward.
 pub fn step(line: &Line) -> String {
     let (what, back) = match &line.op {
-        Op::Input => ("the image", "nothing: what the images could do is not asked"),
+        Op::Input => ("the image", "nothing: gradients of images are not needed"),
         Op::Dense(_) => ("a matrix product, z = W a + b at every place (MatMul)", "δ goes to W′ δ"),
         Op::Conv(_) => ("a convolution, z = W ∗ a + b", "δ goes to the convolution with W turned around"),
         Op::Function(_) => ("coordinate by coordinate, a = φ(z) (Nonlin)", "δ goes to φ′(z) ∘ δ"),
@@ -33,7 +33,7 @@ pub fn step(line: &Line) -> String {
         Op::Pool(Pool { kind: PoolKind::Avg, .. }) => ("the mean of each window of pixels", "δ is shared out evenly"),
         Op::Recurrence(_) => (
             "the state, h = φ(W h_before + u) place after place, with the same W",
-            "δ goes back through all times (W′, again and again)",
+            "δ goes back through all times (times W′ at each)",
         ),
         Op::Reduce(Reduce { reduction: Reduction::Mean }) => ("the mean over places", "δ is shared out evenly"),
         Op::Reduce(Reduce { reduction: Reduction::Sum }) => ("the sum over places", "δ goes to every place"),
@@ -48,9 +48,9 @@ pub fn step(line: &Line) -> String {
         }
         Op::Scale(_) => ("a line times a number", "δ goes to so many times δ"),
         Op::Concat(_) => ("lines one after the other", "δ goes to each its part"),
-        Op::Rearrange(_) => ("the same numbers in another order", "δ goes back to where they were"),
-        Op::Patches(_) => ("square patches of the image as tokens", "δ goes back to where they were"),
-        Op::Embedding(_) => ("a learned vector for each whole number", "nothing: whole numbers do not move"),
+        Op::Rearrange(_) => ("the same values in another order", "δ goes back to the original positions"),
+        Op::Patches(_) => ("square patches of the image as tokens", "δ goes back to the original positions"),
+        Op::Embedding(_) => ("a learned vector for each whole number", "nothing: integers have no gradient"),
         Op::Dropout(_) => ("some numbers are 0 while training; the kernel sees all of them", "δ goes through"),
     };
     let name = if line.name.is_empty() { String::new() } else { format!("{}: ", line.name) };
@@ -150,7 +150,7 @@ pub fn formula(network: &NetworkSpec, program: &Program, line: &Line, tensor: &P
     let body = if many { body } else { body.replace("Σ_p ", "").replace("Σ_q ", "") };
     let places = if many { ", p and q its places" } else { "" };
     format!(
-        "K_{}(x,x′) = mean over logits of\n{body}\na: what the line reads; δ: ∂f_c/∂ of what it writes{places}.",
+        "K_{}(x,x′) = mean over logits of\n{body}\na: the input of the line; δ: ∂f_c/∂ of its output{places}.",
         sign(line, tensor)
     )
 }
