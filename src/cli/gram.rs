@@ -164,14 +164,17 @@ impl GramArgs {
         let options = options.with("pool", self.pool.clone()).with("heads", self.heads.map(NonZeroUsize::get));
         if let Some((key, by_option, by_set)) = options.contradiction(&set) {
             let option = key.trim_start_matches(METADATA_PREFIX);
-            return Err(Refused(format!("--{option} is {by_option} and --set gives {option}={by_set}: use one of them")));
+            return Err(Refused(format!(
+                "--{option} is {by_option} and --set gives {option}={by_set}: use one of them"
+            )));
         }
         let options = options.or(&set);
         match arch.contradiction(&options) {
             None => Ok(options.or(&arch)),
             Some((key, by_arch, by_option)) => {
                 let option = key.trim_start_matches(METADATA_PREFIX);
-                let message = format!("--arch gives {option} = {by_arch} and --{option} is {by_option}: use one of them");
+                let message =
+                    format!("--arch gives {option} = {by_arch} and --{option} is {by_option}: use one of them");
                 Err(Refused(message))
             }
         }

@@ -61,7 +61,9 @@ fn headless(spec: &Spec, device: DeviceChoice, out: &Path, overwrite: bool) -> a
         RunState::Ended(Ending::Finished { .. }) => {}
         RunState::Ended(Ending::Stopped { step }) => {
             let what = if history.info().is_some() {
-                format!("the run ended at step {step}; its results so far are in {place}, and the same command starts it over")
+                format!(
+                    "the run ended at step {step}; its results so far are in {place}, and the same command starts it over"
+                )
             } else {
                 "the run had not begun, and nothing was written".to_owned()
             };

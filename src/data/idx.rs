@@ -109,9 +109,7 @@ pub fn read_images(file: &str, reader: impl Read) -> Result<IdxImages, DataError
     let (channels, height, width, last) = match *array.sizes.as_slice() {
         [_, height, width] => (1, height, width, false),
         [_, first, _, third] if is_colour(first) && is_colour(third) => {
-            return refuse(format!(
-                "images of {first} × … × {third}, in which either may be the channels"
-            ));
+            return refuse(format!("images of {first} × … × {third}, in which either may be the channels"));
         }
         [_, height, width, channels] if is_colour(channels) => (channels, height, width, true),
         [_, channels, height, width] if is_colour(channels) => (channels, height, width, false),

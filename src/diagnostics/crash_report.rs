@@ -81,7 +81,8 @@ pub fn watch(facts: Facts) {
             return;
         }
         if (facts.is_the_displays)() {
-            let text = format!("the display system failed, and with it the window, at {}: {}", broken.place, broken.message);
+            let text =
+                format!("the display system failed, and with it the window, at {}: {}", broken.place, broken.message);
             facts.journal.note(Level::Error, env!("CARGO_PKG_NAME"), &text);
             return;
         }

@@ -32,7 +32,9 @@ pub enum RegressionError {
     Empty,
     #[error("the ridge must be a number from 0 on, not {0}")]
     Ridge(f64),
-    #[error("{what} must have {rows} rows of the same length, and {values} values are not a multiple of that: give one row per image")]
+    #[error(
+        "{what} must have {rows} rows of the same length, and {values} values are not a multiple of that: give one row per image"
+    )]
     Shape { what: &'static str, rows: usize, values: usize },
     #[error("{values} values are given for {what} where {rows} × {columns} are needed")]
     Size { what: &'static str, values: usize, rows: usize, columns: usize },

@@ -182,8 +182,7 @@ impl Spec {
     /// Returns this spec with another value at a key.
     fn with(&self, key: &str, value: Value) -> Result<Self, SpecError> {
         let bad = |reason: String| SpecError::BadValue { key: key.to_owned(), reason, place: None };
-        let too_large =
-            |_| bad("a setting has a whole number that is larger than a run file can hold".to_owned());
+        let too_large = |_| bad("a setting has a whole number that is larger than a run file can hold".to_owned());
         let mut table = self.to_table().map_err(too_large)?;
         let mut parts: Vec<&str> = key.split('.').collect();
         let leaf = parts.pop().unwrap_or_default();

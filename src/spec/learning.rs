@@ -229,10 +229,8 @@ impl Spec {
         let LearningExperiment { learners, protocol } = experiment;
         let has = |learner| learners.contains(&learner);
         if self.data.samples == 0 {
-            found.push(problem(
-                "study.samples",
-                "the number of samples is missing: give study.samples or data.samples",
-            ));
+            found
+                .push(problem("study.samples", "the number of samples is missing: give study.samples or data.samples"));
         }
         if self.network.is_infinite() {
             let message =

@@ -101,9 +101,7 @@ pub enum Broken {
          give the read-out weights of its own"
     )]
     ReadOutShared(String),
-    #[error(
-        "it reads the logits of {0}, so the read-out is not the last layer: let only sums and multiples follow it"
-    )]
+    #[error("it reads the logits of {0}, so the read-out is not the last layer: let only sums and multiples follow it")]
     ReadOutInside(String),
     #[error(
         "it uses the transpose of {0}, which another line uses as it is, and the two are then dependent: give each its \

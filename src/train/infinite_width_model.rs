@@ -97,9 +97,7 @@ impl InfiniteWidthModel {
             ));
         }
         if !spec.training.frozen.is_empty() {
-            return Err(InfiniteWidthModelError::Training(
-                "frozen layers change the kernel: empty training.frozen",
-            ));
+            return Err(InfiniteWidthModelError::Training("frozen layers change the kernel: empty training.frozen"));
         }
         if spec.network.alpha_width.is_some() {
             return Err(NoLimit::MeanField.into());

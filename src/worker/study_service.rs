@@ -201,9 +201,7 @@ impl StudyService {
             let done = catch_unwind(AssertUnwindSafe(|| job(&flag, &mut tell)));
             let last = match done {
                 Ok(()) => Report::Over,
-                Err(_) => {
-                    Report::Refused("the thread of the study panicked; finished runs are kept".to_owned())
-                }
+                Err(_) => Report::Refused("the thread of the study panicked; finished runs are kept".to_owned()),
             };
             send(&outbox, &waker, last);
         };

@@ -120,7 +120,8 @@ fn a_killed_window_loses_the_last_second_and_the_next_start_offers_the_rest() {
     let environment =
         Environment { folder: Some(place.path().to_owned()), autosave: Some(next), ..Environment::default() };
     let mut harness = window(app.with_environment(environment));
-    let offer = format!("The last run (own settings, epoch {:.2}) was cut off; its results so far are kept", found.epoch);
+    let offer =
+        format!("The last run (own settings, epoch {:.2}) was cut off; its results so far are kept", found.epoch);
     let words = harness.get_by_label(&offer).rect();
     let button = harness.get_by_label("Open folder").rect();
     assert!(words.bottom() < button.top() && button.bottom() < words.bottom() + 40.0, "{words} above {button}");

@@ -187,7 +187,7 @@ fn a_folder_that_lost_a_part_of_what_it_had_at_its_end_is_not_finished() {
             }
             let warnings = load(&out).unwrap().warnings;
             assert!(
-                warnings.iter().any(|said| said.starts_with(name) && said.contains("lacks a part")),
+                warnings.iter().any(|said| said.starts_with(name) && said.contains("the run is incomplete")),
                 "{warnings:?}"
             );
             assert!(create(&out, &spec, false).unwrap().resumed.is_some());

@@ -93,7 +93,7 @@ fn the_width_of_a_text_is_that_of_its_file() {
             assert_close(&format!("{text}{set}"), &found["trace"].1, &expected, &expected);
         }
         let said = bench.refusal(&format!("{LINE} --set width=64"));
-        assert!(said.contains("network.width is said to be 64, and by its tensors it is 32"), "{text}: {said}");
+        assert!(said.contains("network.width is given as 64, but its tensors have 32: give that"), "{text}: {said}");
     }
     // The side of a tensor is the product of the width and the number of classes.
     let bench = Bench::new();

@@ -90,7 +90,7 @@ fn what_cannot_be_solved_is_named() {
     let solve = |targets: &[f64], start: Option<&[f64]>, ridge: f64| {
         Regression::solve(&kernel, targets, start, ridge).unwrap_err().to_string()
     };
-    assert!(solve(&[], None, 0.0).contains("nothing to learn from"));
+    assert!(solve(&[], None, 0.0).contains("the regression has no data"));
     assert!(solve(&[1.0, 2.0, 3.0], None, 0.0).contains("the targets must have 2 rows"));
     assert!(solve(&[1.0, 2.0, f64::NAN, 3.0], None, 0.0).contains("row 1, column 0 of the targets is not a number"));
     assert!(

@@ -398,13 +398,15 @@ fn a_study_of_learners_that_cannot_be_is_refused_with_one_sentence() {
     };
     assert_eq!(refused(&|_| {}), "");
     assert!(refused(&|spec| spec.training.loss = kernelscope::spec::Loss::CrossEntropy).contains("take mse"));
-    assert!(refused(&|spec| spec.study.as_mut().unwrap().samples = vec![0]).contains("how many samples"));
+    assert!(
+        refused(&|spec| spec.study.as_mut().unwrap().samples = vec![0]).contains("the number of samples is missing")
+    );
     assert!(
         refused(&|spec| spec.study.as_mut().unwrap().axis = "network.width".to_owned())
             .contains("either them or an axis")
     );
     assert!(refused(&|spec| spec.study.as_mut().unwrap().protocol.rates = vec![]).contains("rates"));
-    assert!(refused(&|spec| spec.set("network.width=inf").unwrap()).contains("a learner of its own"));
+    assert!(refused(&|spec| spec.set("network.width=inf").unwrap()).contains("a separate learner"));
     let mut cnn = study("fashion-cnn").unwrap().spec();
     cnn.study.as_mut().unwrap().learners.push(Learner::Infinite);
     assert!(cnn.study_problems()[0].message.contains("maximum pooling"), "{:?}", cnn.study_problems());

@@ -240,7 +240,7 @@ fn errors_say_where_and_what() {
         ),
         (
             "nn.Linear(3)",
-            "line 1, column 1: there is no variable nn: let nn = … comes first, and a function sees only what it is given",
+            "line 1, column 1: there is no variable nn: write let nn = … before it; a function sees only its arguments",
         ),
         (
             "linear(\"a\", x, 3)",
@@ -256,14 +256,14 @@ fn errors_say_where_and_what() {
         ),
         (
             "dense(\"a\", y, 10)",
-            "line 1, column 12: there is no variable y: let y = … comes first, and a function sees only what it is given",
+            "line 1, column 12: there is no variable y: write let y = … before it; a function sees only its arguments",
         ),
         ("dense(\"a\", relu, 10)", "line 1, column 12: relu is a function: write relu(…)"),
         (
             "let h = dense(\"a\", x, 10);\nh + dense(\"b\", x, 12)",
             "line 2, column 3: [10] and [12] cannot be added: their shapes must be equal",
         ),
-        ("dense(\"a\", x, 10) + [1]", "line 1, column 19: + cannot stand between a value and a list"),
+        ("dense(\"a\", x, 10) + [1]", "line 1, column 19: + does not apply to a value and a list"),
         (
             "conv(\"c\", x, 8, #{kernel: 99, padding: 0})",
             "line 1, column 1: conv c of [3, 32, 32]: filters of 99 × 99 do not fit an image of 32 × 32",
@@ -318,12 +318,9 @@ fn errors_say_where_and_what() {
         ("for i in 3 { }", "line 1, column 10: for needs a range like 0..blocks or a list"),
         (
             "setting(\"depth\", 2, 6..1)",
-            "line 1, column 1: a range goes from low to high, and that of depth from 6 to 1",
+            "line 1, column 1: a range is from low to high, and that of depth is from 6 to 1",
         ),
-        (
-            "setting(\"depth\", 9, 1..6)",
-            "line 1, column 1: depth is a whole number from 1 to 6; its default 9 is not",
-        ),
+        ("setting(\"depth\", 9, 1..6)", "line 1, column 1: depth is a whole number from 1 to 6; its default 9 is not"),
         (
             "setting(\"width\", 1.5, [1.0, 2.0])",
             "line 1, column 1: width is a whole number: setting(\"width\", 128, 16..8192)",

@@ -412,7 +412,7 @@ fn what_theory_cannot_use_is_one_sentence() {
     refused(&[("x_train", vec![2, 4], vec![1e160; 8])], &[], "larger than any number");
     let large = ("y_train", vec![2, 1], vec![1e308, -1e308]);
     let far = [("x_train", vec![2, 2], vec![1e-30, 0.0, 0.0, 1e-30]), ("x_test", vec![1, 2], vec![1e80, 1e80]), large];
-    refused(&far, &["--ridge=0", "--set", "network.sigma_b=0"], "no number");
+    refused(&far, &["--ridge=0", "--set", "network.sigma_b=0"], "the regression overflows");
     refused(std::slice::from_ref(&inputs), &["--set", "network.kind=cnn", "--set", "network.pool=max"], "pool");
     refused(std::slice::from_ref(&inputs), &["--set", "network.depth=0"], "depth is a whole number from 1 to 6, not 0");
     let half = ("y_train", vec![2, 2], vec![0.7, 0.7, 0.5, 0.5]);

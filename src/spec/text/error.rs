@@ -207,9 +207,7 @@ fn unknown_variable(name: &str) -> String {
     match name.as_str() {
         "act" => "act is a function: write act(v)".to_owned(),
         _ if FUNCTIONS.iter().any(|function| function.name == name) => format!("{name} is a function: write {name}(…)"),
-        _ => format!(
-            "there is no variable {name}: write let {name} = … before it; a function sees only its arguments"
-        ),
+        _ => format!("there is no variable {name}: write let {name} = … before it; a function sees only its arguments"),
     }
 }
 

@@ -40,7 +40,11 @@ impl Spec {
         no(training.weight_decay > 0.0, "training.weight_decay", "weight decay moves the kernel: set it to 0");
         no(training.rate_width.is_some(), "training.rate_width", "a rate over the width is 0: leave rate_width out");
         no(!training.frozen.is_empty(), "training.frozen", "there are no layers to freeze: leave frozen empty");
-        no(self.kernel.predict, "kernel.predict", "the infinitely wide network is already linear: turn predictions off");
+        no(
+            self.kernel.predict,
+            "kernel.predict",
+            "the infinitely wide network is already linear: turn predictions off",
+        );
         let needs_weights = |change: &Change| matches!(change.effect, Effect::Clamped | Effect::Frozen(_));
         no(self.changes.iter().any(needs_weights), "changes", "there are no weights to clamp or to freeze");
     }

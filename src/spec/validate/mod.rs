@@ -64,8 +64,10 @@ impl Spec {
             found.push(problem("seed", format!("the seed must be at most {}", i64::MAX)));
         }
         if !(0.0..=1e6).contains(&self.window.pace) {
-            found
-                .push(problem("window.pace", "the pace must be 0 (as fast as possible) or a number of epochs per second"));
+            found.push(problem(
+                "window.pace",
+                "the pace must be 0 (as fast as possible) or a number of epochs per second",
+            ));
         }
         if found.is_empty() {
             let cost = Cost::of(self, shape);

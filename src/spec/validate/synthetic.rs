@@ -107,10 +107,7 @@ impl Spec {
             return;
         }
         if self.training.loss != Loss::Mse {
-            found.push(problem(
-                "training.loss",
-                "one output needs the squared error: take mse",
-            ));
+            found.push(problem("training.loss", "one output needs the squared error: take mse"));
         }
         if drawn && (self.tasks.len() != 1 || self.tasks.kind != TaskKind::Split) {
             found.push(problem("tasks.classes", "drawn samples are one task: set tasks.classes=[[0,1]]"));
@@ -123,8 +120,7 @@ impl Spec {
             found.push(problem("data.dimension", "the sphere has 3 to 1000 inputs"));
         }
         if data.source == Source::Fourier && !(data.exponent > 1.0 && data.exponent <= 20.0) {
-            let message =
-                "the exponent with which the power of the target falls must be above 1 and at most 20";
+            let message = "the exponent with which the power of the target falls must be above 1 and at most 20";
             found.push(problem("data.exponent", message));
         }
         if drawn && data.test_per_class == 0 {

@@ -15,8 +15,7 @@ use super::writer;
 use crate::spec::{Spec, preset_of};
 use crate::storage::figure_files;
 use crate::storage::run_folder::completeness::ending;
-use crate::storage::run_folder::create::{Opened, create};
-use crate::storage::run_folder::create::{clear, lock};
+use crate::storage::run_folder::create::{Opened, clear, create, lock, lock_now};
 use crate::storage::run_folder::tables::METRICS;
 use crate::storage::run_folder::writer::FolderError;
 use crate::storage::run_folder::writer::files;
@@ -44,7 +43,7 @@ pub(crate) struct Shelf {
 impl Shelf {
     pub(crate) fn open(folder: PathBuf) -> Self {
         // One that was killed before anything was measured is nothing to offer, and hides nothing.
-        let looked_at = |run: PathBuf| Some((last_epoch(&run)?, lock(&run).is_ok(), run));
+        let looked_at = |run: PathBuf| Some((last_epoch(&run)?, lock_now(&run).is_ok(), run));
         let measured: Vec<(f64, bool, PathBuf)> = runs(&folder).into_iter().rev().filter_map(looked_at).collect();
         let last = measured.first().filter(|(_, is_free, run)| *is_free && ending(run).is_none());
         let cut_off = last.map(|(epoch, _, run)| CutOff { folder: run.clone(), name: preset_in(run), epoch: *epoch });

@@ -5,6 +5,7 @@
 
 use std::fs::{self, File, TryLockError};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 use super::completeness::{snapshots, whole_ending};
 use super::kernels::{KERNELS, PARTIAL};
@@ -95,8 +96,25 @@ pub fn is_done(out: &Path, spec: &Spec) -> Result<bool, FolderError> {
     Ok(matches!(whole_ending(out), Some(Ending::Finished { .. } | Ending::Diverged { .. })))
 }
 
+/// The time for which a locked folder is tried again. A process that another thread starts holds copies of all locks of this one
+/// until it runs its own program, and one that was just killed holds them until it is gone.
+const LOCK_PATIENCE: Duration = Duration::from_millis(500);
+
 /// Keeps two programs from writing the same folder, where the system can lock a folder. The lock goes with the program.
 pub(crate) fn lock(out: &Path) -> Result<Option<File>, FolderError> {
+    let began = Instant::now();
+    loop {
+        match lock_now(out) {
+            Err(FolderError::Busy(_)) if began.elapsed() < LOCK_PATIENCE => {
+                std::thread::sleep(Duration::from_millis(10))
+            }
+            result => return result,
+        }
+    }
+}
+
+/// The same without patience, for somebody who only wants to know whether the folder is free.
+pub(crate) fn lock_now(out: &Path) -> Result<Option<File>, FolderError> {
     let Ok(folder) = File::open(out) else { return Ok(None) };
     match folder.try_lock() {
         Ok(()) => Ok(Some(folder)),

@@ -102,10 +102,7 @@ impl Files {
         self.flush()?;
         let broken = |name: &str, why: &str| FolderError::Write { path: folder.join(name), why: why.to_owned() };
         if kernels::assemble(folder)? != self.kernels.kept() {
-            return Err(broken(
-                PARTIAL,
-                "another program removed or changed Grams in it during the run",
-            ));
+            return Err(broken(PARTIAL, "another program removed or changed Grams in it during the run"));
         }
         self.sync()?;
         let mut whole = vec![writer::RUN, KERNELS];

@@ -88,9 +88,7 @@ fn read_with(
     let last_step = rows.last().map_or(0, |row| row.step);
     let ending = completeness::ending(folder).inspect(|ending| {
         let lost = completeness::lost(folder, ending);
-        warnings.extend(
-            lost.map(|name| format!("{name} is shorter than when the run ended: the run is incomplete")),
-        );
+        warnings.extend(lost.map(|name| format!("{name} is shorter than when the run ended: the run is incomplete")));
     });
     let ending = ending.unwrap_or_else(|| {
         warnings.push(format!("{EVENTS} has no ending: the run was cut off"));

@@ -398,8 +398,7 @@ pub fn choose(ctx: &Context, state: &mut Lessons, actions: &mut Actions) {
     let width = (ctx.content_rect().width() - 80.0).min(520.0);
     window.anchor(Align2::CENTER_CENTER, vec2(0.0, 0.0)).show(ctx, |ui| {
         ui.set_width(width);
-        let text =
-            "Each starts a run or a study, waits for the events in it, and continues with one key.";
+        let text = "Each starts a run or a study, waits for the events in it, and continues with one key.";
         ui.label(RichText::new(text).size(SMALL).color(tokens.weak));
         for (place, lesson) in lessons().iter().enumerate() {
             ui.add_space(2.0 * GRID);

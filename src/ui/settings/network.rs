@@ -28,10 +28,8 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
 }
 
 fn program(ui: &mut Ui, form: &mut Form<'_>) {
-    let hover = format!(
-        "The network; another one starts with its own default sizes.\n{}",
-        form.draft.network.summary()
-    );
+    let hover =
+        format!("The network; another one starts with its own default sizes.\n{}", form.draft.network.summary());
     form.row(ui, "network.program", "Architecture", &hover, |ui, form| {
         let network = &mut form.draft.network;
         // A user's text is the last entry, under its name.
@@ -116,7 +114,8 @@ fn parametrisation(ui: &mut Ui, form: &mut Form<'_>) {
     match form.draft.network.parametrisation {
         Parametrisation::Standard => {
             let inits = [(Init::Torch, "PyTorch, ±1/√fan_in"), (Init::HeUniform, "He uniform, ±√(6/fan_in)")];
-            let hover = "The distribution of the initial weights; the two differ sixfold in variance, and much in the kernel";
+            let hover =
+                "The distribution of the initial weights; the two differ sixfold in variance, and much in the kernel";
             form.choice(ui, "network.init", "Initial", hover, |spec| &mut spec.network.init, &inits);
         }
         Parametrisation::Ntk => {

@@ -218,7 +218,9 @@ fn foot(ui: &mut Ui, page: &StudyPage, actions: &mut Actions, flops: Option<f64>
     ui.horizontal(|ui| {
         let begun = page.opened().is_some_and(|opened| opened.progress.share() > 0.0);
         let (icon, text, hover, enabled) = match &page.work {
-            Some((Busy::Running, _)) => (Icon::Stop, "Cancel", "End the runs in progress; finished runs are kept", true),
+            Some((Busy::Running, _)) => {
+                (Icon::Stop, "Cancel", "End the runs in progress; finished runs are kept", true)
+            }
             Some((Busy::Cancelling, _)) => (Icon::Stop, "Cancelling…", "Until the runs in progress have ended", false),
             _ if page.is_complete() => (Icon::Play, "All done", "Add values or seeds to go on", false),
             _ if begun => (Icon::Play, "Start study", "Do the runs that are left", page.can_start()),

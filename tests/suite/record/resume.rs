@@ -66,6 +66,20 @@ fn resuming_that_gets_less_far_leaves_what_was_there() {
     assert!(!out.join("resume.partial").exists());
 }
 
+/// A process that another thread is just starting holds a copy of every lock for a moment, and so does one that was killed.
+#[test]
+fn a_lock_that_goes_in_a_moment_is_waited_for() {
+    let place = tempfile::tempdir().unwrap();
+    let held = fs::File::open(place.path()).unwrap();
+    held.lock().unwrap();
+    let going = std::thread::spawn(move || {
+        std::thread::sleep(std::time::Duration::from_millis(100));
+        drop(held);
+    });
+    create(place.path(), &spec(2, 1.0), false).unwrap();
+    going.join().unwrap();
+}
+
 #[test]
 fn a_folder_is_refused_unless_it_holds_this_run_unfinished() {
     let spec = spec(2, 1.0);
