@@ -1,10 +1,13 @@
 //! Families of networks that other programs save under different tensor names, and the default lookup for all others.
 
+use strum::EnumString;
+
 use super::names::{Found, Place, Shapes};
 use crate::run::printable;
 
 /// A network that other programs save under different tensor names.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString)]
+#[strum(serialize_all = "lowercase")]
 pub enum Family {
     Mlp,
     Cnn,
@@ -16,14 +19,7 @@ pub enum Family {
 impl Family {
     /// Returns the family of the network of this name, if it has one.
     pub fn of(program: &str) -> Option<Self> {
-        Some(match program {
-            "mlp" => Self::Mlp,
-            "cnn" => Self::Cnn,
-            "resmlp" => Self::ResMlp,
-            "transformer" => Self::Transformer,
-            "rnn" => Self::Rnn,
-            _ => return None,
-        })
+        program.parse().ok()
     }
 
     /// Returns the name for messages.

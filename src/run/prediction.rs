@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantArray};
 
 use super::csv_number;
 use super::event::Accuracy;
 
 /// The static kernel that a prediction comes from, and how it is trained.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Predictor {
     /// The network linearised at initialisation, trained with the network's own steps.
     LinearisedStart,
@@ -27,27 +29,11 @@ pub enum Predictor {
 }
 
 impl Predictor {
-    pub const ALL: [Self; 7] = [
-        Self::LinearisedStart,
-        Self::LinearisedSwitch,
-        Self::RegressionStart,
-        Self::RegressionSwitch,
-        Self::Infinite,
-        Self::Piecewise,
-        Self::RegressionInfinite,
-    ];
+    pub const ALL: [Self; Self::VARIANTS.len()] = *Self::VARIANTS.as_array().unwrap();
 
     /// Returns its name in `predictions.csv`.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::LinearisedStart => "linearised-start",
-            Self::LinearisedSwitch => "linearised-switch",
-            Self::RegressionStart => "regression-start",
-            Self::RegressionSwitch => "regression-switch",
-            Self::Infinite => "infinite",
-            Self::Piecewise => "piecewise",
-            Self::RegressionInfinite => "regression-infinite",
-        }
+        self.into()
     }
 
     /// Returns its name for display.

@@ -1,10 +1,12 @@
 //! Activation functions: scalar functions applied elementwise between layers.
 
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantArray};
 
 /// An elementwise function without parameters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "snake_case")]
+#[strum(serialize_all = "snake_case")]
 pub enum Activation {
     /// max(a, 0).
     Relu,
@@ -43,23 +45,7 @@ impl Activation {
     pub const LEAK: f64 = 0.01;
 
     /// All activations.
-    pub const ALL: [Self; 15] = [
-        Self::Relu,
-        Self::LeakyRelu,
-        Self::Tanh,
-        Self::Gelu,
-        Self::GeluTanh,
-        Self::Silu,
-        Self::Sigmoid,
-        Self::Erf,
-        Self::Sin,
-        Self::Cos,
-        Self::Abs,
-        Self::Exp,
-        Self::Softplus,
-        Self::Square,
-        Self::Identity,
-    ];
+    pub const ALL: [Self; Self::VARIANTS.len()] = *Self::VARIANTS.as_array().unwrap();
 
     /// Returns whether φ(−a) = −φ(a). An odd function maps Gaussian inputs of mean 0 to outputs of mean 0.
     pub fn is_odd(self) -> bool {
@@ -81,23 +67,7 @@ impl Activation {
 
     /// Returns the name used in run files, programs and charts.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Relu => "relu",
-            Self::LeakyRelu => "leaky_relu",
-            Self::Tanh => "tanh",
-            Self::Gelu => "gelu",
-            Self::GeluTanh => "gelu_tanh",
-            Self::Silu => "silu",
-            Self::Sigmoid => "sigmoid",
-            Self::Erf => "erf",
-            Self::Sin => "sin",
-            Self::Cos => "cos",
-            Self::Abs => "abs",
-            Self::Exp => "exp",
-            Self::Softplus => "softplus",
-            Self::Square => "square",
-            Self::Identity => "identity",
-        }
+        self.into()
     }
 
     /// Returns the name for use in a sentence.

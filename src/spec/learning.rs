@@ -7,13 +7,17 @@
 
 use super::ops::PoolKind;
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantArray};
 
 use super::validate::{Problem, problem};
 use super::{Cost, DataShape, Source, Spec, StudySpec};
 
 /// A learner of a study.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[derive(
+    Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, IntoStaticStr, VariantArray,
+)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Learner {
     /// The trained network.
     Network,
@@ -36,31 +40,11 @@ pub enum Learner {
 }
 
 impl Learner {
-    pub const ALL: [Self; 9] = [
-        Self::Network,
-        Self::Ensemble,
-        Self::KernelStart,
-        Self::Linearised,
-        Self::KernelEnd,
-        Self::KernelConstant,
-        Self::KernelEpochs,
-        Self::Infinite,
-        Self::FeatureMachine,
-    ];
+    pub const ALL: [Self; Self::VARIANTS.len()] = *Self::VARIANTS.as_array().unwrap();
 
     /// Returns the key used in run files and tables.
     pub fn key(self) -> &'static str {
-        match self {
-            Self::Network => "network",
-            Self::Ensemble => "ensemble",
-            Self::KernelStart => "kernel-start",
-            Self::Linearised => "linearised",
-            Self::KernelEnd => "kernel-end",
-            Self::KernelConstant => "kernel-constant",
-            Self::KernelEpochs => "kernel-epochs",
-            Self::Infinite => "infinite",
-            Self::FeatureMachine => "feature-machine",
-        }
+        self.into()
     }
 
     /// Returns the name shown to users.

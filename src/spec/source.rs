@@ -1,12 +1,14 @@
 //! The sources of samples: files, data embedded in the program, or a formula.
 
 use serde::{Deserialize, Serialize};
+use strum::{IntoStaticStr, VariantArray};
 
 use crate::math::plane::Plane;
 
 /// A data set that can be loaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
 pub enum Source {
     /// 600 training and 200 test images of each class of Fashion-MNIST, embedded in the program.
     FashionMnistSmall,
@@ -28,29 +30,11 @@ pub enum Source {
 }
 
 impl Source {
-    pub const ALL: [Self; 8] = [
-        Self::FashionMnistSmall,
-        Self::Idx,
-        Self::Cifar10,
-        Self::Cifar100,
-        Self::Circle,
-        Self::Disk,
-        Self::SpherePolynomial,
-        Self::Fourier,
-    ];
+    pub const ALL: [Self; Self::VARIANTS.len()] = *Self::VARIANTS.as_array().unwrap();
 
     /// Returns the key used in run files.
     pub fn key(self) -> &'static str {
-        match self {
-            Self::FashionMnistSmall => "fashion-mnist-small",
-            Self::Idx => "idx",
-            Self::Cifar10 => "cifar10",
-            Self::Cifar100 => "cifar100",
-            Self::Circle => "circle",
-            Self::Disk => "disk",
-            Self::SpherePolynomial => "sphere-polynomial",
-            Self::Fourier => "fourier",
-        }
+        self.into()
     }
 
     /// Returns the name shown to users.

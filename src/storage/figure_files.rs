@@ -1,5 +1,7 @@
 //! Lists the figures of a run and the names of their files.
 
+use strum::{IntoStaticStr, VariantArray};
+
 use crate::run::{Block, History, Metric};
 
 /// The folder of a run's figures.
@@ -24,7 +26,8 @@ impl Format {
 }
 
 /// One figure.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "kebab-case")]
 pub enum Figure {
     /// Velocity of each task's kernel, with the ratio of each spike to its background.
     Velocity,
@@ -50,33 +53,11 @@ pub enum Figure {
 
 impl Figure {
     /// All of them.
-    pub const ALL: [Self; 10] = [
-        Self::Velocity,
-        Self::LambdaMax,
-        Self::Alignment,
-        Self::Accuracy,
-        Self::Eigenvalues,
-        Self::Gram,
-        Self::Distances,
-        Self::Susceptibility,
-        Self::Circle,
-        Self::Disk,
-    ];
+    pub const ALL: [Self; Self::VARIANTS.len()] = *Self::VARIANTS.as_array().unwrap();
 
     /// The name of its file, without the extension.
     pub fn name(self) -> &'static str {
-        match self {
-            Self::Velocity => "velocity",
-            Self::LambdaMax => "lambda-max",
-            Self::Alignment => "alignment",
-            Self::Accuracy => "accuracy",
-            Self::Eigenvalues => "eigenvalues",
-            Self::Gram => "gram",
-            Self::Distances => "distances",
-            Self::Susceptibility => "susceptibility",
-            Self::Circle => "circle",
-            Self::Disk => "disk",
-        }
+        self.into()
     }
 
     /// The name of its file.

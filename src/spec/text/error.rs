@@ -235,7 +235,7 @@ fn unknown_function(call: &str) -> String {
         .map(|function| function.name)
         .map(|known| {
             let same = alike(&name, known) || elsewhere(&name) == Some(known);
-            (if same { 0 } else { distance(&name, known) }, known)
+            (if same { 0 } else { strsim::levenshtein(&name, known) }, known)
         })
         .filter(|(away, known)| *away <= 1 + known.len() / 4)
         .collect();
@@ -268,19 +268,4 @@ fn alike(name: &str, known: &str) -> bool {
     let plain = |name: &str| name.to_lowercase().replace('_', "");
     let (name, known) = (plain(name), plain(known));
     name.len() >= 3 && known.len() >= 3 && (name.contains(&known) || known.contains(&name))
-}
-
-/// Returns the Levenshtein distance.
-fn distance(a: &str, b: &str) -> usize {
-    let b: Vec<char> = b.chars().collect();
-    let mut row: Vec<usize> = (0..=b.len()).collect();
-    for (at, letter) in a.chars().enumerate() {
-        let mut before = std::mem::replace(&mut row[0], at + 1);
-        for (place, other) in b.iter().enumerate() {
-            let exchanged = before + usize::from(letter != *other);
-            before = row[place + 1];
-            row[place + 1] = exchanged.min(before + 1).min(row[place] + 1);
-        }
-    }
-    row[b.len()]
 }

@@ -1,5 +1,5 @@
-//! Writes NumPy archives uncompressed (crates `npyz` and `zip`), so that `numpy.load` opens them, and is the only reader of
-//! archives and `.npy` files in this program.
+//! Writes NumPy archives uncompressed, so that `numpy.load` opens them, and is the only reader of archives and `.npy` files in
+//! this program.
 //!
 //! Guarantees for reading: arbitrary bytes give an error in one sentence, never a panic; memory use is bounded by the size of
 //! the result, and a result that does not fit into this machine is refused before it is allocated. Numbers count as read only
@@ -9,13 +9,12 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::Path;
 
-use npyz::{AutoSerialize, WriteOptions, WriterBuilder as _};
 use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use super::directory::{Body, Member, members};
 use super::guard::{check_room, foreign};
-use super::npy::{Header, MAGIC, Values};
+use super::npy::{Element, Header, MAGIC, Values, write_header};
 use super::regular_file::open_regular;
 
 /// Writes one archive, array by array.
@@ -37,7 +36,7 @@ impl<W: Write + Seek> NpzWriter<W> {
     }
 
     /// Adds one array in C order; there must be as many values as the shape says.
-    pub(crate) fn array<T: AutoSerialize>(
+    pub(crate) fn array<T: Element>(
         &mut self,
         name: &str,
         shape: &[usize],
@@ -47,22 +46,26 @@ impl<W: Write + Seek> NpzWriter<W> {
     }
 
     /// Adds one array whose values are pushed one by one: it need not fit in memory.
-    pub(crate) fn stream<T: AutoSerialize>(
+    pub(crate) fn stream<T: Element>(
         &mut self,
         name: &str,
         shape: &[usize],
         fill: impl FnOnce(&mut dyn FnMut(&T) -> io::Result<()>) -> io::Result<()>,
     ) -> io::Result<()> {
-        let shape: Vec<u64> = shape.iter().map(|&size| size as u64).collect();
-        let bytes = shape.iter().product::<u64>().saturating_mul(size_of::<T>() as u64);
+        let count = shape.iter().product::<usize>() as u64;
+        let bytes = count.saturating_mul(size_of::<T>() as u64);
         let options = SimpleFileOptions::default()
             .compression_method(CompressionMethod::Stored)
             .large_file(bytes > u64::from(u32::MAX) - 4096);
         let zip = self.zip.as_mut().ok_or_else(|| invalid("the archive is finished".to_owned()))?;
-        zip.start_file(npyz::npz::file_name_from_array_name(name), options)?;
-        let mut writer = WriteOptions::new().default_dtype().shape(&shape).writer(zip).begin_nd()?;
-        fill(&mut |value| writer.push(value))?;
-        writer.finish()
+        zip.start_file(format!("{name}.npy"), options)?;
+        write_header(zip, T::DESCR, shape)?;
+        let mut written = 0;
+        fill(&mut |value| {
+            written += 1;
+            value.write(zip)
+        })?;
+        if written == count { Ok(()) } else { Err(invalid(format!("{name} has {written} values in place of {count}"))) }
     }
 
     pub(crate) fn finish(mut self) -> io::Result<()> {

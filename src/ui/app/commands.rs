@@ -4,6 +4,7 @@
 
 use egui::{Key, KeyboardShortcut, Modifiers};
 use egui_tiles::LinearDir;
+use strum::{IntoStaticStr, VariantArray};
 
 use super::actions::{Action, RunAction, SettingsAction, ShellAction, ViewAction};
 use crate::ui::export::action::ExportAction;
@@ -14,7 +15,7 @@ use crate::ui::playback::action::PlaybackAction;
 use crate::ui::study::action::StudyAction;
 
 /// The topic of a command; the menu and the help page list topics in this order.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
 pub enum Group {
     File,
     Run,
@@ -25,17 +26,10 @@ pub enum Group {
 }
 
 impl Group {
-    pub const ALL: &'static [Self] = &[Self::File, Self::Run, Self::Time, Self::Views, Self::Settings, Self::Window];
+    pub const ALL: &'static [Self] = Self::VARIANTS;
 
     pub fn title(self) -> &'static str {
-        match self {
-            Self::File => "File",
-            Self::Run => "Run",
-            Self::Time => "Time",
-            Self::Views => "Views",
-            Self::Settings => "Settings",
-            Self::Window => "Window",
-        }
+        self.into()
     }
 
     /// Returns its commands.

@@ -2,6 +2,8 @@
 
 use std::fmt;
 
+use strum::Display;
+
 use crate::run::{Block, Logits, Metric, Predictor, Row, Snapshot};
 
 /// Names the quantity that a curve shows.
@@ -37,20 +39,25 @@ pub enum SeriesId {
 }
 
 /// Names a predicted quantity.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Display)]
+#[strum(serialize_all = "snake_case")]
 pub enum Of {
     Accuracy,
+    #[strum(to_string = "accuracy_masked")]
     Masked,
     Loss,
     /// Root mean square of network minus prediction.
     Gap,
     /// Loss and gap on the probes, with which the network may be trained.
+    #[strum(to_string = "loss on probes")]
     ProbeLoss,
+    #[strum(to_string = "gap on probes")]
     ProbeGap,
 }
 
 /// Names a quantity of a layer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Display)]
+#[strum(serialize_all = "snake_case")]
 pub enum OfLayer {
     #[default]
     Velocity,
@@ -60,7 +67,8 @@ pub enum OfLayer {
 }
 
 /// Names a quantity of a pair of tasks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Display)]
+#[strum(serialize_all = "snake_case")]
 pub enum OfPair {
     #[default]
     Coupling,
@@ -68,7 +76,8 @@ pub enum OfPair {
 }
 
 /// Names a quantity of a set of logits.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Display)]
+#[strum(serialize_all = "snake_case")]
 pub enum OfLogits {
     #[default]
     Velocity,
@@ -77,7 +86,8 @@ pub enum OfLogits {
 }
 
 /// Names a quantity of the optimiser's kernel.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Display)]
+#[strum(serialize_all = "snake_case")]
 pub enum OfOptimiser {
     #[default]
     Velocity,
@@ -190,69 +200,21 @@ impl fmt::Display for SeriesId {
             Self::Masked(task) => write!(to, "accuracy_masked, task {task}"),
             Self::Probe(task) => write!(to, "accuracy_probe, task {task}"),
             Self::TestLoss(task) => write!(to, "test loss, task {task}"),
-            Self::Predicted(by, task, of) => write!(to, "{} of {}, task {task}", of.word(), by.words()),
+            Self::Predicted(by, task, of) => write!(to, "{of} of {}, task {task}", by.words()),
             Self::Output(by, row, logit) => {
                 let by = by.map_or("network", |by| by.words());
                 write!(to, "logit {} of probe {}, {by}", logit + 1, row + 1)
             }
             Self::TrainLoss => write!(to, "training loss"),
             Self::Eigenvalue(block, rank) => write!(to, "eigenvalue {}, {}", rank + 1, on(block)),
-            Self::Layer(task, place, of) => write!(to, "{} of layer {}, task {task}", of.word(), place + 1),
+            Self::Layer(task, place, of) => write!(to, "{of} of layer {}, task {task}", place + 1),
             Self::TensorVelocity(task, place) => write!(to, "velocity of tensor {}, task {task}", place + 1),
-            Self::Pair(task, other, OfPair::Coupling) => write!(to, "coupling, tasks {task} and {other}"),
-            Self::Pair(task, other, OfPair::Frobenius) => write!(to, "frobenius, tasks {task} and {other}"),
+            Self::Pair(task, other, of) => write!(to, "{of}, tasks {task} and {other}"),
             Self::Logits(task, logits, of) => {
                 let set = if logits == Logits::Old { "old" } else { "new" };
-                write!(to, "{} of the {set} logits, task {task}", of.word())
+                write!(to, "{of} of the {set} logits, task {task}")
             }
-            Self::Optimiser(block, of) => write!(to, "{} of the optimiser's kernel, {}", of.word(), on(block)),
-        }
-    }
-}
-
-impl Of {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Accuracy => "accuracy",
-            Self::Masked => "accuracy_masked",
-            Self::Loss => "loss",
-            Self::Gap => "gap",
-            Self::ProbeLoss => "loss on probes",
-            Self::ProbeGap => "gap on probes",
-        }
-    }
-}
-
-impl OfLayer {
-    pub fn word(self) -> &'static str {
-        match self {
-            Self::Velocity => "velocity",
-            Self::Alignment => "alignment",
-            Self::AlignmentCentred => "alignment_centred",
-            Self::Share => "share",
-        }
-    }
-}
-
-impl OfLogits {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Velocity => "velocity",
-            Self::LambdaMax => "lambda_max",
-            Self::Trace => "trace",
-        }
-    }
-}
-
-impl OfOptimiser {
-    fn word(self) -> &'static str {
-        match self {
-            Self::Velocity => "velocity",
-            Self::Apart => "apart",
-            Self::LambdaMax => "lambda_max",
-            Self::Trace => "trace",
-            Self::Alignment => "alignment",
-            Self::AlignmentCentred => "alignment_centred",
+            Self::Optimiser(block, of) => write!(to, "{of} of the optimiser's kernel, {}", on(block)),
         }
     }
 }

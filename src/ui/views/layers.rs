@@ -63,7 +63,7 @@ impl ViewClass for LayersView {
         let trace = |(place, name): (usize, &Arc<str>)| {
             let key = Key { source: SeriesId::Layer(self.task, place, self.shown), log };
             let colour = context.tokens.layer(place, count);
-            let called = format!("{name}: {}, task {}", self.shown.word(), self.task);
+            let called = format!("{name}: {}, task {}", self.shown, self.task);
             let ratio = spikes.get(place).copied().flatten().filter(|_| log);
             let name =
                 ratio.map_or_else(|| name.to_string(), |spike| format!("{name} ×{}", format::times(spike.ratio)));

@@ -21,6 +21,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("cargo test --release", "is what runs this test"),
     ("cargo install --path .", "builds the program once more, for minutes"),
     ("cargo build --release", "is a part of building this test"),
+    ("cargo build --profile dist --locked", "optimises the whole tree, for the better part of an hour"),
     ("UPDATE_DOCS=1 cargo test --release documents::lists", "writes into the repository"),
     (
         "KERNELSCOPE_FUZZ=10000 cargo test --release fuzz -- --nocapture",

@@ -7,7 +7,7 @@
 mod scan;
 mod values;
 
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 
 use self::scan::Scan;
 pub(crate) use self::values::Values;
@@ -19,6 +19,41 @@ pub(crate) const MAGIC: &[u8] = b"\x93NUMPY";
 const LONGEST: usize = 1 << 16;
 /// NumPy allows no more axes.
 const MOST_AXES: usize = 64;
+
+/// A type of number of which arrays are written.
+pub(crate) trait Element: Copy {
+    /// The name of the type in a header.
+    const DESCR: &str;
+
+    fn write(self, to: &mut impl Write) -> io::Result<()>;
+}
+
+macro_rules! elements {
+    ($($type:ident = $descr:literal),+) => {$(
+        impl Element for $type {
+            const DESCR: &str = $descr;
+
+            fn write(self, to: &mut impl Write) -> io::Result<()> {
+                to.write_all(&self.to_le_bytes())
+            }
+        }
+    )+};
+}
+
+elements!(f64 = "<f8", f32 = "<f4", i64 = "<i8", u8 = "|u1");
+
+/// Writes the header of an array in C order, of version 1.0. The values behind it begin at a multiple of 64 bytes.
+pub(crate) fn write_header(to: &mut impl Write, descr: &str, shape: &[usize]) -> io::Result<()> {
+    let sizes: String = shape.iter().map(|size| format!("{size}, ")).collect();
+    let text = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': ({sizes}), }}");
+    // Version and length take four bytes, the line feed at the end one.
+    let before = MAGIC.len() + 4;
+    let width = (before + text.len() + 1).next_multiple_of(64) - before - 1;
+    to.write_all(MAGIC)?;
+    to.write_all(&[1, 0])?;
+    to.write_all(&(width as u16 + 1).to_le_bytes())?;
+    writeln!(to, "{text:width$}")
+}
 
 /// The element type of an array.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
