@@ -14,6 +14,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use super::directory::{Body, Member, members};
+use super::errors::invalid;
 use super::guard::{check_room, foreign};
 use super::npy::{Header, MAGIC, Values};
 use super::regular_file::open_regular;
@@ -256,7 +257,3 @@ impl<R: Read + Seek> NpzReader<R> {
 
 /// Values as they come, in C order.
 pub(crate) type Numbers<'a> = &'a mut dyn Iterator<Item = io::Result<f64>>;
-
-pub(crate) fn invalid(message: String) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, message)
-}
