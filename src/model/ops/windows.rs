@@ -19,17 +19,20 @@ pub struct Windows {
 
 impl Windows {
     /// Returns the numbers of places and of values in a window, over all groups.
+    #[inline]
     pub fn dims(&self) -> (usize, usize) {
         let [channels, ..] = self.image;
         (self.places.iter().product(), channels * self.area())
     }
 
     /// Returns the number of groups of channels.
+    #[inline]
     pub fn groups(&self) -> usize {
         self.conv.groups
     }
 
     /// Returns the number of weights of a filter in one channel.
+    #[inline]
     pub(super) fn area(&self) -> usize {
         self.conv.kernel.iter().product()
     }
