@@ -2,9 +2,34 @@
 
 use std::path::{Path, PathBuf};
 
-use super::{FigureFormat, FiguresArgs, Refused};
+use clap::ValueEnum;
+
+use super::refused::Refused;
 use crate::chart::{Format, files, write_all, write_study};
 use crate::storage::{FIGURES, STUDY, StudyFolder, Tidied, array_of, load, load_kernels, tidy};
+
+/// Arguments of `figures`.
+#[derive(Debug, clap::Args)]
+pub struct FiguresArgs {
+    /// Folder of a run or of a study, finished or not; or an archive of kernels, as K.npz:NAME one of its arrays
+    #[arg(value_name = "DIR|K.npz")]
+    pub run: PathBuf,
+    #[arg(long, value_enum, default_value_t = FigureFormat::Svg)]
+    pub format: FigureFormat,
+    /// Folder for the figures; DIR/figures, or K-figures beside K.npz, if not given
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Replace figures of an archive that are there; those of runs and studies are always drawn anew
+    #[arg(long)]
+    pub overwrite: bool,
+}
+
+/// `--format`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum FigureFormat {
+    Svg,
+    Png,
+}
 
 pub(super) fn figures(args: &FiguresArgs) -> anyhow::Result<()> {
     let format = match args.format {

@@ -12,10 +12,11 @@ use clap::ValueEnum;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::de::DeserializeOwned;
 
+use super::device::Device;
 use super::explain::explanation;
+use super::refused::Refused;
 use super::repeat::Repeat;
 use super::signals::UntilWritten;
-use super::{Device, Refused};
 use crate::math::Gram as Matrix;
 use crate::math::spectrum::eigenvalues;
 use crate::math::timing::{Timing, time};

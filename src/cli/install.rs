@@ -6,20 +6,19 @@ use std::fs;
 use std::path::Path;
 
 use anyhow::Context as _;
-use clap::CommandFactory as _;
 use clap_complete::{Shell, generate};
 use etcetera::base_strategy::{BaseStrategy as _, Xdg};
 
-use super::{Cli, Refused};
+use super::refused::Refused;
 
 const ENTRY: &str = include_str!("../../assets/kernelscope.desktop");
 const ICON: &[u8] = include_bytes!("../../assets/kernelscope.svg");
 const ICON_256: &[u8] = include_bytes!("../../assets/kernelscope.png");
 
-/// Prints the completions for a shell.
-pub(super) fn completions(shell: Shell) {
+/// Prints the completions of this command line for a shell.
+pub(super) fn completions(shell: Shell, command: &mut clap::Command) {
     let mut script = Vec::new();
-    generate(shell, &mut Cli::command(), "kernelscope", &mut script);
+    generate(shell, command, "kernelscope", &mut script);
     print!("{}", String::from_utf8_lossy(&script));
 }
 

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::Refused;
+use super::refused::Refused;
 use crate::storage::{Output, STUDY, check_place, is_run, measure_kernels, metrics_of, write_metrics};
 
 /// Arguments of `metrics`.

@@ -7,6 +7,7 @@
 #[macro_use]
 mod print;
 
+mod device;
 mod explain;
 mod figures;
 mod follow;
@@ -15,6 +16,7 @@ mod install;
 mod lists;
 mod metrics;
 mod plan;
+mod refused;
 mod repeat;
 mod run;
 mod settings;
@@ -24,18 +26,21 @@ mod summary;
 mod theory;
 
 use std::ffi::OsString;
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::{CommandFactory as _, Parser, Subcommand};
 use clap_complete::Shell;
-use thiserror::Error;
 
+pub use device::Device;
+pub use figures::{FigureFormat, FiguresArgs};
 pub use follow::follow;
 pub use gram::GramArgs;
 pub use metrics::MetricsArgs;
-pub use run::run_default;
+pub use refused::Refused;
+pub use repeat::start_threads;
+pub use run::{RunArgs, run_default};
 pub use signals::Stopped;
+pub use study::StudyArgs;
 pub use summary::summary;
 pub use theory::TheoryArgs;
 
@@ -45,7 +50,7 @@ use crate::storage::array_of;
 use crate::ui::app::display::Gone;
 use crate::ui::views::View;
 use crate::ui::{Environment, Subject, WindowOptions};
-use crate::worker::{DeviceChoice, threads};
+use crate::worker::DeviceChoice;
 
 /// An oscilloscope for the neural tangent kernel. Without a command the window opens.
 #[derive(Debug, Parser)]
@@ -102,54 +107,6 @@ pub struct OpenArgs {
     pub paths: Vec<PathBuf>,
 }
 
-/// Arguments of `run`.
-#[derive(Debug, clap::Args)]
-pub struct RunArgs {
-    #[command(flatten)]
-    pub settings: settings::Settings,
-    /// Where the network trains: `auto` times a step and a kernel on CPU and GPU, if there is one, and takes the faster
-    #[arg(long, value_enum, default_value_t = Device::Auto)]
-    pub device: Device,
-    /// Folder for the results; a run of the same settings that was cut off there starts over
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
-    /// Replace the run that is in the folder
-    #[arg(long)]
-    pub overwrite: bool,
-}
-
-/// Arguments of `study`.
-#[derive(Debug, clap::Args)]
-pub struct StudyArgs {
-    #[command(flatten)]
-    pub settings: settings::Settings,
-    /// Where the networks train: `cpu` or `gpu`, the same for all
-    #[arg(long, value_enum, default_value_t = Device::Cpu)]
-    pub device: Device,
-    /// Runs at the same time; one for each core if not given, and no more than memory holds
-    #[arg(long, value_name = "J", value_parser = threads::count)]
-    pub jobs: Option<NonZeroUsize>,
-    /// Folder for the study; what is done there is not done again
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
-}
-
-/// Arguments of `figures`.
-#[derive(Debug, clap::Args)]
-pub struct FiguresArgs {
-    /// Folder of a run or of a study, finished or not; or an archive of kernels, as K.npz:NAME one of its arrays
-    #[arg(value_name = "DIR|K.npz")]
-    pub run: PathBuf,
-    #[arg(long, value_enum, default_value_t = FigureFormat::Svg)]
-    pub format: FigureFormat,
-    /// Folder for the figures; DIR/figures, or K-figures beside K.npz, if not given
-    #[arg(long, value_name = "DIR")]
-    pub out: Option<PathBuf>,
-    /// Replace figures of an archive that are there; those of runs and studies are always drawn anew
-    #[arg(long)]
-    pub overwrite: bool,
-}
-
 /// Arguments of `screenshots`.
 #[derive(Debug, clap::Args)]
 pub struct ScreenshotArgs {
@@ -178,37 +135,6 @@ fn view(title: &str) -> Result<View, String> {
     View::titled(title).ok_or_else(|| format!("there is no view of this title; there are {}", titles()))
 }
 
-/// `--device`.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum Device {
-    Auto,
-    Cpu,
-    Gpu,
-}
-
-impl From<Device> for DeviceChoice {
-    fn from(device: Device) -> Self {
-        match device {
-            Device::Auto => Self::Auto,
-            Device::Cpu => Self::Cpu,
-            Device::Gpu => Self::Gpu,
-        }
-    }
-}
-
-/// `--format`.
-#[derive(Clone, Copy, Debug, ValueEnum)]
-pub enum FigureFormat {
-    Svg,
-    Png,
-}
-
-/// An error of a request that cannot be carried out; nothing has been trained or written. The program ends with code 2, as
-/// clap does.
-#[derive(Debug, Error)]
-#[error("{0}")]
-pub struct Refused(pub String);
-
 /// Returns the arguments, with the home folder in `--out=~/runs`: a shell expands `~` only at the beginning of a word.
 pub fn arguments() -> impl Iterator<Item = OsString> {
     std::env::args_os().map(|word| {
@@ -222,18 +148,6 @@ pub fn arguments() -> impl Iterator<Item = OsString> {
             _ => word,
         }
     })
-}
-
-/// Starts the thread pool that all parts of the program share, and prints what the user should know about it. `here`: this
-/// thread is one of the pool.
-///
-/// # Errors
-/// Fails in one sentence if they cannot be started.
-pub fn start_threads(count: Option<NonZeroUsize>, here: bool) -> Result<(), Refused> {
-    if let Some(notice) = threads::start(count, here).map_err(Refused)? {
-        eprintln!("{notice}");
-    }
-    Ok(())
 }
 
 /// Reports why a command failed: the error and its causes, each once, in one sentence on standard error.
@@ -272,7 +186,7 @@ pub fn execute(command: &Command) -> anyhow::Result<()> {
         Command::Screenshots(args) => screenshots(args)?,
         Command::Presets => lists::presets(),
         Command::Devices => lists::devices(),
-        Command::Completions { shell } => install::completions(*shell),
+        Command::Completions { shell } => install::completions(*shell, &mut Cli::command()),
         Command::InstallDesktop => install::desktop()?,
     }
     // The standard output of these commands is the result; that of the others only names where it is.

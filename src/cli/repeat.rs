@@ -4,15 +4,15 @@ use std::num::NonZeroUsize;
 
 use serde::Serialize;
 
-use super::{Refused, start_threads};
+use super::refused::Refused;
 use crate::math::timing::Timing;
-use crate::worker::threads::count;
+use crate::worker::threads;
 
 /// Arguments of whatever can be timed.
 #[derive(Clone, Debug, clap::Args)]
 pub struct Repeat {
     /// Threads of the processor; all where none are given
-    #[arg(long, value_parser = count)]
+    #[arg(long, value_parser = threads::count)]
     pub threads: Option<NonZeroUsize>,
     /// Repeat the computation K times and print one line of JSON: seconds, threads, peak bytes of memory
     #[arg(long, value_name = "K")]
@@ -51,6 +51,18 @@ impl Repeat {
         }
         Ok(())
     }
+}
+
+/// Starts the thread pool that all parts of the program share, and prints what the user should know about it. `here`: this
+/// thread is one of the pool.
+///
+/// # Errors
+/// Fails in one sentence if they cannot be started.
+pub fn start_threads(count: Option<NonZeroUsize>, here: bool) -> Result<(), Refused> {
+    if let Some(notice) = threads::start(count, here).map_err(Refused)? {
+        eprintln!("{notice}");
+    }
+    Ok(())
 }
 
 /// Returns the peak memory of the program, if the system reports it.

@@ -5,14 +5,32 @@ use std::time::{Duration, Instant};
 
 use anyhow::bail;
 
-use super::follow::progress_bar;
+use super::device::Device;
+use super::follow::{follow, progress_bar};
+use super::refused::Refused;
 use super::settings::Settings;
 use super::signals::Signals;
-use super::{Refused, RunArgs, follow, summary};
+use super::summary::summary;
 use crate::run::{Ending, RunState};
 use crate::spec::Spec;
 use crate::storage::{Opened, create};
 use crate::worker::{DeviceChoice, Job, Worker};
+
+/// Arguments of `run`.
+#[derive(Debug, clap::Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    pub settings: Settings,
+    /// Where the network trains: `auto` times a step and a kernel on CPU and GPU, if there is one, and takes the faster
+    #[arg(long, value_enum, default_value_t = Device::Auto)]
+    pub device: Device,
+    /// Folder for the results; a run of the same settings that was cut off there starts over
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+    /// Replace the run that is in the folder
+    #[arg(long)]
+    pub overwrite: bool,
+}
 
 /// Longest wait for an event before the clock is checked.
 const QUIET: Duration = Duration::from_millis(200);

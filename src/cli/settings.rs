@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Refused;
+use super::refused::Refused;
 use crate::spec::{DataShape, PRESETS, Preset, Problem, STUDIES, Spec, preset, study};
 
 /// Arguments that say what a run is.

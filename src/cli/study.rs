@@ -1,19 +1,38 @@
 //! `kernelscope study`: trains all runs of a study, and writes its table and figures.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::time::Instant;
 
 use anyhow::bail;
 use indicatif::ProgressBar;
 
+use super::device::Device;
 use super::follow::progress_bar;
+use super::refused::Refused;
+use super::settings::Settings;
 use super::signals::Signals;
-use super::{Device, Refused, StudyArgs};
 use crate::chart::{Format, write_study};
 use crate::storage::{FIGURES, StudyFolder, TABLE};
 use crate::worker::progress::{Progress, fitting, largest_bytes};
 use crate::worker::study_service::{StudyEvent, finish, headline};
 use crate::worker::threads;
+
+/// Arguments of `study`.
+#[derive(Debug, clap::Args)]
+pub struct StudyArgs {
+    #[command(flatten)]
+    pub settings: Settings,
+    /// Where the networks train: `cpu` or `gpu`, the same for all
+    #[arg(long, value_enum, default_value_t = Device::Cpu)]
+    pub device: Device,
+    /// Runs at the same time; one for each core if not given, and no more than memory holds
+    #[arg(long, value_name = "J", value_parser = threads::count)]
+    pub jobs: Option<NonZeroUsize>,
+    /// Folder for the study; what is done there is not done again
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+}
 
 /// Number of steps of the bar, for a study of any length.
 const STEPS: u64 = 10_000;

@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::Refused;
+use super::refused::Refused;
 use super::repeat::Repeat;
 use super::settings::{Settings, refuse};
 use super::signals::UntilWritten;

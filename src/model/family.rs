@@ -1,9 +1,6 @@
-//! Families of networks that other programs save under different tensor names, and the default lookup for all others.
+//! Families of networks that other programs save under different tensor names.
 
 use strum::EnumString;
-
-use super::names::{Found, Place, Shapes};
-use crate::run::printable;
 
 /// A network that other programs save under different tensor names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, EnumString)]
@@ -35,30 +32,3 @@ impl Family {
         }
     }
 }
-
-/// Finds the tensors of a network without a family: under their own names behind a common prefix, recognised by `is_ours`.
-/// The batch counter of a BatchNorm is ignored.
-pub fn find_own(shapes: &Shapes, is_ours: impl Fn(&str) -> bool) -> Found {
-    let counted: Vec<&String> = shapes.keys().filter(|name| !name.ends_with(COUNTED)).collect();
-    let first = counted.first().map_or("", |name| name.as_str());
-    let ends = std::iter::once(0).chain(first.match_indices('.').map(|(at, _)| at + 1));
-    let known = |end: &usize| {
-        let rest = |name: &&String| name.strip_prefix(&first[..*end]).is_some_and(&is_ours);
-        counted.iter().copied().filter(|name| rest(name)).count()
-    };
-    let end = ends.max_by_key(|end| (known(end), std::cmp::Reverse(*end))).unwrap_or(0);
-    let prefix = &first[..end];
-    let mut notes = Vec::new();
-    if !prefix.is_empty() {
-        notes.push(format!("took “{}” off all names", printable(prefix)));
-    }
-    let place = |name: &&String| Place {
-        ours: name.strip_prefix(prefix).unwrap_or(name).to_owned(),
-        theirs: (*name).clone(),
-        third: None,
-    };
-    (counted.iter().map(place).collect(), notes)
-}
-
-/// Suffix of the tensor with which a BatchNorm counts its batches.
-const COUNTED: &str = ".num_batches_tracked";

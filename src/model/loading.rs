@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::family::{Family, find_own};
+use super::family::Family;
 use super::names;
 use super::source::WeightsError;
 use super::stored::{Stored, is_of};
@@ -38,7 +38,7 @@ pub(super) fn open<'a>(
         Some(family) => Stored::open(parts, family.words(), |shapes| names::find(family, shapes))?,
         None => Stored::open(parts, "this network", |shapes| {
             let own = names_of(spec, image, shapes);
-            Ok(find_own(shapes, |name: &str| own.contains(name)))
+            Ok(names::find_own(shapes, |name: &str| own.contains(name)))
         })?,
     };
     let shapes = Arc::new(stored.shapes());

@@ -1,4 +1,4 @@
-//! Finds the tensors of a network under the names that other programs use.
+//! Finds the tensors of a network under the names that other programs use, or under its own.
 //!
 //! Guarantees: every renaming is reported; where names and shapes allow two interpretations, or none, the file is refused,
 //! because a plausible network other than the intended one is worse than none.
@@ -56,6 +56,33 @@ pub fn find(kind: Family, shapes: &Shapes) -> Result<Found, WeightsError> {
     places.iter_mut().for_each(|place| place.theirs.insert_str(0, &prefix));
     Ok((places, notes))
 }
+
+/// Finds the tensors of a network without a family: under their own names behind a common prefix, recognised by `is_ours`.
+/// The batch counter of a BatchNorm is ignored.
+pub fn find_own(shapes: &Shapes, is_ours: impl Fn(&str) -> bool) -> Found {
+    let counted: Vec<&String> = shapes.keys().filter(|name| !name.ends_with(COUNTED)).collect();
+    let first = counted.first().map_or("", |name| name.as_str());
+    let ends = std::iter::once(0).chain(first.match_indices('.').map(|(at, _)| at + 1));
+    let known = |end: &usize| {
+        let rest = |name: &&String| name.strip_prefix(&first[..*end]).is_some_and(&is_ours);
+        counted.iter().copied().filter(|name| rest(name)).count()
+    };
+    let end = ends.max_by_key(|end| (known(end), std::cmp::Reverse(*end))).unwrap_or(0);
+    let prefix = &first[..end];
+    let mut notes = Vec::new();
+    if !prefix.is_empty() {
+        notes.push(format!("took “{}” off all names", printable(prefix)));
+    }
+    let place = |name: &&String| Place {
+        ours: name.strip_prefix(prefix).unwrap_or(name).to_owned(),
+        theirs: (*name).clone(),
+        third: None,
+    };
+    (counted.iter().map(place).collect(), notes)
+}
+
+/// Suffix of the tensor with which a BatchNorm counts its batches.
+const COUNTED: &str = ".num_batches_tracked";
 
 /// Suffixes of buffers that only a BatchNorm has.
 const BATCH_NORM: [&str; 3] = [".running_mean", ".running_var", ".num_batches_tracked"];

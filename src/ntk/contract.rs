@@ -3,8 +3,9 @@
 
 use std::collections::HashMap;
 
+use super::affine::Gains;
 use super::rows::Rows;
-use super::side::{Cotangents, Gains, Places, Side};
+use super::side::{Cotangents, Places, Side};
 
 /// A rectangle of the kernel under construction.
 pub(super) struct Tile {

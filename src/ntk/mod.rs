@@ -4,6 +4,7 @@
 //! used to test it. Products are f32 on the device; every sum over layers and logits, and all later arithmetic, is f64.
 //! [`tangent`] computes the change of outputs with the weights.
 
+mod affine;
 mod contract;
 mod curvature;
 pub mod jacobian;

@@ -4,6 +4,7 @@ use burn::tensor::{Tensor, TensorData};
 use faer::MatRef;
 
 use super::Preconditioner;
+use super::affine::{Gains, turned};
 use super::rows::Rows;
 use super::weighted::Weighted;
 use crate::model::{Cotangent, Tap, Values, View, multiply};
@@ -30,13 +31,6 @@ pub(super) struct Places {
     pub activations: Rows,
     /// For each direction: [n · places, fan_out].
     pub cotangents: Vec<Rows>,
-}
-
-/// c_w² and c_b².
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Gains {
-    pub weight: f64,
-    pub bias: f64,
 }
 
 /// The cotangents of a block in the structure that the backward pass gave them.
@@ -126,11 +120,6 @@ impl Side {
             plain => plain,
         }
     }
-}
-
-/// Transposes [fan_in, fan_out] to [fan_out, fan_in].
-pub(super) fn turned(values: &[f32], fan_in: usize, fan_out: usize) -> Vec<f32> {
-    (0..values.len()).map(|at| values[at % fan_in * fan_out + at / fan_in]).collect()
 }
 
 impl Cotangents {

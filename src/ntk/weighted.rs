@@ -10,8 +10,8 @@
 use burn::tensor::Tensor;
 use rayon::prelude::*;
 
+use super::affine::{Gains, turned};
 use super::rows::on_host;
-use super::side::{Gains, turned};
 use crate::model::{Cotangent, Values, inner_here};
 
 /// Largest number of pieces of a layer's outputs that are summed in parallel, and of entries of their sums together (64

@@ -12,11 +12,10 @@ use serde::Deserialize;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::format::errors::FolderError;
 use super::format::{atomic, disk};
-use super::run_folder::create::lock;
+use super::run_folder::files::{RUN, lock};
 use super::run_folder::reader::read_spec;
-use super::run_folder::writer::FolderError;
-use super::run_folder::writer::RUN;
 use crate::run::{InstantCurve, Point};
 use crate::spec::{Learner, LearningExperiment, Spec};
 

@@ -12,7 +12,8 @@ use std::sync::Arc;
 
 use super::format::array_choice::{Choice, array_of};
 use super::format::disk;
-use super::format::npz::{NpzReader, invalid};
+use super::format::errors::invalid;
+use super::format::npz::NpzReader;
 use super::run_folder::kernel_part::{PARTNER, PARTNER_EPOCH, PARTNER_STEP};
 use super::run_folder::reader::Loaded;
 use crate::analysis::kernel_metrics::{Lag, Measured, Moment, Partners};

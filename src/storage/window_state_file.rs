@@ -7,8 +7,8 @@ use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 
+use super::format::errors::FolderError;
 use super::format::{atomic, disk};
-use super::run_folder::writer::FolderError;
 use super::state_dir::state_folder;
 
 const NAME: &str = "window.toml";

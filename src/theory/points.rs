@@ -5,8 +5,6 @@ use faer::MatRef;
 
 use super::dual::Moments;
 use super::given::Layout;
-use super::plan::Plan;
-use super::walk::alone;
 
 /// Prepared inputs: laid out for the layers that read them, with each sample's kernel with itself.
 #[derive(Clone, Debug)]
@@ -32,21 +30,6 @@ pub(super) struct Laid {
 }
 
 impl Points {
-    /// Lays out images, row-major [n, channels·height·width], and computes the kernel of each with itself.
-    pub(super) fn new(inputs: &[f64], dim: usize, plan: &Plan) -> Self {
-        let sizes = plan.given.sizes();
-        let mut sources: Vec<Laid> = sizes.into_iter().map(|size| Laid::new(size, inputs.len())).collect();
-        for image in inputs.chunks_exact(dim.max(1)) {
-            for (laid, values) in sources.iter_mut().zip(plan.given.of(image)) {
-                laid.norms.push(values.iter().map(|value| value * value).sum::<f64>().sqrt());
-                laid.values.extend(values);
-            }
-        }
-        let mut points = Self { n: inputs.len() / dim.max(1), sources, moments: Vec::new(), own: Vec::new() };
-        (points.own, points.moments) = alone(&points, &plan.states);
-        points
-    }
-
     /// Returns some of the samples.
     pub fn part(&self, samples: std::ops::Range<usize>) -> Self {
         Self {
@@ -87,7 +70,7 @@ impl Points {
 }
 
 impl Laid {
-    fn new((places, features, layout): (usize, usize, Layout), count: usize) -> Self {
+    pub fn new((places, features, layout): (usize, usize, Layout), count: usize) -> Self {
         Self { values: Vec::with_capacity(count), places, features, layout, norms: Vec::new() }
     }
 

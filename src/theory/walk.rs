@@ -1,14 +1,14 @@
 //! Computes K and Θ through the states of a network.
 //!
 //! Each sample is first paired with itself, and its variances before each nonlinearity are recorded; the pairs of samples
-//! read them.
+//! read them. Points are made here, because each of them carries its own K and Θ.
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, Par};
 
 use super::dual::{Moment, Moments, NEAR, apply};
 use super::gains::Gains;
-use super::plan::Made;
+use super::plan::{Made, Plan};
 use super::points::{Laid, Points};
 use super::state::State;
 use super::steps::{Join, Step};
@@ -17,8 +17,25 @@ use crate::spec::ops::Function;
 /// A range of samples: the points, the first index and the count.
 pub(super) type Part<'a> = (&'a Points, usize, usize);
 
+impl Points {
+    /// Lays out images, row-major [n, channels·height·width], and computes the kernel of each with itself.
+    pub(super) fn new(inputs: &[f64], dim: usize, plan: &Plan) -> Self {
+        let sizes = plan.given.sizes();
+        let mut sources: Vec<Laid> = sizes.into_iter().map(|size| Laid::new(size, inputs.len())).collect();
+        for image in inputs.chunks_exact(dim.max(1)) {
+            for (laid, values) in sources.iter_mut().zip(plan.given.of(image)) {
+                laid.norms.push(values.iter().map(|value| value * value).sum::<f64>().sqrt());
+                laid.values.extend(values);
+            }
+        }
+        let mut points = Self { n: inputs.len() / dim.max(1), sources, moments: Vec::new(), own: Vec::new() };
+        (points.own, points.moments) = alone(&points, &plan.states);
+        points
+    }
+}
+
 /// Computes K and Θ of each sample with itself, and its moments.
-pub(super) fn alone(points: &Points, states: &[Made]) -> (Vec<(f64, f64)>, Vec<Moments>) {
+fn alone(points: &Points, states: &[Made]) -> (Vec<(f64, f64)>, Vec<Moments>) {
     let mut log = MomentLog::Writing { points, written: Vec::new() };
     let last = walk(states, &mut log);
     let own = last.covariance.into_iter().zip(last.kernel).collect();

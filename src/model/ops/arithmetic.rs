@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use super::{At, Done, Value};
+use super::operation::{At, Done, Value};
 use crate::model::Cotangent;
 use crate::model::tape::Backward;
 use crate::spec::ops::{Arithmetic, Concat, Scale};

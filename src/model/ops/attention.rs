@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, TensorData, activation};
 
 use super::autodiff::ByAutodiff;
-use super::{At, Done};
+use super::operation::{At, Done};
 use crate::spec::ops::Attention;
 
 /// The constant added to the score of a masked token: its exp is 0 in any float.

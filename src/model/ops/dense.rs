@@ -5,7 +5,7 @@
 
 use burn::tensor::Tensor;
 
-use super::{At, Done, Value};
+use super::operation::{At, Done, Value};
 use crate::model::Cotangent;
 use crate::model::product::times;
 use crate::model::tape::{Backward, Input, View};

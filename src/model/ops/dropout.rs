@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, TensorData};
 use rand::RngExt as _;
 
-use super::Done;
+use super::operation::Done;
 use crate::model::taps::Training;
 use crate::spec::ops::Dropout;
 

@@ -3,7 +3,7 @@
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::dense::scaled;
-use super::{At, Done};
+use super::operation::{At, Done};
 use crate::model::Cotangent;
 use crate::model::product::{Values, is_host};
 use crate::model::tape::{Backward, Input, View};

@@ -3,7 +3,7 @@
 use burn::tensor::{Tensor, activation};
 
 use super::autodiff::ByAutodiff;
-use super::{At, Done, Value};
+use super::operation::{At, Done, Value};
 use crate::model::Cotangent;
 use crate::model::product::is_host;
 use crate::model::tape::Backward;

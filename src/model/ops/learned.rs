@@ -5,7 +5,7 @@
 
 use burn::tensor::Tensor;
 
-use super::{At, Done, Step, Through, Value};
+use super::operation::{At, Done, Step, Through, Value};
 use crate::model::Cotangent;
 use crate::model::tape::{Backward, View};
 use crate::spec::ops::feature_axis;

@@ -7,7 +7,7 @@
 use burn::tensor::Tensor;
 
 use super::learned::by_feature;
-use super::{At, Done, Step, Value};
+use super::operation::{At, Done, Step, Value};
 use crate::model::Cotangent;
 use crate::model::tape::{Backward, View};
 use crate::model::taps::Training;

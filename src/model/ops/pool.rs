@@ -8,7 +8,7 @@ use burn::tensor::ops::{AvgPoolOptions, MaxPoolOptions};
 use burn::tensor::{IndexingUpdateOp, Tensor, TensorData};
 
 use super::autodiff::ByAutodiff;
-use super::{At, Done, Step};
+use super::operation::{At, Done, Step};
 use crate::model::Cotangent;
 use crate::model::cotangent::Places;
 use crate::model::product::{Values, is_host};

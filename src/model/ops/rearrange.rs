@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::{At, Done};
+use super::operation::{At, Done};
 use crate::model::Cotangent;
 use crate::model::product::{Values, is_host};
 use crate::model::tape::Backward;

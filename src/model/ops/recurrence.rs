@@ -9,7 +9,7 @@ use burn::tensor::Tensor;
 
 use super::dense::scaled;
 use super::function::{apply, slope};
-use super::{At, Done, Step, Through};
+use super::operation::{At, Done, Step, Through};
 use crate::model::Cotangent;
 use crate::model::product::times;
 use crate::model::tape::{Backward, Input, View};

@@ -2,7 +2,7 @@
 
 use burn::tensor::Tensor;
 
-use super::{At, Done};
+use super::operation::{At, Done};
 use crate::model::Cotangent;
 use crate::model::tape::Backward;
 use crate::spec::ops::Reduce;

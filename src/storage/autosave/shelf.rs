@@ -11,14 +11,16 @@ use jiff::civil::DateTime;
 use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
-use super::writer;
 use crate::spec::{Spec, preset_of};
 use crate::storage::figure_files;
+use crate::storage::format::errors::FolderError;
 use crate::storage::run_folder::completeness::ending;
-use crate::storage::run_folder::create::{Opened, clear, create, lock, lock_now};
+use crate::storage::run_folder::create::{Opened, create};
+use crate::storage::run_folder::files::{clear, files, lock, lock_now};
 use crate::storage::run_folder::tables::METRICS;
-use crate::storage::run_folder::writer::FolderError;
-use crate::storage::run_folder::writer::files;
+
+/// The number of runs kept, the current one included.
+pub(crate) const KEPT: usize = 3;
 
 /// A run that was cut off.
 #[derive(Clone, Debug, PartialEq)]
@@ -67,7 +69,7 @@ impl Shelf {
         }
         let opened = create(&path, spec, false)?;
         let old = runs(&self.folder);
-        for run in old.iter().rev().skip(writer::KEPT) {
+        for run in old.iter().rev().skip(KEPT) {
             let is_offered = self.cut_off.as_ref().is_some_and(|cut_off| cut_off.folder == *run);
             if !is_offered && let Err(err) = remove(run) {
                 log::info!("{err}");

@@ -3,7 +3,7 @@
 //! Guarantees: the sender of events never waits, neither for a disk nor for this thread; the queue of events takes bounded
 //! memory, and where the disk cannot keep up snapshots are dropped and the folder records how many. A folder takes
 //! bounded room: the Grams at most [`GRAMS`] bytes, by growing coarser, and the tables about [`TABLES`], after which no snapshot
-//! is added. The last [`KEPT`] runs stay; of older ones only files of our own names go. A run that ended, was replaced by
+//! is added. The last [`KEPT`](super::shelf::KEPT) runs stay; of older ones only files of our own names go. A run that ended, was replaced by
 //! another or whose window was closed has an ending in its folder, so that one without was cut off.
 
 use std::path::PathBuf;
@@ -16,13 +16,12 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, TrySendError, bounde
 use super::shelf::{Shelf, table_bytes};
 use crate::run::{Ending, Event, TensorGram};
 use crate::spec::Spec;
+use crate::storage::format::errors::FolderError;
 use crate::storage::run_folder::create::Opened;
-use crate::storage::run_folder::writer::{FolderError, RunFolder};
+use crate::storage::run_folder::writer::RunFolder;
 
 pub use super::shelf::CutOff;
 
-/// The number of runs kept, the current one included.
-pub(crate) const KEPT: usize = 3;
 /// Bytes that the Grams of a run may take.
 const GRAMS: u64 = 256 << 20;
 /// Bytes that its tables may take, about.

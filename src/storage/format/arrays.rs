@@ -7,13 +7,13 @@
 use std::io::{Cursor, Read as _};
 use std::path::Path;
 
+use super::errors::FolderError;
 use super::npy::{Header, MAGIC};
 use super::npz::{NpzReader, NpzWriter};
 use super::regular_file::open_regular;
 use super::{atomic, disk};
 use crate::run::printable_list;
 use crate::storage::run_folder::table_writer::metrics_columns;
-use crate::storage::run_folder::writer::FolderError;
 
 /// An array to be written: its name, its shape and its values in C order.
 pub type Named<'a> = (String, Vec<usize>, &'a [f64]);

@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::disk;
-use crate::storage::run_folder::writer::FolderError;
+use super::errors::FolderError;
 
 /// The prefix of the names of our temporary files.
 const PREFIX: &str = ".kernelscope-";

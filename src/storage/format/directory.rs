@@ -10,7 +10,7 @@ use std::io::{self, BufReader, Read, Seek, SeekFrom};
 use flate2::Crc;
 use flate2::bufread::DeflateDecoder;
 
-use super::npz::invalid;
+use super::errors::invalid;
 
 /// Bytes of a directory at most: tens of thousands of names.
 const LONGEST: u64 = 4 << 20;

@@ -167,5 +167,10 @@ pub fn words(err: &io::Error) -> String {
 fn without_numbers(text: &str) -> String {
     let text = text.split(" at path \"").next().unwrap_or(text);
     let text = text.split(" (os error").next().unwrap_or(text);
-    crate::storage::run_folder::table_writer::one_line(text)
+    one_line(text)
+}
+
+/// A text for people as one line.
+pub(crate) fn one_line(text: &str) -> String {
+    text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }

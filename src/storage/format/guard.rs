@@ -4,8 +4,8 @@
 
 use std::io;
 
+use super::errors::invalid;
 use super::npy::MAGIC;
-use super::npz::invalid;
 use crate::spec::memory_available;
 
 /// The size below which the free memory is not queried.

@@ -5,6 +5,7 @@ pub(crate) mod arrays;
 pub(crate) mod atomic;
 pub(crate) mod directory;
 pub(crate) mod disk;
+pub(crate) mod errors;
 pub(crate) mod guard;
 pub(crate) mod image_layout;
 pub(crate) mod npy;

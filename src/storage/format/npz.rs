@@ -13,6 +13,7 @@ use zip::write::SimpleFileOptions;
 use zip::{CompressionMethod, ZipWriter};
 
 use super::directory::{Body, Member, members};
+use super::errors::invalid;
 use super::guard::{check_room, foreign};
 use super::npy::{Element, Header, MAGIC, Values, write_header};
 use super::regular_file::open_regular;
@@ -259,7 +260,3 @@ impl<R: Read + Seek> NpzReader<R> {
 
 /// Values as they come, in C order.
 pub(crate) type Numbers<'a> = &'a mut dyn Iterator<Item = io::Result<f64>>;
-
-pub(crate) fn invalid(message: String) -> io::Error {
-    io::Error::new(io::ErrorKind::InvalidData, message)
-}

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use serde::Serialize;
 
 use super::disk;
-use crate::storage::run_folder::writer::FolderError;
+use super::errors::FolderError;
 
 /// One csv file that is being appended to.
 ///

@@ -6,12 +6,12 @@
 use std::fs;
 use std::path::Path;
 
+use super::files::MODEL;
 use super::info::{Facts, INFO};
 use super::kernels;
 use super::table_reader::{Lines, whole};
 use super::table_writer::{ending_of, kind};
 use super::tables::{EVENTS, EventLine, METRICS, RowLine as _};
-use super::weights::MODEL;
 use crate::run::{Accuracy, Ending};
 use crate::storage::format::table::lines_in;
 

@@ -3,19 +3,18 @@
 //! Guarantees: a refusal is one sentence, and comes before anything is written; nothing that is there is lost unless the caller says so,
 //! and even then only files of our own names go.
 
-use std::fs::{self, File, TryLockError};
+use std::fs;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use super::completeness::{snapshots, whole_ending};
+use super::files::{RESUMED, RUN, STUDY, files, lock};
 use super::kernels::{KERNELS, PARTIAL};
 use super::resume;
-use super::writer::{Before, FolderError, RESUMED, RUN, RunFolder, files, remove_run};
+use super::writer::{Before, RunFolder};
 use crate::run::Ending;
 use crate::spec::{Change, Spec};
-use crate::storage::figure_files;
+use crate::storage::format::errors::FolderError;
 use crate::storage::format::{atomic, disk};
-use crate::storage::study_folder::STUDY;
 
 /// A folder ready to take a run.
 pub struct Opened {
@@ -94,41 +93,6 @@ pub fn is_done(out: &Path, spec: &Spec) -> Result<bool, FolderError> {
     }
     changes_of_same_run(out, spec).ok_or_else(|| FolderError::NotEmpty(out.to_owned()))?;
     Ok(matches!(whole_ending(out), Some(Ending::Finished { .. } | Ending::Diverged { .. })))
-}
-
-/// The time for which a locked folder is tried again. A process that another thread starts holds copies of all locks of this one
-/// until it runs its own program, and one that was just killed holds them until it is gone.
-const LOCK_PATIENCE: Duration = Duration::from_millis(500);
-
-/// Keeps two programs from writing the same folder, where the system can lock a folder. The lock goes with the program.
-pub(crate) fn lock(out: &Path) -> Result<Option<File>, FolderError> {
-    let began = Instant::now();
-    loop {
-        match lock_now(out) {
-            Err(FolderError::Busy(_)) if began.elapsed() < LOCK_PATIENCE => {
-                std::thread::sleep(Duration::from_millis(10))
-            }
-            result => return result,
-        }
-    }
-}
-
-/// The same without patience, for somebody who only wants to know whether the folder is free.
-pub(crate) fn lock_now(out: &Path) -> Result<Option<File>, FolderError> {
-    let Ok(folder) = File::open(out) else { return Ok(None) };
-    match folder.try_lock() {
-        Ok(()) => Ok(Some(folder)),
-        Err(TryLockError::WouldBlock) => Err(FolderError::Busy(out.to_owned())),
-        // A file system without locks is no reason not to run.
-        Err(TryLockError::Error(_)) => Ok(None),
-    }
-}
-
-/// Removes the run that is there, and figures drawn of it, which would otherwise stand beside another run.
-pub(crate) fn clear(out: &Path) -> Result<(), FolderError> {
-    figure_files::file_names().try_for_each(|name| atomic::remove(&out.join(figure_files::FOLDER).join(name)))?;
-    remove_run(&out.join(RESUMED), true)?;
-    remove_run(out, false)
 }
 
 /// The live changes of the run in this folder, if it is one of this spec.

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 
 use super::kernel_part::Part;
-use crate::storage::format::npz::{NpzReader, invalid};
+use crate::storage::format::errors::invalid;
+use crate::storage::format::npz::NpzReader;
 
 /// In which of the two forms they are.
 #[derive(Clone, Debug)]

@@ -8,8 +8,8 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::writer::FolderError;
 use crate::run::{RunInfo, TaskInfo};
+use crate::storage::format::errors::{FolderError, invalid};
 use crate::storage::format::{atomic, disk};
 
 pub(crate) const INFO: &str = "info.toml";
@@ -57,8 +57,7 @@ impl Facts {
     }
 
     fn text(&self, path: &Path) -> Result<String, FolderError> {
-        toml::to_string(self)
-            .map_err(|err| FolderError::write(path, crate::storage::format::npz::invalid(err.to_string())))
+        toml::to_string(self).map_err(|err| FolderError::write(path, invalid(err.to_string())))
     }
 
     /// Reads them back; the error is a sentence.

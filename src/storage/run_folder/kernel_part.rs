@@ -4,7 +4,8 @@ use std::io;
 use std::path::Path;
 
 use crate::run::Outputs;
-use crate::storage::format::npz::{Array, NpzReader, invalid};
+use crate::storage::format::errors::invalid;
+use crate::storage::format::npz::{Array, NpzReader};
 
 /// Grams that are no snapshots, but where the lag of one begins: [P, n, n], and when each was.
 pub(crate) const PARTNER: &str = "partner";

@@ -14,9 +14,9 @@ use super::kernel_budget::Budget;
 use super::kernel_part::{GRAM_CHECK, LAG_STEPS, PARTNER, PARTNER_EPOCH, PARTNER_STEP, Part, outputs};
 use super::probes;
 use super::probes::{LIMIT, PROBES, Probes};
-use super::writer::FolderError;
 use crate::run::{Partner, RunInfo, Snapshot};
-use crate::storage::format::npz::{Array, NpzReader, NpzWriter, invalid};
+use crate::storage::format::errors::{FolderError, invalid};
+use crate::storage::format::npz::{Array, NpzReader, NpzWriter};
 use crate::storage::format::{atomic, disk};
 
 pub(crate) const KERNELS: &str = "kernels.npz";

@@ -2,6 +2,7 @@
 
 pub(crate) mod completeness;
 pub(crate) mod create;
+pub(crate) mod files;
 pub(crate) mod gram_reader;
 pub(crate) mod info;
 pub(crate) mod kernel_budget;

@@ -11,12 +11,11 @@ use super::kernels::{KERNELS, KernelWriter, PARTIAL};
 use super::table_writer;
 use super::table_writer::kind;
 use super::tables::{EVENTS, EventLine, LEDGER, LedgerLine, ROW_TABLES, RowTable, columns};
-use super::weights::MODEL;
-use super::writer::FolderError;
-use super::{info, writer};
+use super::{files, info};
 use crate::run::{Ending, Row, RunInfo};
 use crate::spec::Spec;
 use crate::storage::format::disk;
+use crate::storage::format::errors::FolderError;
 use crate::storage::format::table::Table;
 
 /// Holds the open tables and small files of a run, so that they are flushed and sealed in one order.
@@ -55,7 +54,7 @@ impl Files {
     /// Starts all of them; `run.toml` comes first, because without it nothing else means anything.
     pub(crate) fn start(folder: &Path, spec: &Spec, run: &RunInfo, grams: Option<u64>) -> Result<Self, FolderError> {
         disk::make_folder(folder).map_err(|err| FolderError::write(folder, err))?;
-        writer::write_spec(folder, spec)?;
+        files::write_spec(folder, spec)?;
         let facts = info::Facts::of(run);
         facts.write(&folder.join(info::INFO))?;
         Ok(Self {
@@ -69,7 +68,7 @@ impl Files {
     }
 
     pub(crate) fn note(&mut self, step: u64, epoch: Option<f64>, event: &str, detail: &str) -> Result<(), FolderError> {
-        let detail = table_writer::one_line(detail);
+        let detail = disk::one_line(detail);
         self.events.serialize(EventLine { step, epoch, event: event.to_owned(), detail })
     }
 
@@ -105,14 +104,14 @@ impl Files {
             return Err(broken(PARTIAL, "another program removed or changed Grams in it during the run"));
         }
         self.sync()?;
-        let mut whole = vec![writer::RUN, KERNELS];
-        whole.extend(self.weights.then_some(MODEL));
+        let mut whole = vec![files::RUN, KERNELS];
+        whole.extend(self.weights.then_some(files::MODEL));
         let mut sizes: Vec<(String, u64)> = self.rows.0.iter().map(Table::size).collect();
         sizes.push(self.ledger.size());
         for name in whole {
             let path = folder.join(name);
             // The others are when they have their names.
-            if name == MODEL {
+            if name == files::MODEL {
                 disk::sync(&path).map_err(|err| FolderError::write(&path, err))?;
             }
             let found = std::fs::metadata(&path).map_err(|err| FolderError::write(&path, err))?;

@@ -5,10 +5,10 @@
 use std::io;
 use std::path::Path;
 
-use super::writer::FolderError;
 use crate::run::{Probe, RunInfo};
 use crate::storage::format::atomic;
-use crate::storage::format::npz::{Array, NpzReader, NpzWriter, invalid};
+use crate::storage::format::errors::{FolderError, invalid};
+use crate::storage::format::npz::{Array, NpzReader, NpzWriter};
 
 pub(crate) const PROBES: &str = "probes.npz";
 /// Θ̊ on the probes.

@@ -10,6 +10,7 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::files::{MODEL, RUN};
 use super::gram_reader::Grams;
 use super::info::{Facts, INFO};
 use super::kernel_part::Part;
@@ -17,8 +18,6 @@ use super::kernels;
 use super::probes::Probes;
 use super::tables::EVENTS;
 use super::weights;
-use super::weights::MODEL;
-use super::writer::RUN;
 use super::{completeness, table_reader};
 use crate::run::{Ending, Event, History, Origin, Outputs, Probe, Row, RunInfo, Snapshot, TaskInfo};
 use crate::spec::{KnownSettings, Spec, SpecError, half};
@@ -65,11 +64,6 @@ pub fn load_beside(folder: &Path) -> Result<(Loaded, Option<Grams>), LoadError> 
     let loaded = read(folder, false)?;
     let grams = kernels::open(folder, |_| {}).and_then(|(_, source)| source.heads(|_| {}, |_| {}));
     Ok((loaded, grams))
-}
-
-/// Whether this is the folder of a run.
-pub fn is_run(folder: &Path) -> bool {
-    folder.join(RUN).is_file()
 }
 
 fn read(folder: &Path, whole: bool) -> Result<Loaded, LoadError> {

@@ -7,13 +7,11 @@ use std::fs::File;
 use std::path::Path;
 
 use super::completeness;
-use super::create::lock;
+use super::files::{RESUMED, files, is_run, lock, remove_run};
 use super::kernels;
 use super::kernels::{KERNELS, PARTIAL};
-use super::reader::is_run;
-use super::writer::FolderError;
-use super::writer::{RESUMED, files, remove_run};
 use crate::storage::figure_files;
+use crate::storage::format::errors::FolderError;
 use crate::storage::format::{atomic, disk};
 
 /// The mark, in the folder of the resumed run.

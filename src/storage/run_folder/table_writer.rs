@@ -3,10 +3,10 @@
 use std::io;
 use std::path::Path;
 
-use super::writer::FolderError;
 use crate::run::{Ending, History, Metric, Row};
 use crate::spec::{Change, Effect};
 use crate::storage::format::atomic;
+use crate::storage::format::errors::FolderError;
 
 /// The columns of `metrics.csv`.
 pub(crate) fn metrics_columns() -> Vec<&'static str> {
@@ -99,9 +99,4 @@ pub(crate) fn ending_of(step: u64, text: &str) -> Option<Ending> {
 /// The shortest text that reads back as the same number; nothing for what is no number.
 pub(crate) fn number(value: Option<f64>) -> String {
     value.filter(|value| value.is_finite()).map(|value| format!("{value:?}")).unwrap_or_default()
-}
-
-/// A text for people as one line.
-pub(crate) fn one_line(text: &str) -> String {
-    text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }

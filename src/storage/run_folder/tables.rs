@@ -10,11 +10,11 @@ use serde::de::{DeserializeOwned, Error as _, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, forward_to_deserialize_any};
 
 use super::table_writer::{metrics_columns, metrics_lines};
-use super::writer::FolderError;
 use crate::run::{
     Accuracy, CrossMetrics, LayerMetrics, Ledger, LogitMetrics, OptimiserMetrics, Prediction, Row, TensorMetrics,
     csv_number,
 };
+use crate::storage::format::errors::FolderError;
 use crate::storage::format::table::Table;
 
 /// One line for each block of each row, in the columns of [`crate::run::Metric`].

@@ -10,15 +10,12 @@ use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::reader::read_spec;
-use super::writer::FolderError;
-use super::writer::RUN;
+use super::files::RUN;
 use crate::run::{NamedTensor, Weights, printable};
-use crate::spec::{KnownSettings, KnownSettingsError};
-use crate::storage::format::npz::invalid;
+use crate::spec::{KnownSettings, KnownSettingsError, Spec};
+use crate::storage::format::errors::{FolderError, invalid};
 use crate::storage::format::{atomic, disk, recognise::recognise, regular_file::read_regular};
 
-pub(crate) const MODEL: &str = "model.safetensors";
 /// The step at which a run's weights were saved, in the file's metadata.
 const STEP: &str = "step";
 
@@ -181,7 +178,7 @@ impl WeightsFile {
         let is_of_run = step.is_some();
         if said.is_empty()
             && is_of_run
-            && let Some(run) = path.parent().and_then(|folder| read_spec(&folder.join(RUN)).ok())
+            && let Some(run) = path.parent().and_then(|folder| Spec::read(&folder.join(RUN)).ok())
         {
             // Saved by an older version, which said nothing; the run beside it does.
             said = KnownSettings::of(&run.network);

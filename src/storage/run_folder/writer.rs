@@ -4,64 +4,26 @@
 //! read. Tables only grow, everything else appears whole by renaming. The end of the run is the last entry written,
 //! after all else is on the disk; a write that failed is the last one. A run that is resumed is written beside the old one
 //! (in `resume.partial`) until it has come as far, so that a second kill cannot take what the first one left. Only files of
-//! the names below are ever replaced or removed.
+//! the names in `files` are ever replaced or removed.
 
 use std::fs::File;
-use std::io::{self, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use thiserror::Error;
-
-use super::kernels;
-use super::kernels::{KERNELS, PARTIAL};
+use super::files::{self, MODEL, RESUMED};
 use super::open_files::Files;
 use super::table_writer;
 use super::table_writer::kind;
-use super::tables::{EVENTS, LEDGER, LedgerLine, ROW_TABLES};
-use super::weights::MODEL;
-use super::{create, info, resume};
+use super::tables::LedgerLine;
+use super::{resume, weights};
 use crate::run::{Ending, Event, RunInfo};
 use crate::spec::{Change, Spec};
+use crate::storage::format::errors::FolderError;
 use crate::storage::format::{atomic, disk};
 
-pub(crate) const RUN: &str = "run.toml";
-/// Where a resumed run is written until it has come as far as the one that was cut off.
-pub(crate) const RESUMED: &str = "resume.partial";
 /// The most time that a kill may lose.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
-
-/// The reasons why a run cannot be written; each prints as one sentence.
-#[derive(Debug, Error)]
-pub enum FolderError {
-    #[error("cannot write {}: {why}", path.display())]
-    Write { path: PathBuf, why: String },
-    #[error("{} is a file: choose a folder for the run", .0.display())]
-    IsFile(PathBuf),
-    #[error("{} is a folder: choose a name for the file", .0.display())]
-    IsFolder(PathBuf),
-    #[error("{} exists: choose another name or give --overwrite", .0.display())]
-    Exists(PathBuf),
-    #[error("{} is no archive of kernels and no table of metrics that Kernelscope wrote: choose another name", .0.display())]
-    NotOurs(PathBuf),
-    #[error("{} holds a study: choose another folder for the run", .0.display())]
-    Study(PathBuf),
-    #[error("{} has the name of a run's file and is none: choose another folder", .0.display())]
-    NoRun(PathBuf),
-    #[error("{} is not empty and holds no unfinished run of this spec: choose another folder or give --overwrite", .0.display())]
-    NotEmpty(PathBuf),
-    #[error("{} already holds this run, finished: choose another folder or give --overwrite", .0.display())]
-    Finished(PathBuf),
-    #[error("{} is being written by another Kernelscope: wait for it or choose another folder", .0.display())]
-    Busy(PathBuf),
-}
-
-impl FolderError {
-    pub(crate) fn write(path: &Path, source: io::Error) -> Self {
-        Self::Write { path: path.to_owned(), why: disk::words(&source) }
-    }
-}
 
 /// A run folder that takes the events of one run. Nothing is written before the run has started.
 pub struct RunFolder {
@@ -182,7 +144,7 @@ impl RunFolder {
             }
             Event::Warning { step, epoch, message } => files.note(*step, Some(*epoch), kind::WARNING, message)?,
             Event::Weights(weights) => {
-                super::weights::write(&folder.join(MODEL), weights)?;
+                weights::write(&folder.join(MODEL), weights)?;
                 files.weights = true;
             }
             Event::Ended(ending) => return self.end(ending),
@@ -209,9 +171,9 @@ impl RunFolder {
     fn start(&mut self, run: &RunInfo) -> Result<(), FolderError> {
         match self.before {
             Before::Missing | Before::Empty => {}
-            Before::Replace => create::clear(&self.out)?,
+            Before::Replace => files::clear(&self.out)?,
             // What an earlier attempt to resume had before it was cut off too.
-            Before::CutOff(_) => remove_run(&self.out.join(RESUMED), true)?,
+            Before::CutOff(_) => files::remove_run(&self.out.join(RESUMED), true)?,
         }
         atomic::sweep(&self.out);
         self.files = Some(Files::start(&self.folder(), &self.spec, run, self.grams)?);
@@ -234,7 +196,7 @@ impl RunFolder {
         let later = |other: &Change| other.place.is_none() && other.step > change.step;
         let place = changes.iter().position(later).unwrap_or(changes.len());
         changes.insert(place, change.clone());
-        write_spec(&self.folder(), &self.spec)
+        files::write_spec(&self.folder(), &self.spec)
     }
 
     fn flush(&mut self) -> Result<(), FolderError> {
@@ -253,7 +215,7 @@ impl RunFolder {
             if !matches!(ending, Ending::Finished { .. }) {
                 // It did not come as far as what is there, which therefore stays.
                 self.files = None;
-                return remove_run(&self.out.join(RESUMED), true);
+                return files::remove_run(&self.out.join(RESUMED), true);
             }
             // Fewer snapshots than before, and yet all there are: with a budget for kernels a run does not repeat.
             self.promote()?;
@@ -285,28 +247,4 @@ impl Drop for RunFolder {
             None => {}
         }
     }
-}
-
-/// All files of a run folder but the Grams; a figure's file is the figures command's.
-pub(crate) fn files() -> impl DoubleEndedIterator<Item = &'static str> {
-    let tables = ROW_TABLES.iter().map(|table| table.name);
-    [RUN, info::INFO].into_iter().chain(tables).chain([LEDGER, EVENTS, MODEL])
-}
-
-pub(crate) fn write_spec(folder: &Path, spec: &Spec) -> Result<(), FolderError> {
-    atomic::replace_for_good(&folder.join(RUN), |writer| writer.write_all(spec.to_toml().as_bytes()))
-}
-
-/// Removes the files of a run, and only these; with `folder` also the folder, if nothing else is in it. `run.toml` goes last: until
-/// then what is left is known as a run's.
-pub(crate) fn remove_run(path: &Path, folder: bool) -> Result<(), FolderError> {
-    kernels::remove_parts(&path.join(PARTIAL))?;
-    atomic::remove(&path.join(KERNELS))?;
-    files().rev().try_for_each(|name| atomic::remove(&path.join(name)))?;
-    atomic::sweep(path);
-    if folder {
-        // Somebody else's file in it is a reason to leave it.
-        disk::remove_empty(path);
-    }
-    Ok(())
 }

@@ -13,22 +13,18 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use super::experiment_folder;
+use super::format::errors::FolderError;
 use super::format::{atomic, disk};
 use super::run_folder::completeness::ending;
-use super::run_folder::create::{is_done, lock};
-use super::run_folder::reader::read_spec;
-use super::run_folder::{
-    reader::{LoadError, load_rows},
-    resume,
-    writer::FolderError,
-};
+use super::run_folder::create::is_done;
+use super::run_folder::files::{STUDY, lock};
+use super::run_folder::reader::{LoadError, load_rows, read_spec};
+use super::run_folder::resume;
 use crate::analysis::LearningCurves;
 use crate::run::{Event, History, InstantCurve, Point};
 use crate::spec::{Spec, StudyRun};
 use crate::storage::figure_files;
 
-/// The whole spec, with its section `[study]`.
-pub const STUDY: &str = "study.toml";
 /// The table.
 pub const TABLE: &str = "study.csv";
 /// Where the runs are.

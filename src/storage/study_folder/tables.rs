@@ -10,7 +10,7 @@ use super::{LAWS_TABLE, TABLE};
 use crate::analysis::{ErrorKind, RUN_FIGURES, SWITCH_FIGURES, Switch};
 use crate::run::{Ending, History, RunState};
 use crate::storage::format::atomic;
-use crate::storage::run_folder::writer::FolderError;
+use crate::storage::format::errors::FolderError;
 
 impl StudyFolder {
     /// Writes the table of the runs that have ended.

@@ -2,7 +2,7 @@
 
 use std::f64::consts::{FRAC_1_PI, FRAC_2_PI};
 
-use super::Pair;
+use super::pair::Pair;
 
 pub(super) fn erf(pair: &Pair) -> (f64, f64) {
     let root = pair.widened(0.5, 0.5).sqrt();

@@ -6,8 +6,8 @@
 
 use std::f64::consts::TAU;
 
-use super::Pair;
 use super::erf::gelu;
+use super::pair::Pair;
 
 /// Computes κ and κ′. Error: below 1e-10, relative, or of √(κ₁₁κ₂₂) where the value is nearly 0.
 pub(super) fn gelu_tanh(pair: &Pair) -> (f64, f64) {

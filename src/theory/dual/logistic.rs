@@ -11,10 +11,7 @@
 use std::f64::consts::{FRAC_2_PI, FRAC_PI_2, PI, TAU};
 
 use super::erf::beyond_arc;
-use super::{Moment, Pair, Side};
-
-/// The part of every pair that depends on one variance: c/√(q + σᵢ²) for each node.
-pub(super) type Roots = [f64; NODES];
+use super::pair::{Moment, NODES, Pair, Roots, Side};
 
 pub(super) fn roots(side: &Side) -> Roots {
     SQUARES.map(|square| 1.0 / (side.scaled + square * side.shrunk()).sqrt())
@@ -142,8 +139,6 @@ pub(super) fn over_squares(of: impl Fn(f64) -> f64) -> f64 {
     SQUARES.iter().zip(&WEIGHTS).map(|(&square, weight)| weight * of(square)).sum()
 }
 
-/// Number of nodes of the quadrature rule for σ.
-const NODES: usize = 10;
 /// The nodes σ² and their weights; the weights sum to 1.
 const SQUARES: [f64; NODES] = [
     0.091_356_013_126_666_91,

@@ -4,7 +4,8 @@ use std::f64::consts::TAU;
 
 use super::gelu_tanh::mean_beside_gelu;
 use super::logistic::over_squares;
-use super::{Rule, polynomial};
+use super::polynomial;
+use super::rule::Rule;
 use crate::spec::ops::Function;
 
 /// Computes E φ(u) for a Gaussian u with mean 0 and variance q.

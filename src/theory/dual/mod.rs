@@ -30,15 +30,17 @@ mod erf;
 mod gelu_tanh;
 mod logistic;
 mod mean;
+mod pair;
 mod polynomial;
 mod relu;
+mod rule;
 mod waves;
 
 pub use mean::mean;
+pub(super) use pair::{Moment, NEAR};
 
-use self::logistic::Roots;
-use crate::spec::Activation;
-use crate::spec::Activation::*;
+use self::pair::{Pair, Roots, Side};
+use self::rule::Rule;
 use crate::spec::ops::Function;
 
 /// The quantities of the samples' variances that the dual of an activation needs, computed once and used in all pairs.
@@ -52,93 +54,6 @@ pub(super) struct Moments {
     /// The Hermite coefficients of each variance, for polynomials.
     hermite: Vec<f64>,
     degrees: usize,
-}
-
-/// A variance q = c² `scaled`.
-#[derive(Clone, Copy, Debug)]
-struct Side {
-    variance: f64,
-    /// q/c², and its rounding error.
-    scaled: f64,
-    low: f64,
-    /// 1/c, a power of two.
-    inverse: f64,
-}
-
-/// One member of a pair.
-#[derive(Clone, Copy)]
-pub(super) struct Moment<'a> {
-    side: &'a Side,
-    roots: Option<&'a Roots>,
-    hermite: &'a [f64],
-}
-
-/// The rule that computes the dual of a function.
-#[derive(Clone, Copy)]
-enum Rule<'a> {
-    Relu,
-    /// A leaky ReLU of this slope for negative inputs.
-    Leaky(f64),
-    Erf,
-    Gelu,
-    GeluTanh,
-    Tanh,
-    Sigmoid,
-    Softplus,
-    Silu,
-    Sine,
-    Cosine,
-    Exponential,
-    /// A polynomial with these coefficients.
-    Polynomial(&'a [f64]),
-}
-
-impl<'a> Rule<'a> {
-    fn of(function: &'a Function) -> Self {
-        match function {
-            Function::Activation(activation) => match activation {
-                Relu => Self::Relu,
-                LeakyRelu => Self::Leaky(Activation::LEAK),
-                Abs => Self::Leaky(-1.0),
-                Erf => Self::Erf,
-                Gelu => Self::Gelu,
-                GeluTanh => Self::GeluTanh,
-                Tanh => Self::Tanh,
-                Sigmoid => Self::Sigmoid,
-                Softplus => Self::Softplus,
-                Silu => Self::Silu,
-                Sin => Self::Sine,
-                Cos => Self::Cosine,
-                Exp => Self::Exponential,
-                Square => Self::Polynomial(&[0.0, 0.0, 1.0]),
-                Identity => Self::Polynomial(&[0.0, 1.0]),
-            },
-            Function::LeakyRelu(0.0) => Self::Relu,
-            Function::LeakyRelu(slope) => Self::Leaky(*slope),
-            Function::Polynomial(coefficients) => Self::Polynomial(coefficients),
-        }
-    }
-
-    /// Returns the factor from the given variances to those of its pairs: functions based on the logistic one use half the
-    /// number.
-    fn share(self) -> f64 {
-        match self {
-            Self::Sigmoid | Self::Softplus | Self::Silu => 0.25,
-            _ => 1.0,
-        }
-    }
-
-    /// Returns 1/c for a variance.
-    fn inverse(self, variance: f64) -> f64 {
-        match self {
-            // These are homogeneous; the others change their shape with the scale and need c = 1 for variances below 1.
-            Self::Relu | Self::Leaky(_) if variance > 0.0 => 1.0 / power(variance),
-            // These are as large as their own kernels, so scaling gains nothing.
-            Self::Sine | Self::Cosine | Self::Exponential | Self::Polynomial(_) => 1.0,
-            _ if variance > 1.0 => 1.0 / power(variance),
-            _ => 1.0,
-        }
-    }
 }
 
 impl Moments {
@@ -197,85 +112,6 @@ impl Moments {
         let hermite = &self.hermite[index * self.degrees..(index + 1) * self.degrees];
         Moment { side: &self.sides[index], roots: self.roots.get(index), hermite }
     }
-}
-
-impl Moment<'_> {
-    pub fn variance(&self) -> f64 {
-        self.side.variance
-    }
-}
-
-impl Side {
-    /// Returns 1/c².
-    fn shrunk(&self) -> f64 {
-        self.inverse * self.inverse
-    }
-}
-
-/// Returns the power of two c with q/c² in 1 … 4.
-fn power(q: f64) -> f64 {
-    let exponent = (q.to_bits() >> 52) as i64 - 1023;
-    f64::from_bits(((exponent.div_euclid(2) + 1023) as u64) << 52)
-}
-
-/// A pair scaled so that its entries are of order one.
-struct Pair {
-    q1: f64,
-    q2: f64,
-    q: f64,
-    /// q₁q₂ − q².
-    determinant: f64,
-    /// The rounding error of q, if known.
-    low: f64,
-    known: bool,
-    /// 1/c₁ and 1/c₂, and their squares.
-    inverse: [f64; 2],
-    shrunk: [f64; 2],
-}
-
-impl Pair {
-    fn of(left: Moment<'_>, right: Moment<'_>, covariance: f64, low: Option<f64>) -> Self {
-        let (left, right) = (left.side, right.side);
-        let scaled = |value: f64| value * left.inverse * right.inverse;
-        let (q1, q2, q) = (left.scaled, right.scaled, scaled(covariance));
-        let (known, low) = (low.is_some(), scaled(low.unwrap_or(0.0)));
-        let determinant = determinant([q1, q2, q], [left.low, right.low, low]);
-        let shrunk = [left.shrunk(), right.shrunk()];
-        Self { q1, q2, q, determinant, low, known, inverse: [left.inverse, right.inverse], shrunk }
-    }
-
-    /// Returns (q₁ + a)(q₂ + b) − q².
-    fn widened(&self, a: f64, b: f64) -> f64 {
-        let (a, b) = (a * self.shrunk[0], b * self.shrunk[1]);
-        self.determinant + (self.q1 * b + self.q2 * a + a * b)
-    }
-
-    /// Divides a value by c₁c₂, or multiplies it.
-    fn over(&self, value: f64) -> f64 {
-        value * self.inverse[0] * self.inverse[1]
-    }
-
-    fn times(&self, value: f64) -> f64 {
-        value / self.inverse[0] / self.inverse[1]
-    }
-
-    /// Returns whether the rounding error of the covariance is known or irrelevant: a covariance with ordinary rounding
-    /// determines 1/√(q₁ + q₂ + q₁q₂ − q²) to [`RESOLVED`]. Exactly equal or opposite inputs always qualify.
-    fn resolved(&self) -> bool {
-        let exact = self.q1 == self.q2 && self.q.abs() == self.q1 && self.inverse[0] == self.inverse[1];
-        self.known || exact || 4.0 * f64::EPSILON * self.q1 * self.q2 <= 2.0 * RESOLVED * self.widened(1.0, 1.0)
-    }
-}
-
-/// Returns q₁q₂ − q² for numbers with these rounding errors; at least 0.
-fn determinant([q1, q2, q]: [f64; 3], [low1, low2, low]: [f64; 3]) -> f64 {
-    let (product, square) = (q1 * q2, q * q);
-    let plain = product - square;
-    if plain > NEAR * product {
-        return plain;
-    }
-    let lost = q1.mul_add(q2, -product) - q.mul_add(q, -square);
-    (plain + (lost + (q1 * low2 + q2 * low1 - 2.0 * q * low))).max(0.0)
 }
 
 /// Computes κ and κ′ of one pair with these variances and this covariance.
@@ -347,8 +183,3 @@ impl<'a> Pairs<'a, '_> {
         }
     }
 }
-
-/// The value of 1 − ρ² below which q₁q₂ − q² is computed without rounding.
-pub(super) const NEAR: f64 = 1e-6;
-/// Largest relative error that rounding of the covariance may cause in a kernel.
-const RESOLVED: f64 = 1e-8;

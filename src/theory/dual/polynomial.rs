@@ -4,7 +4,7 @@
 //! κ = Σ hₙ(q₁) hₙ(q₂) qⁿ      κ′ = Σ n hₙ(q₁) hₙ(q₂) qⁿ⁻¹      hₙ(q) = E φ⁽ⁿ⁾(u)/√n!
 //! ```
 
-use super::{Moment, Pair};
+use super::pair::{Moment, Pair};
 
 /// Returns every hₙ for a variance.
 pub(super) fn coefficients(polynomial: &[f64], q: f64) -> impl Iterator<Item = f64> {

@@ -6,7 +6,7 @@
 use std::f64::consts::{FRAC_2_PI, PI, TAU};
 
 use super::erf::beyond_arc;
-use super::{Moment, Pair, determinant};
+use super::pair::{Moment, Pair, determinant};
 
 /// Number of pairs processed together.
 const GROUP: usize = 64;

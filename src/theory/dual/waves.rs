@@ -1,6 +1,6 @@
 //! Dual activations of sine, cosine and the exponential, from characteristic functions of u ± v.
 
-use super::{Moment, Pair, RESOLVED};
+use super::pair::{Moment, Pair, RESOLVED};
 
 /// Computes κ = e^−(q₁+q₂)/2 sinh q and κ′ = e^−(q₁+q₂)/2 cosh q.
 ///

@@ -6,7 +6,7 @@ use super::super::given::beside;
 use super::super::limits::Why;
 use super::super::steps::{Join, Step};
 use super::super::value::{Order, Random, Root, Value, union};
-use super::{Law, Reading, Rule};
+use super::law::{Law, Reading, Rule};
 use crate::spec::ops::{Arithmetic, Scale};
 
 pub(super) fn rule(op: Arithmetic, reading: &Reading<'_>) -> Rule {

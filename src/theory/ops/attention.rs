@@ -3,7 +3,7 @@
 
 use super::super::limits::Why;
 use super::super::steps::{Join, Step};
-use super::{Law, Reading, Rule};
+use super::law::{Law, Reading, Rule};
 use crate::spec::ops::Attention;
 
 pub(super) fn rule(op: &Attention, reading: &Reading<'_>) -> Rule {

@@ -10,7 +10,7 @@ use super::super::given::{Layout, windows};
 use super::super::limits::Why;
 use super::super::steps::Step;
 use super::super::value::{Random, Root, Value, union};
-use super::{Reading, Rule, average};
+use super::law::{Reading, Rule, average};
 use crate::spec::ops::Conv;
 
 pub(super) fn rule(op: &Conv, reading: &Reading<'_>) -> Rule {

@@ -6,7 +6,7 @@ use super::super::given::Layout;
 use super::super::limits::Why;
 use super::super::steps::Step;
 use super::super::value::{Random, Value};
-use super::{Reading, Rule, average};
+use super::law::{Reading, Rule, average};
 use crate::spec::ops::Dense;
 
 pub(super) fn rule(op: &Dense, reading: &Reading<'_>) -> Rule {

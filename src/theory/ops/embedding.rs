@@ -6,7 +6,7 @@ use super::super::given::Layout;
 use super::super::limits::Why;
 use super::super::steps::Step;
 use super::super::value::Random;
-use super::{Reading, Rule};
+use super::law::{Reading, Rule};
 use crate::spec::ops::Embedding;
 
 pub(super) fn rule(op: &Embedding, reading: &Reading<'_>) -> Rule {

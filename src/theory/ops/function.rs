@@ -3,7 +3,7 @@
 use super::super::limits::Why;
 use super::super::steps::Step;
 use super::super::value::Random;
-use super::{Law, Reading, Rule};
+use super::law::{Law, Reading, Rule};
 use crate::spec::ops::Function;
 
 pub(super) fn rule(op: &Function, reading: &Reading<'_>) -> Rule {

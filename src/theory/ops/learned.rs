@@ -5,7 +5,7 @@ use super::super::gains::offset;
 use super::super::limits::Why;
 use super::super::steps::Step;
 use super::super::value::{Random, Root, Value};
-use super::{Law, Reading, Rule};
+use super::law::{Law, Reading, Rule};
 use crate::spec::ops::LayerScale;
 
 /// Returns the value with random features whose feature-wise parameters are learned.

@@ -7,6 +7,7 @@ mod conv;
 mod dense;
 mod embedding;
 mod function;
+mod law;
 mod learned;
 mod norm;
 mod pool;
@@ -14,83 +15,12 @@ mod rearrange;
 mod recurrence;
 mod reduce;
 
-use super::given::{Layout, Source};
-use super::limits::{NoLimit, Why};
-use super::steps::{Join, Step};
-use super::value::{Random, Value};
-use crate::spec::ops::{Op, Parameter, Role, feature_axis, window_entries as windows_of};
-use crate::spec::{Line, NetworkSpec, Program};
+pub(super) use law::{Law, Reading};
 
-/// The limit of a line.
-pub(super) enum Law {
-    /// A function of the image alone.
-    Given,
-    /// A layer applied to a function of the image alone.
-    Layer { value: Random, source: Source, steps: Vec<Step> },
-    /// A function of these lines, whose states are joined and then transformed by steps.
-    Made { value: Random, reads: Vec<usize>, join: Join, steps: Vec<Step> },
-}
-
-impl Law {
-    /// Returns the random value of the line; `None` for a function of the image alone.
-    pub fn value(&self) -> Option<&Random> {
-        match self {
-            Self::Given => None,
-            Self::Layer { value, .. } | Self::Made { value, .. } => Some(value),
-        }
-    }
-}
-
-pub(super) type Rule = Result<Law, Why>;
-
-/// A line with the limits of the lines that it reads.
-#[derive(Clone, Copy)]
-pub(super) struct Reading<'a> {
-    pub program: &'a Program,
-    /// The first line that uses each tensor.
-    pub firsts: &'a [usize],
-    pub network: &'a NetworkSpec,
-    pub at: usize,
-    pub values: &'a [Result<Value, NoLimit>],
-}
-
-impl<'a> Reading<'a> {
-    pub(super) fn line(&self) -> &'a Line {
-        &self.program.lines[self.at]
-    }
-
-    /// Returns the limit of one of the lines that it reads.
-    pub(super) fn value(&self, read: usize) -> Option<&'a Value> {
-        self.line().reads.get(read).and_then(|&line| self.values[line].as_ref().ok())
-    }
-
-    /// Returns whether all its inputs are functions of the image alone.
-    fn is_given(&self) -> bool {
-        (0..self.line().reads.len()).all(|read| matches!(self.value(read), Some(Value::Given)))
-    }
-
-    fn random(&self, read: usize) -> Result<&'a Random, Why> {
-        match self.value(read) {
-            Some(Value::Random(value)) => Ok(value),
-            Some(Value::Given) | None => Err(Why::Image),
-        }
-    }
-
-    /// Returns an input whose features are on the axis where an operation on images, tokens and vectors expects them.
-    fn featured(&self, read: usize) -> Result<&'a Random, Why> {
-        let value = self.random(read)?;
-        if value.feature == feature_axis(&value.shape) { Ok(value) } else { Err(Why::Places) }
-    }
-
-    /// Returns the law of steps applied to its only input; the feature axis stays.
-    fn made(&self, value: Random, steps: Vec<Step>) -> Law {
-        Law::Made { value, reads: self.line().reads[..1].to_vec(), join: Join::One, steps }
-    }
-
-    fn layer(&self, layout: Layout, value: Random, steps: Vec<Step>) -> Law {
-        Law::Layer { value, source: Source { line: self.line().reads[0], layout }, steps }
-    }
-}
+use self::law::Rule;
+use super::limits::Why;
+use crate::spec::Line;
+use crate::spec::ops::{Op, Parameter, Role, window_entries as windows_of};
 
 /// Returns the rule of a line whose inputs all have one.
 pub(super) fn rule(reading: &Reading<'_>) -> Rule {
@@ -155,9 +85,4 @@ fn window_entries(lines: &[Line]) -> usize {
         Some(line) if entries(line) > 0 => lines.iter().map(entries).fold(0, usize::saturating_add),
         _ => 0,
     }
-}
-
-/// Returns the average that a layer takes over the slots of its input, where there are several.
-fn average(value: &Random) -> impl Iterator<Item = Step> {
-    (value.slots.len() > 1).then(|| Step::Average(value.shares())).into_iter()
 }

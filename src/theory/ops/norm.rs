@@ -4,7 +4,7 @@
 use super::super::limits::Why;
 use super::super::steps::Step;
 use super::super::value::Random;
-use super::{Law, Reading, Rule};
+use super::law::{Law, Reading, Rule};
 use crate::spec::ops::{Norm, NormKind};
 
 pub(super) fn rule(op: &Norm, reading: &Reading<'_>) -> Rule {

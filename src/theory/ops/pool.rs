@@ -4,7 +4,7 @@
 use super::super::given::windows;
 use super::super::limits::Why;
 use super::super::steps::Step;
-use super::{Law, Reading, Rule};
+use super::law::{Law, Reading, Rule};
 use crate::spec::ops::{Pool, PoolKind};
 
 pub(super) fn rule(op: &Pool, reading: &Reading<'_>) -> Rule {

@@ -4,7 +4,7 @@
 use super::super::limits::Why;
 use super::super::steps::Step;
 use super::super::value::{Order, Random, Root};
-use super::{Law, Reading, Rule};
+use super::law::{Law, Reading, Rule};
 use crate::spec::ops::Rearrange;
 
 pub(super) fn rule(op: &Rearrange, reading: &Reading<'_>) -> Rule {

@@ -5,7 +5,7 @@ use super::super::gains::Gains;
 use super::super::limits::Why;
 use super::super::steps::Step;
 use super::super::value::{Random, Root};
-use super::{Reading, Rule};
+use super::law::{Reading, Rule};
 use crate::spec::ops::Recurrence;
 
 pub(super) fn rule(op: &Recurrence, reading: &Reading<'_>) -> Rule {

@@ -2,7 +2,7 @@
 
 use super::super::steps::Step;
 use super::super::value::Random;
-use super::{Law, Reading, Rule};
+use super::law::{Law, Reading, Rule};
 use crate::spec::ops::{Reduce, Reduction};
 
 pub(super) fn rule(op: &Reduce, reading: &Reading<'_>) -> Rule {

@@ -220,7 +220,7 @@ impl Grid {
             let rect = ui.available_rect_before_wrap().round();
             let pane = panes.panes().into_iter().find(|pane| pane.1 == view).map(|pane| pane.0);
             let asked = drawing.draw(ui, rect, view, true);
-            drawing.asked = pane.map(|pane| (pane, asked));
+            drawing.asked = pane.zip(asked);
         } else {
             drawing.grid.focused = None;
             panes.fit(ui.available_rect_before_wrap());
@@ -228,21 +228,22 @@ impl Grid {
         }
         let Drawing { asked, divided, .. } = drawing;
         panes.own |= divided;
-        if let Some((pane, asked)) = asked {
-            if self.enlarged.is_some() {
-                self.enlarged = Some(asked.view);
-            }
-            panes.put(pane, asked.view);
-            match asked.action {
-                Some(PaneAction::Enlarge) => self.enlarged = Some(asked.view),
-                Some(PaneAction::PutBack) => self.enlarged = None,
-                Some(PaneAction::Split(dir)) => panes.split(pane, dir),
-                Some(PaneAction::Close) => panes.close(pane),
-                Some(PaneAction::Export(what)) => {
-                    context.actions.push(ExportAction::View { title: asked.view.title(), size: asked.size, what });
+        if let Some((pane, Asked { view, action, size })) = asked {
+            match action {
+                PaneAction::Show(title) => {
+                    if let Some(view) = View::titled(title) {
+                        self.enlarged = self.enlarged.map(|_| view);
+                        panes.put(pane, view);
+                    }
                 }
-                Some(PaneAction::Light) => context.actions.user(UserCommand::LightExports),
-                None => {}
+                PaneAction::Enlarge => self.enlarged = Some(view),
+                PaneAction::PutBack => self.enlarged = None,
+                PaneAction::Split(dir) => panes.split(pane, dir),
+                PaneAction::Close => panes.close(pane),
+                PaneAction::Export(what) => {
+                    context.actions.push(ExportAction::View { title: view.title(), size, what });
+                }
+                PaneAction::Light => context.actions.user(UserCommand::LightExports),
             }
         }
         self.panes = panes;
@@ -268,7 +269,8 @@ impl Grid {
     fn draw_on_paper(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>, views: &[(Rect, View)]) {
         set_paper(ui.ctx(), true);
         for &(rect, view) in views {
-            draw(ui, &mut Pane::on_paper(rect, view, &mut self.selection), context, &mut self.states);
+            let mut pane = Pane::on_paper(rect, view.about(), &mut self.selection);
+            draw(ui, view, &mut pane, context, &mut self.states);
         }
         set_paper(ui.ctx(), false);
     }
@@ -281,20 +283,20 @@ fn focus(ui: &Ui) -> Option<Pos2> {
 }
 
 /// Draws the view of a pane, or says why it has nothing to show.
-fn draw(ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>, states: &mut States) {
-    if context.is_elsewhere() && pane.view.needs_run() {
+fn draw(ui: &mut Ui, view: View, pane: &mut Pane<'_>, context: &mut ViewContext<'_>, states: &mut States) {
+    if context.is_elsewhere() && view.needs_run() {
         let mut card = pane.card(ui, "");
         let text = "These kernels were imported: only a run of Kernelscope has what this view shows.";
         card.body.label(RichText::new(text).color(context.tokens.weak));
         return;
     }
-    states.show(ui, pane, context);
+    states.show(view, ui, pane, context);
 }
 
-/// Holds the user's request to a pane: the view to show from now on, and the command to carry out.
+/// Holds the user's request to the pane of a view.
 struct Asked {
     view: View,
-    action: Option<PaneAction>,
+    action: PaneAction,
     size: Vec2,
 }
 
@@ -312,18 +314,20 @@ struct Drawing<'a, 'b> {
 }
 
 impl Drawing<'_, '_> {
-    fn draw(&mut self, ui: &mut Ui, rect: Rect, view: View, enlarged: bool) -> Asked {
+    fn draw(&mut self, ui: &mut Ui, rect: Rect, view: View, enlarged: bool) -> Option<Asked> {
         let Grid { states, selection, pointed, focused, .. } = &mut *self.grid;
         let (light, measured) = (self.light, !self.context.history.rows().is_empty());
-        let mut pane = Pane { rect, view, enlarged, paper: false, measured, light, action: None, selection };
-        draw(ui, &mut pane, self.context, states);
+        let about = view.about();
+        let mut pane = Pane { rect, about, enlarged, paper: false, measured, light, action: None, selection };
+        draw(ui, view, &mut pane, self.context, states);
+        let action = pane.action;
         if ui.rect_contains_pointer(rect) {
             *pointed = Some(view);
         }
         if self.focus.is_some_and(|at| rect.contains(at)) {
             *focused = Some(view);
         }
-        Asked { view: pane.view, action: pane.action, size: rect.size() }
+        Some(Asked { view, action: action?, size: rect.size() })
     }
 }
 
@@ -331,8 +335,7 @@ impl Behavior<View> for Drawing<'_, '_> {
     fn pane_ui(&mut self, ui: &mut Ui, pane: TileId, view: &mut View) -> UiResponse {
         // Rounded to whole points, so that hairlines stay sharp wherever a divider was dragged.
         let rect = ui.max_rect().round();
-        let asked = self.draw(ui, rect, *view, false);
-        if asked.view != *view || asked.action.is_some() {
+        if let Some(asked) = self.draw(ui, rect, *view, false) {
             self.asked = Some((pane, asked));
         }
         UiResponse::None

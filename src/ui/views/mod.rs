@@ -36,7 +36,7 @@ use egui::Ui;
 
 use crate::run::History;
 use context::{Selection, ViewContext};
-use pane::Pane;
+use pane::{About, Pane};
 use view::{Needs, ViewClass};
 
 pub use accuracy::matrix_of;
@@ -72,9 +72,11 @@ macro_rules! views {
                 needs == Needs::Run
             }
 
-            /// The width below which title and choosers do not fit in one line.
-            fn one_line(self) -> f32 {
-                match self { $(Self::$view => $module::$class::ONE_LINE,)+ }
+            /// Returns what the card of the view shows of it.
+            fn about(self) -> About {
+                const TITLES: &[&str] = &[$($module::$class::TITLE),+];
+                let one_line = match self { $(Self::$view => $module::$class::ONE_LINE,)+ };
+                About { title: self.title(), help: self.help(), one_line, titles: TITLES }
             }
 
             /// Returns whether the view is placed in the largest pane.
@@ -90,8 +92,8 @@ macro_rules! views {
         }
 
         impl States {
-            fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
-                match pane.view { $(View::$view => self.$module.show(ui, pane, context),)+ }
+            fn show(&mut self, view: View, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
+                match view { $(View::$view => self.$module.show(ui, pane, context),)+ }
             }
 
             fn reset(&mut self) {

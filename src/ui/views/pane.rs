@@ -4,7 +4,6 @@
 use egui::{Align, Color32, ComboBox, Grid, Layout, Rect, RichText, Sense, Ui, UiBuilder, vec2};
 use egui_tiles::LinearDir;
 
-use super::View;
 use super::context::Selection;
 use crate::ui::app::commands::UserCommand;
 use crate::ui::export::action::What;
@@ -15,9 +14,22 @@ use crate::ui::kit::widgets::{Card, HEADER, Icon, IconButton, PADDING, card_titl
 /// Below this width a pane has no room for units and the lesser choosers.
 const ROOMY: f32 = 380.0;
 
+/// Says what the card of a view shows of it.
+#[derive(Clone, Copy)]
+pub(super) struct About {
+    pub title: &'static str,
+    pub help: &'static str,
+    /// The width below which title and choosers do not fit in one line.
+    pub one_line: f32,
+    /// The titles of all views in the order of menus.
+    pub titles: &'static [&'static str],
+}
+
 /// Names what the user did with a pane.
 #[derive(Clone, Copy)]
 pub(super) enum PaneAction {
+    /// Show the view of this title from the next frame on.
+    Show(&'static str),
     Enlarge,
     PutBack,
     Split(LinearDir),
@@ -30,8 +42,8 @@ pub(super) enum PaneAction {
 /// Holds a pane while a view draws itself in it.
 pub(super) struct Pane<'a> {
     pub rect: Rect,
-    /// The view that the pane shows from the next frame on.
-    pub view: View,
+    /// The view in the pane.
+    pub about: About,
     /// True if the pane fills the window.
     pub enlarged: bool,
     /// True if this is a picture to be exported, which has no controls.
@@ -46,8 +58,8 @@ pub(super) struct Pane<'a> {
 
 impl<'a> Pane<'a> {
     /// Returns a pane of an exported picture.
-    pub fn on_paper(rect: Rect, view: View, selection: &'a mut Selection) -> Self {
-        Self { rect, view, enlarged: false, paper: true, measured: false, light: false, action: None, selection }
+    pub fn on_paper(rect: Rect, about: About, selection: &'a mut Selection) -> Self {
+        Self { rect, about, enlarged: false, paper: true, measured: false, light: false, action: None, selection }
     }
 
     /// Returns whether there is room for units and the lesser choosers.
@@ -57,31 +69,31 @@ impl<'a> Pane<'a> {
 
     /// Draws the card of the pane's view, whose title is the menu of views.
     pub fn card(&mut self, ui: &mut Ui, unit: &str) -> Card {
-        let (view, unit) = (self.view, if self.roomy() { unit } else { "" });
+        let (About { title, help, one_line, .. }, unit) = (self.about, if self.roomy() { unit } else { "" });
         if self.paper {
-            let title = RichText::new(view.title()).size(theme::TITLE);
-            return card_titled(ui, self.rect, view.title(), unit, "", |ui| _ = ui.label(title));
+            let text = RichText::new(title).size(theme::TITLE);
+            return card_titled(ui, self.rect, title, unit, "", |ui| _ = ui.label(text));
         }
         let head = self.rect.with_max_y(self.rect.top() + PADDING.y + HEADER);
         // Placed below title and choosers in depth, and not focusable: those have their own focus.
-        let head = ui.interact(head, ui.scope_id().with((view.title(), "head")), Sense::CLICK);
+        let head = ui.interact(head, ui.scope_id().with((title, "head")), Sense::CLICK);
         if head.double_clicked() {
             self.action = Some(if self.enlarged { PaneAction::PutBack } else { PaneAction::Enlarge });
         }
-        let mut card = card_titled(ui, self.rect, view.title(), unit, view.help(), |ui| self.title(ui));
+        let mut card = card_titled(ui, self.rect, title, unit, help, |ui| self.title(ui));
         self.exports(&mut card.header);
         if self.enlarged {
             let key = ui.ctx().format_shortcut(&UserCommand::Enlarge.about().key);
-            let (name, hover) = (format!("Put back {}", view.title()), format!("Put the view back ({key} or Esc)"));
+            let (name, hover) = (format!("Put back {title}"), format!("Put the view back ({key} or Esc)"));
             if quiet_button(&mut card.header, Icon::PutBack, &name, &hover).clicked() {
                 self.action = Some(PaneAction::PutBack);
             }
         }
-        if self.rect.width() < view.one_line() {
+        if self.rect.width() < one_line {
             // The choosers get a line of their own: clipped ones could not be pressed.
             let line = vec2(card.body.available_width(), HEADER);
             let (line, _) = card.body.allocate_exact_size(line, Sense::hover());
-            let of = UiBuilder::new().max_rect(line).id_salt((view.title(), "line"));
+            let of = UiBuilder::new().max_rect(line).id_salt((title, "line"));
             let mut header = ui.new_child(of.layout(Layout::right_to_left(Align::Center)));
             *header.spacing_mut() = card.header.spacing().clone();
             card.header = header;
@@ -91,7 +103,7 @@ impl<'a> Pane<'a> {
 
     /// Draws the list of the view's export formats.
     fn exports(&mut self, ui: &mut Ui) {
-        match menu(ui, self.view.title(), self.measured, self.light) {
+        match menu(ui, self.about.title, self.measured, self.light) {
             Some(Chosen::Export(what)) => self.action = Some(PaneAction::Export(what)),
             Some(Chosen::Light) => self.action = Some(PaneAction::Light),
             None => {}
@@ -118,7 +130,7 @@ impl<'a> Pane<'a> {
     }
 
     fn title(&mut self, ui: &mut Ui) {
-        let title = self.view.title();
+        let About { title, titles, .. } = self.about;
         let visuals = ui.visuals_mut();
         // It looks like a title first and a list second: no frame until it is hovered.
         visuals.widgets.inactive.weak_bg_fill = Color32::TRANSPARENT;
@@ -131,11 +143,13 @@ impl<'a> Pane<'a> {
             ui.spacing_mut().button_padding = vec2(6.0, 0.0);
             ui.spacing_mut().item_spacing.y = 0.0;
             ui.spacing_mut().interact_size.y = 18.0;
-            let half = View::ALL.len().div_ceil(2);
+            let half = titles.len().div_ceil(2);
             Grid::new("views").num_columns(2).spacing(vec2(8.0, 0.0)).show(ui, |ui| {
                 for row in 0..half {
-                    for view in [View::ALL.get(row), View::ALL.get(row + half)].into_iter().flatten() {
-                        ui.selectable_value(&mut self.view, *view, view.title());
+                    for &other in [titles.get(row), titles.get(row + half)].into_iter().flatten() {
+                        if ui.selectable_label(other == title, other).clicked() && other != title {
+                            self.action = Some(PaneAction::Show(other));
+                        }
                     }
                     ui.end_row();
                 }

@@ -9,9 +9,9 @@ mod values;
 
 use std::io::{self, Read, Write};
 
-use self::scan::Scan;
+use self::scan::{Entries, Scan};
 pub(crate) use self::values::Values;
-use super::npz::invalid;
+use super::errors::invalid;
 
 /// The first bytes of every `.npy` file.
 pub(crate) const MAGIC: &[u8] = b"\x93NUMPY";
@@ -119,8 +119,10 @@ impl Header {
         }
         let mut bytes = vec![0; text];
         from.read_exact(&mut bytes).map_err(|_| no_array())?;
-        let mut header = Scan(&bytes).header().ok_or_else(|| invalid("its header is damaged".to_owned()))?;
-        header.length = (8 + wide + text) as u64;
+        let entries = Scan(&bytes).entries().ok_or_else(|| invalid("its header is damaged".to_owned()))?;
+        let Entries { shape, fortran, descr } = entries;
+        let (kind, size, big) = kind_of(&descr);
+        let header = Self { shape, fortran, kind, size, big, descr, length: (8 + wide + text) as u64 };
         if header.shape.len() > MOST_AXES || header.counted().is_none() {
             return Err(invalid("its header claims more values than any machine holds".to_owned()));
         }

@@ -1,13 +1,20 @@
 //! The text of a header, a Python dictionary of three entries, as NumPy, Python 2 and writers in other languages put it down.
 
-use super::{Header, kind_of};
+/// Holds the entries of the dictionary.
+pub(crate) struct Entries {
+    pub(crate) shape: Vec<usize>,
+    /// Whether the first index runs fastest.
+    pub(crate) fortran: bool,
+    /// The type as the header writes it.
+    pub(crate) descr: String,
+}
 
 /// Reads the text of a header: a Python dictionary of three entries.
 pub(crate) struct Scan<'a>(pub(crate) &'a [u8]);
 
 impl Scan<'_> {
-    /// The header, or none where this is no such dictionary.
-    pub(crate) fn header(&mut self) -> Option<Header> {
+    /// The entries, or none where this is no such dictionary.
+    pub(crate) fn entries(&mut self) -> Option<Entries> {
         let (mut descr, mut fortran, mut shape) = (None, None, None);
         self.sign(b'{')?;
         while self.sign(b'}').is_none() {
@@ -28,9 +35,7 @@ impl Scan<'_> {
         if self.0.iter().any(|&byte| byte != 0 && !byte.is_ascii_whitespace()) {
             return None;
         }
-        let (descr, fortran, shape) = (descr?, fortran?, shape?);
-        let (kind, size, big) = kind_of(&descr);
-        Some(Header { shape, fortran, kind, size, big, descr, length: 0 })
+        Some(Entries { shape: shape?, fortran: fortran?, descr: descr? })
     }
 
     fn skip_space(&mut self) {

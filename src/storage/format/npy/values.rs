@@ -2,7 +2,8 @@
 
 use std::io::{self, Read};
 
-use super::{Header, Kind, invalid};
+use super::{Header, Kind};
+use crate::storage::format::errors::invalid;
 
 /// Bytes that are decoded at once.
 const PIECE: usize = 1 << 16;

@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use egui::text::{LayoutJob, TextFormat};
-use egui::{Color32, Galley, Ui};
+use egui::{Color32, FontId, Galley, Ui};
 
-use super::pane::font;
 use crate::spec::text::MOST_BYTES;
 use crate::ui::kit::highlight::{Kind, pieces};
 use crate::ui::kit::theme::Tokens;
@@ -28,6 +27,11 @@ pub fn galley(ui: &Ui, text: &str, gap: Option<Gap>) -> Arc<Galley> {
     galley.rect.max.y += gap.height;
     galley.mesh_bounds.max.y += gap.height;
     Arc::new(galley)
+}
+
+/// Returns the font of the text.
+fn font() -> FontId {
+    FontId::monospace(12.0)
 }
 
 fn job(text: &str, tokens: &Tokens) -> LayoutJob {

@@ -4,10 +4,20 @@
 use egui::{Align2, Rect, Role, Sense, Ui, WidgetInfo, pos2};
 
 use super::editor::Editor;
-use super::pane::RunNetwork;
 use super::reader::{Network, Row};
 use super::words;
+use crate::run::TensorMetrics;
+use crate::spec::NetworkSpec;
 use crate::ui::kit::{theme, theme::Tokens};
+
+/// Holds the facts about the run.
+pub struct RunNetwork<'a> {
+    pub run: Option<&'a NetworkSpec>,
+    /// True if the run's network is the one of the text.
+    pub is_run: bool,
+    /// The facts about its tensors at the cursor.
+    pub told: &'a [TensorMetrics],
+}
 
 /// Names a column.
 #[derive(Clone, Copy, PartialEq, Eq)]

@@ -22,7 +22,7 @@ use egui::{RichText, Ui, UiBuilder};
 
 use self::drawing::ProgramDrawing;
 use self::editor::Editor;
-use self::pane::RunNetwork;
+use self::margin::RunNetwork;
 use super::context::{ViewContext, choose_task};
 use super::pane::{Pane, PaneAction};
 use super::view::{Needs, ViewClass};

@@ -3,15 +3,13 @@
 use std::sync::Arc;
 
 use egui::{
-    Align2, ComboBox, FontId, Frame, Galley, Label, Margin, Pos2, Rect, RichText, Role, ScrollArea, Sense, Stroke,
-    StrokeKind, TextEdit, Ui, UiBuilder, WidgetInfo, pos2, vec2,
+    Align2, ComboBox, Frame, Galley, Label, Margin, Pos2, Rect, RichText, Role, ScrollArea, Sense, Stroke, StrokeKind,
+    TextEdit, Ui, UiBuilder, WidgetInfo, pos2, vec2,
 };
 
 use super::editor::{Editor, EditorAction};
 use super::ink::{self, Gap};
-use super::margin::Margins;
-use crate::run::TensorMetrics;
-use crate::spec::NetworkSpec;
+use super::margin::{Margins, RunNetwork};
 use crate::spec::text::{MOST_BYTES, NETWORKS};
 use crate::ui::kit::format;
 use crate::ui::kit::widgets::{Icon, IconButton};
@@ -28,15 +26,6 @@ const EDGE: i8 = 3;
 const FOOT: [usize; 2] = [3, 1];
 /// Below this height the text needs the room more.
 const LOW: f32 = 280.0;
-
-/// Holds the facts about the run.
-pub struct RunNetwork<'a> {
-    pub run: Option<&'a NetworkSpec>,
-    /// True if the run's network is the one of the text.
-    pub is_run: bool,
-    /// The facts about its tensors at the cursor.
-    pub told: &'a [TensorMetrics],
-}
 
 /// Draws the text into the remaining room; returns the user's request.
 pub fn show(ui: &mut Ui, editor: &mut Editor, around: &RunNetwork<'_>) -> Option<EditorAction> {
@@ -268,9 +257,4 @@ fn after_change(ui: &Ui, editor: &mut Editor, out: &egui::text_edit::TextEditOut
         state.cursor.set_char_range(Some(egui::text::CCursorRange::one(cursor)));
         state.store(ui.ctx(), Editor::id());
     }
-}
-
-/// Returns the font of the text.
-pub fn font() -> FontId {
-    FontId::monospace(12.0)
 }

@@ -1,0 +1,144 @@
+//! Defines what all operations share: the inputs besides the values that they read, the value of a line, and the result with
+//! the steps of the backward pass.
+
+use burn::tensor::Tensor;
+
+use crate::model::cotangent::Cotangent;
+use crate::model::parameters::layer_of;
+use crate::model::tape::{Backward, Tap, View};
+use crate::spec::Line;
+
+/// The inputs of an operation besides the values that it reads.
+pub struct At<'a> {
+    pub line: &'a Line,
+    /// The shapes of the values that it reads, without the sample axis.
+    pub inputs: Vec<&'a [usize]>,
+    /// The names of its tensors, and their values as the network stores them, flat.
+    pub names: Vec<&'a str>,
+    pub weights: Vec<Tensor<1>>,
+    /// True for each of them that is part of the kernel.
+    pub moves: Vec<bool>,
+    /// (c_w, c_b) of z = c_w W a + c_b b.
+    pub gains: (f64, f64),
+    /// True if this is the NTK parametrisation.
+    pub is_ntk: bool,
+    /// True if the backward pass is needed.
+    pub recording: bool,
+    /// True if values are checked for overflow of 32-bit floats.
+    pub checking: bool,
+}
+
+/// The value of a line, for all samples.
+#[derive(Clone, Debug)]
+pub enum Value {
+    /// [n, values].
+    Flat(Tensor<2>),
+    /// [n, tokens, features]. This shape is kept, because autodiff would sum the gradients of a residual stream in another
+    /// order if each reader reshaped it.
+    Tokens(Tensor<3>),
+}
+
+impl Value {
+    /// Returns the values as [n, values].
+    pub fn flat(self) -> Tensor<2> {
+        match self {
+            Self::Flat(values) => values,
+            Self::Tokens(values) => {
+                let [n, tokens, features] = values.dims();
+                values.reshape([n, tokens * features])
+            }
+        }
+    }
+
+    /// Returns the number of samples.
+    pub fn samples(&self) -> usize {
+        match self {
+            Self::Flat(values) => values.dims()[0],
+            Self::Tokens(values) => values.dims()[0],
+        }
+    }
+}
+
+impl From<Tensor<2>> for Value {
+    fn from(values: Tensor<2>) -> Self {
+        Self::Flat(values)
+    }
+}
+
+impl From<Tensor<3>> for Value {
+    fn from(values: Tensor<3>) -> Self {
+        Self::Tokens(values)
+    }
+}
+
+/// The result of an operation.
+pub struct Done {
+    pub output: Value,
+    /// The steps of the backward pass, from the inputs on, each but the first reading the previous one; empty where none is
+    /// needed or cotangents pass unchanged.
+    pub steps: Vec<Step>,
+    /// Intermediate values that the output does not show, if checking: all must be finite.
+    pub hidden: Vec<Tensor<2>>,
+}
+
+/// One step of the backward pass.
+pub struct Step {
+    pub backward: Box<dyn Backward>,
+    pub tap: Option<Tap>,
+}
+
+impl Done {
+    /// Returns an output through which cotangents pass unchanged.
+    pub fn plain(output: impl Into<Value>) -> Self {
+        Self { output: output.into(), steps: Vec::new(), hidden: Vec::new() }
+    }
+
+    /// Returns an output and its backward pass, which is built only if needed.
+    pub fn new(at: &At<'_>, output: impl Into<Value>, step: impl FnOnce() -> (Box<dyn Backward>, Option<Tap>)) -> Self {
+        let steps = if at.recording {
+            let (backward, tap) = step();
+            vec![Step { backward, tap }]
+        } else {
+            Vec::new()
+        };
+        Self { output: output.into(), steps, hidden: Vec::new() }
+    }
+}
+
+impl At<'_> {
+    /// Returns the shape of its output.
+    pub fn output(&self) -> &[usize] {
+        &self.line.shape
+    }
+
+    /// Returns the name of its layer, the common part of the names of its tensors.
+    pub fn layer(&self) -> String {
+        self.names.first().map_or_else(|| self.line.name.clone(), |name| layer_of(name))
+    }
+
+    /// Returns the label of its operation.
+    pub fn sign(&self) -> String {
+        self.line.op.operation().map_or("x", |operation| operation.sign()).to_owned()
+    }
+
+    /// Returns a tensor as a matrix.
+    pub fn matrix(&self, place: usize, shape: [usize; 2]) -> Tensor<2> {
+        self.weights[place].clone().reshape(shape)
+    }
+
+    /// Returns the tap of its tensors, if any of them is part of the kernel.
+    pub fn tap(&self, view: View) -> Option<Tap> {
+        let moving = self.names.iter().zip(&self.moves).filter(|(_, moves)| **moves);
+        let tensors: Vec<String> = moving.map(|(name, _)| (*name).to_owned()).collect();
+        (!tensors.is_empty()).then(|| Tap { name: self.layer(), tensors, view })
+    }
+}
+
+/// The backward pass of the identity.
+pub struct Through;
+
+impl Backward for Through {
+    fn pull(&self, cotangent: Cotangent, _n: usize) -> Vec<Cotangent> {
+        vec![cotangent]
+    }
+}

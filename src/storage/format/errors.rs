@@ -1,0 +1,44 @@
+//! Says in our words why a file cannot be read or a folder not be written.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use thiserror::Error;
+
+use super::disk;
+
+/// The reasons why a run cannot be written; each prints as one sentence.
+#[derive(Debug, Error)]
+pub enum FolderError {
+    #[error("cannot write {}: {why}", path.display())]
+    Write { path: PathBuf, why: String },
+    #[error("{} is a file: choose a folder for the run", .0.display())]
+    IsFile(PathBuf),
+    #[error("{} is a folder: choose a name for the file", .0.display())]
+    IsFolder(PathBuf),
+    #[error("{} exists: choose another name or give --overwrite", .0.display())]
+    Exists(PathBuf),
+    #[error("{} is no archive of kernels and no table of metrics that Kernelscope wrote: choose another name", .0.display())]
+    NotOurs(PathBuf),
+    #[error("{} holds a study: choose another folder for the run", .0.display())]
+    Study(PathBuf),
+    #[error("{} has the name of a run's file and is none: choose another folder", .0.display())]
+    NoRun(PathBuf),
+    #[error("{} is not empty and holds no unfinished run of this spec: choose another folder or give --overwrite", .0.display())]
+    NotEmpty(PathBuf),
+    #[error("{} already holds this run, finished: choose another folder or give --overwrite", .0.display())]
+    Finished(PathBuf),
+    #[error("{} is being written by another Kernelscope: wait for it or choose another folder", .0.display())]
+    Busy(PathBuf),
+}
+
+impl FolderError {
+    pub(crate) fn write(path: &Path, source: io::Error) -> Self {
+        Self::Write { path: path.to_owned(), why: disk::words(&source) }
+    }
+}
+
+/// An error of data that are not what they should be: a sentence, or a part of one that has named the file.
+pub(crate) fn invalid(message: String) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, message)
+}

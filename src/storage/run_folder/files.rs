@@ -1,0 +1,87 @@
+//! Knows the files of a run folder: their names, the lock of the folder, and how all of them are removed.
+//!
+//! Guarantee: only files of the names below are removed.
+
+use std::fs::{File, TryLockError};
+use std::io::Write as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::info::INFO;
+use super::kernels::{self, KERNELS, PARTIAL};
+use super::tables::{EVENTS, LEDGER, ROW_TABLES};
+use crate::spec::Spec;
+use crate::storage::figure_files;
+use crate::storage::format::errors::FolderError;
+use crate::storage::format::{atomic, disk};
+
+pub(crate) const RUN: &str = "run.toml";
+/// Where a resumed run is written until it has come as far as the one that was cut off.
+pub(crate) const RESUMED: &str = "resume.partial";
+pub(crate) const MODEL: &str = "model.safetensors";
+/// The whole spec of a study, with its section `[study]`. It marks the folder of a study, in whose place no run is written.
+pub const STUDY: &str = "study.toml";
+
+/// All files of a run folder but the Grams; a figure's file is the figures command's.
+pub(crate) fn files() -> impl DoubleEndedIterator<Item = &'static str> {
+    let tables = ROW_TABLES.iter().map(|table| table.name);
+    [RUN, INFO].into_iter().chain(tables).chain([LEDGER, EVENTS, MODEL])
+}
+
+/// Whether this is the folder of a run.
+pub fn is_run(folder: &Path) -> bool {
+    folder.join(RUN).is_file()
+}
+
+pub(crate) fn write_spec(folder: &Path, spec: &Spec) -> Result<(), FolderError> {
+    atomic::replace_for_good(&folder.join(RUN), |writer| writer.write_all(spec.to_toml().as_bytes()))
+}
+
+/// The time for which a locked folder is tried again. A process that another thread starts holds copies of all locks of this one
+/// until it runs its own program, and one that was just killed holds them until it is gone.
+const LOCK_PATIENCE: Duration = Duration::from_millis(500);
+
+/// Keeps two programs from writing the same folder, where the system can lock a folder. The lock goes with the program.
+pub(crate) fn lock(out: &Path) -> Result<Option<File>, FolderError> {
+    let began = Instant::now();
+    loop {
+        match lock_now(out) {
+            Err(FolderError::Busy(_)) if began.elapsed() < LOCK_PATIENCE => {
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            result => return result,
+        }
+    }
+}
+
+/// The same without patience, for somebody who only wants to know whether the folder is free.
+pub(crate) fn lock_now(out: &Path) -> Result<Option<File>, FolderError> {
+    let Ok(folder) = File::open(out) else { return Ok(None) };
+    match folder.try_lock() {
+        Ok(()) => Ok(Some(folder)),
+        Err(TryLockError::WouldBlock) => Err(FolderError::Busy(out.to_owned())),
+        // A file system without locks is no reason not to run.
+        Err(TryLockError::Error(_)) => Ok(None),
+    }
+}
+
+/// Removes the run that is there, and figures drawn of it, which would otherwise stand beside another run.
+pub(crate) fn clear(out: &Path) -> Result<(), FolderError> {
+    figure_files::file_names().try_for_each(|name| atomic::remove(&out.join(figure_files::FOLDER).join(name)))?;
+    remove_run(&out.join(RESUMED), true)?;
+    remove_run(out, false)
+}
+
+/// Removes the files of a run, and only these; with `folder` also the folder, if nothing else is in it. `run.toml` goes last: until
+/// then what is left is known as a run's.
+pub(crate) fn remove_run(path: &Path, folder: bool) -> Result<(), FolderError> {
+    kernels::remove_parts(&path.join(PARTIAL))?;
+    atomic::remove(&path.join(KERNELS))?;
+    files().rev().try_for_each(|name| atomic::remove(&path.join(name)))?;
+    atomic::sweep(path);
+    if folder {
+        // Somebody else's file in it is a reason to leave it.
+        disk::remove_empty(path);
+    }
+    Ok(())
+}
