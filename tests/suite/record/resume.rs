@@ -72,10 +72,11 @@ fn a_lock_that_goes_in_a_moment_is_waited_for() {
     let place = tempfile::tempdir().unwrap();
     let held = fs::File::open(place.path()).unwrap();
     held.lock().unwrap();
-    let going = std::thread::spawn(move || {
+    let release = move || {
         std::thread::sleep(std::time::Duration::from_millis(100));
         drop(held);
-    });
+    };
+    let going = std::thread::Builder::new().name("holder of a lock".to_owned()).spawn(release).unwrap();
     create(place.path(), &spec(2, 1.0), false).unwrap();
     going.join().unwrap();
 }
