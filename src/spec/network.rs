@@ -7,14 +7,11 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use super::text::{self, Asked, Choices, Declared, Described, Setting, TextError};
-use super::{Activation, DataShape, Layer, Program, Shapes};
+use super::{Activation, Init, Layer, Parametrisation, Program, Shapes};
 
 /// The network and its parametrisation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(into = "super::section::Section", from = "super::section::Section")]
+#[derive(Clone, Debug, PartialEq)]
 pub struct NetworkSpec {
     /// The name of a built-in network, or the name given to a user's text.
     pub program: String,
@@ -40,26 +37,6 @@ pub struct NetworkSpec {
     pub alpha_width: Option<usize>,
 }
 
-/// The parametrisation of the weights: the gains in each layer, and the variance of the initial values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Parametrisation {
-    /// SP: z = W x + b, weights initialised by `init`.
-    Standard,
-    /// NTP: z = σ_w/√fan_in · W x + σ_b b, all parameters initialised from N(0,1) (Jacot et al. 2018).
-    Ntk,
-}
-
-/// The distribution of the initial weights in the standard parametrisation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Init {
-    /// PyTorch's default for `Linear`: weights and biases uniform in ±1/√fan_in.
-    Torch,
-    /// Weights uniform in ±√(6/fan_in), biases uniform in ±1/√fan_in.
-    HeUniform,
-}
-
 impl Default for NetworkSpec {
     fn default() -> Self {
         Self {
@@ -80,7 +57,7 @@ impl Default for NetworkSpec {
 
 impl NetworkSpec {
     /// The setting that every text declares.
-    pub const WIDTH: &str = "width";
+    pub const WIDTH: &str = text::WIDTH;
 
     /// Returns the built-in network of this name, with the width and the activation of an `mlp`.
     pub fn named(program: &str) -> Self {
@@ -219,11 +196,6 @@ impl NetworkSpec {
     pub fn outline(&self) -> Option<Arc<Program>> {
         let side = self.usual_side(1)?;
         [1, 3].into_iter().find_map(|channels| self.program([channels, side, side], CLASSES).ok())
-    }
-
-    /// Returns the program for data of this shape; where there is none, which validation reports, its outline.
-    pub(super) fn program_for(&self, shape: &DataShape) -> Option<Arc<Program>> {
-        self.program(shape.image, shape.outputs).ok().or_else(|| self.outline())
     }
 
     /// Returns a side of images that the network accepts and that `tile` divides: that of MNIST, or the next larger one.

@@ -1,9 +1,11 @@
 //! Validates a network: settings that its text does not declare or admit, a text that gives no program for the images, and
 //! scales so small that the outputs vanish.
 
+use std::sync::Arc;
+
+use super::problem::problem;
 use super::text::{self, Declared};
-use super::validate::{Problem, problem};
-use super::{DataShape, NetworkSpec, Spec};
+use super::{DataShape, NetworkSpec, Problem, Program, Spec};
 
 impl NetworkSpec {
     /// Returns the problems that forbid this network on images [channels, height, width] with `outputs` logits.
@@ -11,6 +13,11 @@ impl NetworkSpec {
         let mut found = Vec::new();
         self.problems(&DataShape { image, outputs, ..DataShape::expected(&Spec::default()) }, &mut found);
         found
+    }
+
+    /// Returns the program for data of this shape; where there is none, which is a problem, its outline.
+    pub(super) fn program_for(&self, shape: &DataShape) -> Option<Arc<Program>> {
+        self.program(shape.image, shape.outputs).ok().or_else(|| self.outline())
     }
 
     /// Returns the message for an unknown network name.

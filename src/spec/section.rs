@@ -9,34 +9,21 @@ use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use toml::{Table, Value};
 
-use super::text::{self, Choices, MOST_BYTES, Setting};
+use super::keys::unknown_key;
+use super::path::is_path;
+use super::text::{self, Choices, FIELDS, KIND, MOST_BYTES, Setting};
 use super::{Activation, Init, NetworkSpec, Parametrisation, SpecError, absolute, wording};
 
-/// The keys that exist whatever the text declares.
-pub(super) const FIELDS: [&str; 10] = [
-    "program",
-    "text",
-    NetworkSpec::WIDTH,
-    "activation",
-    "parametrisation",
-    "init",
-    "sigma_w",
-    "sigma_b",
-    "alpha",
-    "alpha_width",
-];
 /// Keys that every file of an earlier version had, whatever its kind of network.
 const EARLIER: [&str; 7] = ["depth", "blocks", "heads", "patch", "pool", "head", "norm"];
-/// The key of the program in earlier versions.
-pub(super) const KIND: &str = "kind";
 
 /// The section as it is written.
 #[derive(Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Section {
+struct Section {
     program: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
@@ -53,6 +40,18 @@ pub(super) struct Section {
     alpha: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     alpha_width: Option<usize>,
+}
+
+impl Serialize for NetworkSpec {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        Section::from(self.clone()).serialize(to)
+    }
+}
+
+impl<'a> Deserialize<'a> for NetworkSpec {
+    fn deserialize<D: Deserializer<'a>>(from: D) -> Result<Self, D::Error> {
+        Section::deserialize(from).map(Self::from)
+    }
 }
 
 impl Default for Section {
@@ -117,11 +116,6 @@ pub(super) fn resolved(program: &str, text: Option<&str>, base: &Path) -> Result
     text::declared(&text).map_err(|err| err.to_string())?;
     let known = text::builtin(&name).is_some_and(|known| known.text == text);
     Ok((name, (!known).then(|| text.into())))
-}
-
-/// Returns whether this is the path of a text rather than the name of a network.
-pub(super) fn is_path(program: &str) -> bool {
-    program.contains(['/', '\\']) || program.ends_with(".rhai")
 }
 
 /// Reads a file and returns its name and text.
@@ -264,7 +258,7 @@ impl NetworkSpec {
         let elsewhere = text::NETWORKS.iter().any(|network| Self::named(network.name).declares(key));
         let full = format!("network.{key}");
         if !elsewhere {
-            return super::file::unknown_key(&full);
+            return unknown_key(&full);
         }
         let own: Vec<String> = self.declared().into_iter().map(|declared| declared.name).collect();
         let reason = format!("{} has no such setting, it has {}", self.program, own.join(", "));

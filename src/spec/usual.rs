@@ -8,8 +8,10 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::file::as_toml;
-use super::section::{KIND, is_passed_over, resolved};
+use super::path::is_path;
+use super::section::{is_passed_over, resolved};
+use super::text::{KIND, builtin};
+use super::value_text::as_toml;
 use super::{NetworkSpec, Spec, SpecError};
 
 impl NetworkSpec {
@@ -95,7 +97,7 @@ impl NetworkSpec {
     fn renamed(&self, program: Option<(&str, &str)>, text: Option<String>) -> Result<Self, SpecError> {
         let (key, name) = program.unwrap_or(("text", &self.program));
         // For a user's text, another name alone keeps the text.
-        let is_name = super::text::builtin(name).is_none() && !super::section::is_path(name);
+        let is_name = builtin(name).is_none() && !is_path(name);
         let text = text.or_else(|| self.text.as_deref().filter(|_| is_name).map(str::to_owned));
         let refused = |reason| SpecError::BadValue { key: format!("network.{key}"), reason, place: None };
         let (program, text) = resolved(name, text.as_deref(), Path::new("")).map_err(refused)?;

@@ -213,7 +213,7 @@ fn the_map_in_the_crates_documentation_names_every_folder() {
 }
 
 /// Folders in which no files use each other in a circle; a folder that has become clean joins them.
-const WITHOUT_CIRCLES: &[&str] = &["diagnostics", "train", "ui", "worker"];
+const WITHOUT_CIRCLES: &[&str] = &["analysis", "data", "diagnostics", "math", "run", "spec", "train", "ui", "worker"];
 /// Circles that are still there, each with its name, the folder that holds all of it, and its number of files. A number may only
 /// become less.
 const KNOWN_CIRCLES: &[(&str, &str, usize)] = &[("each view and the list of the views", "ui/views", 29)];

@@ -1,11 +1,13 @@
 //! Preset runs and studies: each is a change to the defaults, with a sentence that describes what it shows.
 
 mod builders;
+mod definition;
 mod labs;
 mod networks;
 mod scaling;
 mod universality;
 
+pub use definition::Preset;
 pub use labs::{LABS, Lab, lab_before};
 
 use crate::spec::presets::builders::{along, among};
@@ -13,24 +15,6 @@ use crate::spec::presets::builders::{along, among};
 use toml::Value;
 
 use super::{Activation, Init, Loss, NetworkSpec, Optimiser, Parametrisation, Reduction, Source, Spec, TaskKind};
-
-/// A named run or study.
-#[derive(Clone, Copy, Debug)]
-pub struct Preset {
-    pub name: &'static str,
-    /// One sentence on what the preset shows.
-    pub about: &'static str,
-    change: fn(&mut Spec),
-}
-
-impl Preset {
-    /// Builds the spec of this preset.
-    pub fn spec(&self) -> Spec {
-        let mut spec = Spec::default();
-        (self.change)(&mut spec);
-        spec
-    }
-}
 
 /// Returns the preset run that equals this spec up to the seed.
 pub fn preset_of(spec: &Spec) -> Option<&'static Preset> {
