@@ -249,7 +249,7 @@ impl Spec {
     /// Makes the paths of a run file absolute; relative ones start from its folder. Earlier versions wrote paths into the
     /// folders of runs and studies as they had been typed, relative to a folder that was not recorded: if nothing exists
     /// beside such a file but something does beneath the current folder, the latter is used.
-    pub(super) fn root_paths_of_file(&mut self, file: &Path) {
+    fn root_paths_of_file(&mut self, file: &Path) {
         let base = file.parent().unwrap_or(Path::new(""));
         let is_record = ["metrics.csv", "points.csv", "runs"].iter().any(|name| base.join(name).exists());
         if !is_record {

@@ -1,4 +1,4 @@
-//! The learners that a study compares, and the protocol that they follow.
+//! The learners that a study compares, and the settings of the protocol that they follow.
 
 use serde::{Deserialize, Serialize};
 

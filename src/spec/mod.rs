@@ -46,6 +46,7 @@ pub mod text;
 mod usual;
 mod validate;
 mod value_text;
+mod width;
 mod wording;
 
 pub use crate::spec::lesson::{LESSON_FILES, Lesson, LessonCondition, LessonError, LessonStep, MOST_WORDS, lessons};
@@ -62,7 +63,7 @@ pub use layers::Layer;
 pub use learner::{Learner, OutputKernel, Protocol, Ridge};
 pub use learning::LearningExperiment;
 pub use memory::{address_space, memory_available};
-pub use network::{INFINITE, NetworkSpec};
+pub use network::NetworkSpec;
 pub use ops::{Op, Parameter};
 pub use parametrisation::{Init, Parametrisation};
 pub use path::{absolute, expanded};
@@ -83,3 +84,4 @@ pub use tasks::{MAJOR_SHARE, MOST_TASKS, first_share, frequency_totals, jaccard}
 pub use text::{Choices, Declared, Setting};
 pub use validate::{PER_EPOCH, RATES};
 pub use value_text::values_text;
+pub use width::Width;

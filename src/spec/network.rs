@@ -8,7 +8,7 @@ use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use super::text::{self, Asked, Choices, Declared, Described, Setting, TextError};
-use super::{Activation, Init, Layer, Parametrisation, Program, Shapes};
+use super::{Activation, Init, Layer, Parametrisation, Program, Shapes, Width};
 
 /// The network and its parametrisation.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,7 +19,7 @@ pub struct NetworkSpec {
     pub text: Option<Arc<str>>,
     /// The setting that every text declares: units, channels, or whatever the text uses it for. The only setting that may
     /// be infinite.
-    pub width: usize,
+    pub width: Width,
     /// The other settings that the text declares, where they differ from their defaults.
     pub settings: BTreeMap<String, Setting>,
     /// The activation that a text refers to as `act`.
@@ -42,7 +42,7 @@ impl Default for NetworkSpec {
         Self {
             program: "mlp".to_owned(),
             text: None,
-            width: 256,
+            width: Width::Finite(USUAL_WIDTH),
             settings: BTreeMap::new(),
             activation: Activation::Relu,
             parametrisation: Parametrisation::Standard,
@@ -73,7 +73,7 @@ impl NetworkSpec {
     /// activation.
     pub fn written(program: &str, text: Option<Arc<str>>) -> Self {
         let base = Self { text, ..Self::named(program) };
-        Self { width: base.usual_width(), activation: base.usual_activation(), ..base }
+        Self { width: base.usual_width().into(), activation: base.usual_activation(), ..base }
     }
 
     /// Returns the built-in network of this name with its usual width and activation; all else is as here.
@@ -94,10 +94,10 @@ impl NetworkSpec {
     /// not declare are stored, and reported by `problems`.
     pub fn set(&mut self, name: &str, setting: Setting) {
         if name == Self::WIDTH {
-            self.width = match setting {
+            self.width = Width::Finite(match setting {
                 Setting::Whole(width) => usize::try_from(width).unwrap_or(0),
                 _ => 0,
-            };
+            });
             return;
         }
         let declared = self.declaration(name);
@@ -254,7 +254,7 @@ impl NetworkSpec {
             Setting::Whole(width) => usize::try_from(width).ok(),
             Setting::Real(_) | Setting::Flag(_) | Setting::Word(_) => None,
         });
-        usual.unwrap_or(Self::default().width)
+        usual.unwrap_or(USUAL_WIDTH)
     }
 
     /// Returns the default activation of the text.
@@ -269,7 +269,7 @@ impl NetworkSpec {
     /// Returns the laziness α at this width; `None` where f itself is trained.
     pub fn laziness(&self) -> Option<f64> {
         let Some(base) = self.alpha_width else { return self.alpha };
-        Some(self.alpha.unwrap_or(1.0) * (base as f64 / self.width as f64).sqrt())
+        Some(self.alpha.unwrap_or(1.0) * (base as f64 / self.width.as_f64()).sqrt())
     }
 
     /// Returns (c_w, c_b) of z = c_w W x + c_b b in a layer of this fan-in.
@@ -284,12 +284,12 @@ impl NetworkSpec {
     /// heads and groups divide.
     pub fn nominal(&self) -> usize {
         const DIVISIBLE: usize = 840;
-        if self.is_infinite() { DIVISIBLE } else { self.width }
+        self.width.finite().unwrap_or(DIVISIBLE)
     }
 
     /// Returns whether this is the infinite-width limit.
     pub fn is_infinite(&self) -> bool {
-        self.width == INFINITE
+        self.width.is_infinite()
     }
 
     /// Returns the widths that the text admits, besides the infinite one.
@@ -300,7 +300,7 @@ impl NetworkSpec {
                 let side = |side: &i64| usize::try_from(*side).unwrap_or(0);
                 side(range.start())..=side(range.end())
             }
-            Some(Choices::Real(_) | Choices::Flag | Choices::Words(_)) | None => 1..=usize::MAX - 1,
+            Some(Choices::Real(_) | Choices::Flag | Choices::Words(_)) | None => 1..=usize::MAX,
         }
     }
 }
@@ -309,6 +309,5 @@ impl NetworkSpec {
 pub(super) const USUAL_SIDE: usize = 28;
 /// Number of logits assumed where the data are unknown.
 const CLASSES: usize = 10;
-
-/// The width of a network in the infinite-width limit, `inf` in run files.
-pub const INFINITE: usize = usize::MAX;
+/// The width of a network whose text declares none.
+const USUAL_WIDTH: usize = 256;

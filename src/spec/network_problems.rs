@@ -59,8 +59,10 @@ impl NetworkSpec {
 
     fn setting_problems(&self, declared: &[Declared], found: &mut Vec<Problem>) {
         let (low, high) = self.widths().into_inner();
-        if !self.widths().contains(&self.width) && !self.is_infinite() {
-            let message = format!("the width must lie between {low} and {high}, or be inf, not {}", self.width);
+        if let Some(width) = self.width.finite()
+            && !(low..=high).contains(&width)
+        {
+            let message = format!("the width must lie between {low} and {high}, or be inf, not {width}");
             found.push(problem("network.width", message));
         }
         for (name, setting) in &self.settings {

@@ -15,7 +15,7 @@ use toml::{Table, Value};
 use super::keys::unknown_key;
 use super::path::is_path;
 use super::text::{self, Choices, FIELDS, KIND, MOST_BYTES, Setting};
-use super::{Activation, Init, NetworkSpec, Parametrisation, SpecError, absolute, wording};
+use super::{Activation, Init, NetworkSpec, Parametrisation, SpecError, Width, absolute, wording};
 
 /// Keys that every file of an earlier version had, whatever its kind of network.
 const EARLIER: [&str; 7] = ["depth", "blocks", "heads", "patch", "pool", "head", "norm"];
@@ -27,8 +27,7 @@ struct Section {
     program: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
-    #[serde(with = "width")]
-    width: usize,
+    width: Width,
     #[serde(flatten)]
     settings: BTreeMap<String, Setting>,
     activation: Activation,
@@ -263,47 +262,5 @@ impl NetworkSpec {
         let own: Vec<String> = self.declared().into_iter().map(|declared| declared.name).collect();
         let reason = format!("{} has no such setting, it has {}", self.program, own.join(", "));
         SpecError::BadValue { key: full, reason, place: None }
-    }
-}
-
-/// The width in a run file: a whole number, or `inf`.
-mod width {
-    use serde::de::{Error, Unexpected, Visitor};
-    use serde::{Deserializer, Serializer};
-
-    use crate::spec::INFINITE;
-
-    pub fn serialize<S: Serializer>(width: &usize, serializer: S) -> Result<S::Ok, S::Error> {
-        if *width == INFINITE {
-            serializer.serialize_f64(f64::INFINITY)
-        } else {
-            serializer.serialize_u64(*width as u64)
-        }
-    }
-
-    pub fn deserialize<'a, D: Deserializer<'a>>(deserializer: D) -> Result<usize, D::Error> {
-        deserializer.deserialize_any(Width)
-    }
-
-    struct Width;
-
-    impl Visitor<'_> for Width {
-        type Value = usize;
-
-        fn expecting(&self, text: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            text.write_str("a whole number or inf")
-        }
-
-        fn visit_i64<E: Error>(self, value: i64) -> Result<usize, E> {
-            usize::try_from(value).map_err(|_| E::invalid_value(Unexpected::Signed(value), &self))
-        }
-
-        fn visit_u64<E: Error>(self, value: u64) -> Result<usize, E> {
-            usize::try_from(value).map_err(|_| E::invalid_value(Unexpected::Unsigned(value), &self))
-        }
-
-        fn visit_f64<E: Error>(self, value: f64) -> Result<usize, E> {
-            if value == f64::INFINITY { Ok(INFINITE) } else { Err(E::invalid_value(Unexpected::Float(value), &self)) }
-        }
     }
 }

@@ -306,7 +306,7 @@ impl TrainingSpec {
 impl Spec {
     /// Returns the learning rate of the optimiser for a given `training.rate`: rate · rate_width/width / α².
     pub fn effective_rate(&self, rate: f64) -> f64 {
-        let width = self.training.rate_width.map_or(1.0, |base| base as f64 / self.network.width as f64);
+        let width = self.training.rate_width.map_or(1.0, |base| base as f64 / self.network.width.as_f64());
         let alpha = self.network.laziness().unwrap_or(1.0);
         rate * width / (alpha * alpha)
     }

@@ -12,7 +12,7 @@ use super::path::is_path;
 use super::section::{is_passed_over, resolved};
 use super::text::{KIND, builtin};
 use super::value_text::as_toml;
-use super::{NetworkSpec, Spec, SpecError};
+use super::{NetworkSpec, Spec, SpecError, Width};
 
 impl NetworkSpec {
     /// Returns this network with another program: if width and activation were the usual ones of the old program they
@@ -21,7 +21,7 @@ impl NetworkSpec {
     pub fn turned(&self, program: &str, text: Option<Arc<str>>) -> Self {
         let mut turned = Self { program: program.to_owned(), text, settings: Default::default(), ..self.clone() };
         if self.width == self.usual_width() {
-            turned.width = turned.usual_width();
+            turned.width = turned.usual_width().into();
         }
         if self.activation == self.usual_activation() {
             turned.activation = turned.usual_activation();
@@ -36,7 +36,10 @@ impl NetworkSpec {
 
     /// Describes the program and its sizes for users.
     pub fn words(&self) -> String {
-        let width = if self.is_infinite() { "infinite width".to_owned() } else { format!("width {}", self.width) };
+        let width = match self.width {
+            Width::Finite(width) => format!("width {width}"),
+            Width::Infinite => "infinite width".to_owned(),
+        };
         let settings =
             self.declared().into_iter().filter(|declared| declared.name != NetworkSpec::WIDTH).map(|declared| {
                 let value = self.settings.get(&declared.name).unwrap_or(&declared.default);

@@ -45,7 +45,7 @@ pub const PRESETS: &[Preset] = &[
         name: "lazy",
         about: "A wide network whose rate falls as 1/width: the kernel moves less, and still wakes up",
         change: |spec| {
-            spec.network.width = 1024;
+            spec.network.width = 1024.into();
             spec.training.rate_width = Some(256);
         },
     },
@@ -123,7 +123,7 @@ pub const PRESETS: &[Preset] = &[
         change: |spec| {
             plane(spec, Source::Circle);
             spec.network = NetworkSpec {
-                width: 512,
+                width: 512.into(),
                 parametrisation: Parametrisation::Ntk,
                 ..NetworkSpec::of("mlp").with("depth", 3)
             };
@@ -135,7 +135,8 @@ pub const PRESETS: &[Preset] = &[
         about: "The two halves of a disk, one task: the kernel of a narrow network turns towards the curve between them",
         change: |spec| {
             plane(spec, Source::Disk);
-            spec.network = NetworkSpec { width: 64, init: Init::Torch, ..NetworkSpec::of("mlp").with("depth", 3) };
+            spec.network =
+                NetworkSpec { width: 64.into(), init: Init::Torch, ..NetworkSpec::of("mlp").with("depth", 3) };
             spec.training.rate = 0.1;
             spec.kernel.probes_per_class = 72;
         },
@@ -157,7 +158,7 @@ pub const PRESETS: &[Preset] = &[
             spec.tasks.classes = pairs();
             spec.tasks.epochs = vec![10.0];
             spec.network = NetworkSpec {
-                width: 100,
+                width: 100.into(),
                 activation: Activation::Tanh,
                 init: Init::Torch,
                 ..NetworkSpec::of("mlp").with("depth", 3)
@@ -249,7 +250,7 @@ pub const STUDIES: &[Preset] = &[
         name: "regime",
         about: "The same network in the standard and in the NTK parametrisation, with the lazy rate, and scaled by α",
         change: |spec| {
-            spec.network.width = 1024;
+            spec.network.width = 1024.into();
             spec.study = among(
                 "regime",
                 &[
