@@ -1,4 +1,4 @@
-//! Networks as text: a short file in the language Rhai, evaluated once to a [`Program`].
+//! Networks as text: a short file in the language Rhai, evaluated once to a [`Program`](crate::spec::Program).
 //!
 //! The text has access to the image `x`, the number of `classes`, the shape of the `image` and the function `act`; its last
 //! expression is the logits. `setting("width", 128, 16..8192)` declares a setting and returns its value. The functions are
