@@ -37,7 +37,7 @@ fn main() -> anyhow::Result<()> {
     // burn's CPU backend works on rayon's global pool; this thread is its only member.
     rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build_global()?;
     let mut spec = Spec::default();
-    spec.network.width = WIDTH;
+    spec.network.width = WIDTH.into();
     spec.training.batch = BATCH;
     let mut learner = Learner::new(&spec, [1, 28, 28], CLASSES, &Device::flex());
     let mut draw = ChaCha8Rng::seed_from_u64(1);

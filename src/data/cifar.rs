@@ -9,97 +9,9 @@ use std::{
     path::{Path, PathBuf},
 };
 
+use super::cifar_kind::PIXELS;
 use super::pickle::{self, Item};
-use super::{DataError, RawImages, RawSet, places};
-
-/// Bytes of one image: three planes.
-const PIXELS: usize = 3 * 32 * 32;
-
-/// The two CIFAR data sets.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Cifar {
-    /// One label, then the pixels.
-    Ten,
-    /// Coarse label (of 20), fine label (of 100), then the pixels. The fine label is the class.
-    Hundred,
-}
-
-impl Cifar {
-    fn label_bounds(self) -> &'static [usize] {
-        match self {
-            Self::Ten => &[10],
-            Self::Hundred => &[20, 100],
-        }
-    }
-
-    fn classes(self) -> usize {
-        if self == Self::Ten { 10 } else { 100 }
-    }
-
-    /// Returns the number of bytes of one record.
-    pub fn record(self) -> usize {
-        self.label_bounds().len() + PIXELS
-    }
-
-    pub(super) fn name(self) -> &'static str {
-        if self == Self::Ten { "CIFAR-10" } else { "CIFAR-100" }
-    }
-
-    /// Returns the key of the source in a run file.
-    pub(super) fn key(self) -> &'static str {
-        if self == Self::Ten { "cifar10" } else { "cifar100" }
-    }
-
-    /// Returns the name of the archive of the binary version.
-    fn archive(self) -> &'static str {
-        if self == Self::Ten { "cifar-10-binary.tar.gz" } else { "cifar-100-binary.tar.gz" }
-    }
-
-    /// Returns the folder of the Python version, and the name of a file that only it has.
-    pub(super) fn python(self) -> (&'static str, &'static str) {
-        if self == Self::Ten { ("cifar-10-batches-py", "data_batch_1") } else { ("cifar-100-python", "meta") }
-    }
-
-    /// Returns the folder to which its archive unpacks.
-    pub(super) fn folder(self) -> &'static str {
-        if self == Self::Ten { "cifar-10-batches-bin" } else { "cifar-100-binary" }
-    }
-
-    /// Returns the names of the training files, and the largest number of records of each.
-    fn training(self) -> (&'static [&'static str], usize) {
-        match self {
-            Self::Ten => {
-                let batches = &[
-                    "data_batch_1.bin",
-                    "data_batch_2.bin",
-                    "data_batch_3.bin",
-                    "data_batch_4.bin",
-                    "data_batch_5.bin",
-                ];
-                (batches, 10_000)
-            }
-            Self::Hundred => (&["train.bin"], 50_000),
-        }
-    }
-
-    /// Returns the name of the file that identifies its folder.
-    pub(super) fn first(self) -> &'static str {
-        self.training().0[0]
-    }
-
-    /// Returns the error for a folder whose files differ from the original format.
-    fn unreadable(self, folder: &Path) -> DataError {
-        DataError::Python { folder: folder.to_owned(), set: self.name(), archive: self.archive() }
-    }
-
-    fn test(self) -> &'static str {
-        if self == Self::Ten { "test_batch.bin" } else { "test.bin" }
-    }
-
-    fn names_file(self) -> &'static str {
-        if self == Self::Ten { "batches.meta.txt" } else { "fine_label_names.txt" }
-    }
-}
+use super::{Cifar, DataError, RawImages, RawSet, places};
 
 /// The folder of one of the two versions.
 enum Version {

@@ -10,6 +10,7 @@
 //! nothing here depends on a thread or on earlier random numbers.
 
 mod cifar;
+mod cifar_kind;
 mod drawn;
 mod embedded;
 mod error;
@@ -34,7 +35,8 @@ use std::sync::Arc;
 
 use crate::spec::Spec;
 
-pub use cifar::{Cifar, read_pickle, read_records};
+pub use cifar::{read_pickle, read_records};
+pub use cifar_kind::Cifar;
 pub use drawn::{MODES, Role};
 pub use error::DataError;
 pub use images::{DataSet, Images, RawImages, RawSet, Scaling};

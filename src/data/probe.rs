@@ -6,7 +6,7 @@
 
 use std::ops::Range;
 
-use super::{DataError, Targets, TaskStream};
+use super::{Targets, TaskStream};
 
 /// The images on which the kernel is measured, in Gram order: by task number, then class.
 #[derive(Clone, Debug, PartialEq)]
@@ -68,31 +68,4 @@ impl Probes {
     pub fn is_empty(&self) -> bool {
         self.labels.is_empty()
     }
-}
-
-/// Returns the probes of each task as indices of training images, and the number taken of each class in all.
-///
-/// `plan` holds the classes of each task, ascending; `by_class` the training images of each class.
-pub(super) fn select(
-    plan: &[Vec<usize>],
-    by_class: &[Vec<usize>],
-    per_class: usize,
-    class_names: &[String],
-) -> Result<(Vec<Vec<usize>>, Vec<usize>), DataError> {
-    let mut taken = vec![0; by_class.len()];
-    let mut probes = Vec::with_capacity(plan.len());
-    for (place, classes) in plan.iter().enumerate() {
-        let mut of_task = Vec::new();
-        for &class in classes {
-            let left = &by_class[class][taken[class]..];
-            let Some(chosen) = left.get(..per_class) else {
-                let (task, name) = (place + 1, class_names[class].clone());
-                return Err(DataError::FewProbes { task, class, name, needed: per_class, left: left.len() });
-            };
-            of_task.extend_from_slice(chosen);
-            taken[class] += per_class;
-        }
-        probes.push(of_task);
-    }
-    Ok((probes, taken))
 }

@@ -7,7 +7,7 @@
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
-use super::{DataError, DataSet, Images, Transform, frequency, probe, steps_per_epoch};
+use super::{DataError, DataSet, Images, Transform, frequency, steps_per_epoch};
 use rand::seq::SliceRandom as _;
 
 use crate::math::rng::{Stream, rng};
@@ -55,7 +55,7 @@ impl TaskStream {
                 return Err(DataError::NoImages { task: place + 1, class, name: names[class].clone() });
             }
         }
-        let (probes, taken) = probe::select(&plan, &by_class, spec.kernel.probes_per_class, names)?;
+        let (probes, taken) = select_probes(&plan, &by_class, spec.kernel.probes_per_class, names)?;
         // The probes are the first images of each class; the rest may be trained on.
         let skipped = |class: usize| if spec.kernel.train_on_probes { 0 } else { taken[class] };
         let pool: Vec<&[usize]> = (0..names.len()).map(|class| &by_class[class][skipped(class)..]).collect();
@@ -272,6 +272,33 @@ fn plan(spec: &Spec, set: &DataSet) -> Result<Vec<Vec<usize>>, DataError> {
         }
     }
     Ok(plan)
+}
+
+/// Returns the probes of each task as indices of training images, and the number taken of each class in all.
+///
+/// `plan` holds the classes of each task, ascending; `by_class` the training images of each class.
+fn select_probes(
+    plan: &[Vec<usize>],
+    by_class: &[Vec<usize>],
+    per_class: usize,
+    class_names: &[String],
+) -> Result<(Vec<Vec<usize>>, Vec<usize>), DataError> {
+    let mut taken = vec![0; by_class.len()];
+    let mut probes = Vec::with_capacity(plan.len());
+    for (place, classes) in plan.iter().enumerate() {
+        let mut of_task = Vec::new();
+        for &class in classes {
+            let left = &by_class[class][taken[class]..];
+            let Some(chosen) = left.get(..per_class) else {
+                let (task, name) = (place + 1, class_names[class].clone());
+                return Err(DataError::FewProbes { task, class, name, needed: per_class, left: left.len() });
+            };
+            of_task.extend_from_slice(chosen);
+            taken[class] += per_class;
+        }
+        probes.push(of_task);
+    }
+    Ok((probes, taken))
 }
 
 /// Returns the number of the pool's images of each class on which the task trains.

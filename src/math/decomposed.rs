@@ -17,7 +17,7 @@ use faer::{Mat, MatRef};
 
 use super::Gram;
 use super::product::product;
-use super::regression::RegressionError;
+use super::regression_error::RegressionError;
 use super::spectrum::eigenpairs;
 
 /// The precision in which the products of a kernel were computed.

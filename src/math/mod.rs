@@ -15,6 +15,7 @@ pub mod plane;
 pub mod polynomial;
 pub mod product;
 pub mod regression;
+mod regression_error;
 pub mod rng;
 pub mod scaling;
 pub mod spectrum;

@@ -236,9 +236,9 @@ impl Search {
 
     /// Returns whether the network is the same function with other widths in its text: its layers have those of the file.
     fn is_width_free(&self, fitted: &Fitted) -> bool {
-        let width = fitted.spec.width;
-        [width.saturating_mul(2), width.saturating_add(1)].into_iter().all(|width| {
-            let other = self.of(NetworkSpec { width, ..fitted.spec.clone() }, fitted.classes);
+        let width = fitted.spec.nominal();
+        [width.checked_mul(2), width.checked_add(1)].into_iter().flatten().all(|width| {
+            let other = self.of(NetworkSpec { width: width.into(), ..fitted.spec.clone() }, fitted.classes);
             other.cost.0 == fitted.cost.0 && other.is_same(fitted) == Some(true)
         })
     }
@@ -413,12 +413,13 @@ impl Search {
     /// Returns the spec with each other width that the file suggests. A text may double or divide the width, and compute with it
     /// where no tensor has such a side.
     fn widths(&self, spec: &NetworkSpec) -> Vec<NetworkSpec> {
-        let (sides, own) = (self.sides(), spec.width);
-        let near = [own / 2, own.saturating_add(1), own.saturating_mul(2), own.saturating_mul(3)];
-        let parts = sides.iter().flat_map(|side| [side / 2, side / 3, side / 4, side.saturating_mul(2)]);
-        let mut seen = BTreeSet::from([0, own, usize::MAX]);
-        let widths = sides.iter().copied().chain(near).chain(parts).filter(|width| seen.insert(*width));
-        widths.map(|width| NetworkSpec { width, ..spec.clone() }).collect()
+        let (sides, own) = (self.sides(), spec.nominal());
+        let near = [Some(own / 2), own.checked_add(1), own.checked_mul(2), own.checked_mul(3)];
+        let parts = sides.iter().flat_map(|side| [Some(side / 2), Some(side / 3), Some(side / 4), side.checked_mul(2)]);
+        let mut seen = BTreeSet::from([0, own]);
+        let widths = sides.iter().copied().chain(near.into_iter().chain(parts).flatten());
+        let widths = widths.filter(|width| seen.insert(*width));
+        widths.map(|width| NetworkSpec { width: width.into(), ..spec.clone() }).collect()
     }
 
     /// Returns the spec with each other value of a setting; empty for a setting with uncountable values. For the width,

@@ -5,8 +5,6 @@
 
 use serde::{Deserialize as _, Deserializer, Serializer};
 
-use super::metric::finite;
-
 /// Writes the shortest text that reads back as the same number.
 pub(crate) fn serialize<S: Serializer>(value: &Option<f64>, to: S) -> Result<S::Ok, S::Error> {
     match value.and_then(finite) {
@@ -18,4 +16,9 @@ pub(crate) fn serialize<S: Serializer>(value: &Option<f64>, to: S) -> Result<S::
 /// Reads it back.
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
     Ok(<&str>::deserialize(from)?.parse().ok().and_then(finite))
+}
+
+/// The number, where it is one.
+pub fn finite(value: f64) -> Option<f64> {
+    value.is_finite().then_some(value)
 }

@@ -6,9 +6,10 @@
 
 use std::sync::Arc;
 
-use super::event::{Block, Ending, Event, Origin, Progress, Row, RunInfo, Snapshot, TaskStart, Weights};
+use super::block::Block;
+use super::event::{Ending, Event, Origin, Progress, RunInfo, Snapshot, TaskStart, Weights};
 use super::ledger::Ledger;
-use super::metric::Metric;
+use super::metric::{Metric, Row};
 use super::printable::harmless;
 use crate::math::spike::{Dip, Spike, dip, spike};
 use crate::spec::{Change, Effect, RECORD_BYTES, ROW_BYTES, Spec};

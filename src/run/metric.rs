@@ -1,9 +1,15 @@
-//! Declares each column of `metrics.csv` once: its description, its name, and the field that holds its value.
+//! Declares each column of `metrics.csv` once: its description, its name, and the field that holds its value; and the row of
+//! all that was measured at one step.
 //!
 //! The file, the figures and the window all use this declaration, so a column cannot mean two things. A new column needs a line
 //! here and the code that computes it; the views decide what is shown on screen.
 
-use super::event::{Block, Row};
+use std::sync::Arc;
+
+use super::accuracy::Accuracy;
+use super::block::Block;
+use super::parts::{CrossMetrics, LayerMetrics, LogitMetrics, OptimiserMetrics, TensorMetrics};
+use super::prediction::Prediction;
 
 /// Declares the columns in the order of the file: a description, the name, the field that holds the value and its type. The
 /// field's name is the column's. Those of a block are fields of [`BlockMetrics`]; those of a row or of its cost are declared there.
@@ -147,9 +153,108 @@ metrics! {
     WaitingSeconds = row.cost.waiting_seconds: f64;
 }
 
-/// The number, where it is one.
-pub fn finite(value: f64) -> Option<f64> {
-    value.is_finite().then_some(value)
+/// The measurements at one step, without the matrices.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Row {
+    /// Steps done before it was taken.
+    pub step: u64,
+    /// Fractional, cumulative over tasks.
+    pub epoch: f64,
+    /// The task being trained, by number; at the step of a switch still the old one.
+    pub task: usize,
+    /// Whether a task ends here, so that this is the reference for `distance_switch`.
+    pub at_switch: bool,
+    /// The whole first, then each task in order of number.
+    pub blocks: Vec<BlockMetrics>,
+    /// One per task in order of number.
+    pub accuracy: Vec<Accuracy>,
+    /// The predictions of static kernels; empty where none were requested.
+    pub predictions: Vec<Prediction>,
+    /// The contribution of each layer to each task's block: by task, then in the order of the forward pass. Empty where the
+    /// layers' kernels were not kept separately.
+    pub layers: Arc<[LayerMetrics]>,
+    /// The contribution of each parameter tensor, likewise.
+    pub tensors: Arc<[TensorMetrics]>,
+    /// Each pair of tasks, once.
+    pub cross: Arc<[CrossMetrics]>,
+    /// The kernels of the first task's logits and of all others, by task; empty unless both sets exist.
+    pub logits: Arc<[LogitMetrics]>,
+    /// The optimiser's kernel, block by block as `blocks`; empty where it was not requested or is not defined yet.
+    pub optimiser: Arc<[OptimiserMetrics]>,
+    /// Mean batch loss since the last snapshot.
+    pub train_loss: Option<f64>,
+    /// Learning rate that reaches the optimiser in the next step; with clamped steps, that of the last one.
+    pub rate: Option<f64>,
+    /// ‖∇L‖ of the last mini-batch, over all parameters.
+    pub grad_norm: Option<f64>,
+    pub cost: SnapshotCost,
+}
+
+impl Row {
+    /// Creates a row that holds its time and no measurements.
+    pub fn bare(step: u64, epoch: f64, task: usize) -> Self {
+        Self {
+            step,
+            epoch,
+            task,
+            at_switch: false,
+            blocks: Vec::new(),
+            accuracy: Vec::new(),
+            predictions: Vec::new(),
+            layers: Arc::default(),
+            tensors: Arc::default(),
+            cross: Arc::default(),
+            logits: Arc::default(),
+            optimiser: Arc::default(),
+            train_loss: None,
+            rate: None,
+            grad_norm: None,
+            cost: SnapshotCost::default(),
+        }
+    }
+
+    /// Bytes that it holds, about.
+    pub fn bytes(&self) -> u64 {
+        let sizes = [
+            size_of::<Self>(),
+            size_of_val(&*self.blocks),
+            size_of_val(&*self.accuracy),
+            size_of_val(&*self.layers),
+            size_of_val(&*self.tensors),
+            size_of_val(&*self.cross),
+            size_of_val(&*self.logits),
+            size_of_val(&*self.optimiser),
+        ];
+        sizes.iter().sum::<usize>() as u64
+    }
+}
+
+/// The seconds that one snapshot took, in parts; a part that was not timed is missing. Training waits for some parts; the
+/// others run beside it.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct SnapshotCost {
+    /// The kernel itself: forward and backward passes and products. Training waits.
+    pub kernel_seconds: Option<f64>,
+    /// Outputs on the test and probe images, and the displacement of the weights. Training waits.
+    pub evaluation_seconds: Option<f64>,
+    /// The wait until the analysis thread, when behind, could take the snapshot. Training waits.
+    pub waiting_seconds: Option<f64>,
+    /// Eigenvalues, beside training.
+    pub eigen_seconds: Option<f64>,
+    /// Velocities, distances, alignments and scores, beside training.
+    pub metrics_seconds: Option<f64>,
+}
+
+impl SnapshotCost {
+    /// Returns the seconds that training waited.
+    pub fn held_up(&self) -> f64 {
+        [self.kernel_seconds, self.evaluation_seconds, self.waiting_seconds].iter().flatten().sum()
+    }
+
+    /// Seconds of work beside training.
+    pub fn beside(&self) -> f64 {
+        [self.eigen_seconds, self.metrics_seconds].iter().flatten().sum()
+    }
 }
 
 /// A type that a column can hold.

@@ -1,5 +1,7 @@
 //! Declares what a run reports: its events, their bounded history, and the columns of its tables.
 
+mod accuracy;
+mod block;
 mod checkpoint;
 pub(crate) mod csv_number;
 mod event;
@@ -14,15 +16,18 @@ mod printable;
 mod targets;
 mod tensor_gram;
 
+pub use accuracy::Accuracy;
+pub use block::Block;
 pub use checkpoint::Checkpoint;
+pub use csv_number::finite;
 pub use event::{
-    Accuracy, Block, Closed, Ending, Event, NamedTensor, Origin, Partner, Probe, Progress, Row, RunInfo, Sink,
-    Snapshot, SnapshotCost, TaskInfo, TaskStart, Weights,
+    Closed, Ending, Event, NamedTensor, Origin, Partner, Probe, Progress, RunInfo, Sink, Snapshot, TaskInfo, TaskStart,
+    Weights,
 };
 pub use history::{History, MAX_ROWS, Note, RunState, describe};
 pub use learning_point::{InstantCurve, Point, Reduced};
 pub use ledger::{Ledger, OldImage};
-pub use metric::{BlockMetrics, Metric, finite};
+pub use metric::{BlockMetrics, Metric, Row, SnapshotCost};
 pub use parts::{CrossMetrics, LayerMetrics, LogitMetrics, Logits, OptimiserMetrics, TensorMetrics};
 pub use plane::{angle_between, cell, circle, grid, origin, profile};
 pub use prediction::{Outputs, Prediction, Predictor};

@@ -7,9 +7,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::csv_number;
-use super::event::Block;
-use super::metric::finite;
+use super::block::Block;
+use super::csv_number::{self, finite};
 use crate::math::Gram;
 
 /// The part Θ_ℓ of one layer in the kernel of one task's probes; Σ_ℓ Θ_ℓ is the kernel.

@@ -5,8 +5,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantArray};
 
+use super::accuracy::Accuracy;
 use super::csv_number;
-use super::event::Accuracy;
 
 /// The static kernel that a prediction comes from, and how it is trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr, VariantArray)]

@@ -1,79 +1,23 @@
 //! Reads and writes a spec as TOML, and changes it key by key as `--set network.width=1024` does.
 //!
-//! Every error is one sentence that names the key and, for a file, the line. A file of a newer version is refused.
+//! On the command line and in the window a relative `data.path` starts from the current folder, in a run file from the
+//! folder of the file. In either case the spec of a run has an absolute path, so that its `run.toml` repeats it from
+//! anywhere. A file of a newer version is refused.
 
 use std::fs;
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
-use std::sync::LazyLock;
 
-use serde::{Deserialize as _, Serialize as _};
-use thiserror::Error;
-use toml::de::{DeTable, DeValue};
+use serde::Deserialize as _;
 use toml::{Table, Value};
 
-use super::section;
-use super::wording::{self, Place};
-use super::{Learner, NetworkSpec, Protocol, Spec, StudySpec, Variant, text};
+use super::keys::{known, unknown_key};
+use super::path::is_path;
+use super::value_text::as_toml;
+use super::{Spec, SpecError, VERSION, absolute, known_keys, section, wording};
 
-/// Version of the run file that this program writes. It reads this version and all earlier ones.
-pub const VERSION: u32 = 1;
 /// Largest size of a run file; one with a live change at every step of a long run is smaller.
 const MOST_BYTES: u64 = 4 << 20;
-
-/// The error of reading or changing a spec; each prints as one sentence.
-#[derive(Debug, Error)]
-pub enum SpecError {
-    #[error("{0}")]
-    Syntax(String),
-    /// The file could not be opened or read.
-    #[error("this run file cannot be read: {0}")]
-    Unread(String),
-    #[error(
-        "this run file has version {found}, but this program knows versions 1 to {VERSION}; a newer Kernelscope wrote it"
-    )]
-    Version { found: i64 },
-    #[error("--set {}: write KEY=VALUE, for example network.width=1024", wording::shown(.0))]
-    NoValue(String),
-    #[error(
-        "there is no setting {}{}{}",
-        wording::shown(key),
-        place.as_ref().map(|place| format!(", {place}")).unwrap_or_default(),
-        near.as_ref().map(|near| format!("; did you mean {near}?")).unwrap_or_default()
-    )]
-    UnknownKey { key: String, near: Option<String>, place: Option<Place> },
-    #[error("{key}: {}{reason}", place.as_ref().map(|place| format!("{place}: ")).unwrap_or_default())]
-    BadValue { key: String, reason: String, place: Option<Place> },
-}
-
-impl SpecError {
-    /// Adds the line of the file to the error.
-    fn within(mut self, text: &str) -> Self {
-        match &mut self {
-            Self::UnknownKey { key, place, .. } => *place = find(text, key, false).map(|at| Place::of(text, at)),
-            Self::BadValue { key, place, .. } => *place = find(text, key, true).map(|at| Place::of(text, at)),
-            _ => {}
-        }
-        self
-    }
-}
-
-/// Finds the byte offset at which this key, or its value, begins.
-fn find(text: &str, key: &str, value_of_it: bool) -> Option<usize> {
-    let document = DeTable::parse(text).ok()?;
-    let (mut table, mut at) = (document.get_ref(), None);
-    let mut parts = key.split('.').peekable();
-    while let Some(part) = parts.next() {
-        let Some((name, value)) = table.iter().find(|(name, _)| name.get_ref().as_ref() == part) else { break };
-        at = Some(name.span().start);
-        match value.get_ref() {
-            DeValue::Table(inner) => table = inner,
-            _ if value_of_it && parts.peek().is_none() => return Some(value.span().start),
-            _ => break,
-        }
-    }
-    at
-}
 
 impl Spec {
     /// Reads a run file. Missing keys take their defaults; unknown ones are refused.
@@ -267,55 +211,6 @@ fn choices(name: &str, key: Option<&str>) -> Vec<String> {
     said.map(|said| wording::listed(&said).into_iter().skip(1).collect()).unwrap_or_default()
 }
 
-/// Returns all keys that a file may contain, each with an example value.
-fn known() -> &'static Table {
-    static KNOWN: LazyLock<Table> = LazyLock::new(|| {
-        let mut spec = Spec { changes: Vec::new(), ..Spec::default() };
-        // Optional fields are omitted from files unless they are set here.
-        spec.data.path = Some(PathBuf::new());
-        spec.tasks.steps = vec![1];
-        (spec.network.alpha, spec.network.alpha_width) = (Some(1.0), Some(1));
-        spec.network.text = Some("".into());
-        spec.kernel.piecewise = Some(1.0);
-        spec.training.rate_width = Some(1);
-        spec.training.frozen = vec!["fc1".to_owned()];
-        spec.training.masked = true;
-        let study = StudySpec {
-            values: vec![Value::Integer(1)],
-            variants: vec![Variant::default()],
-            samples: vec![1],
-            learners: vec![Learner::Network],
-            protocol: Protocol { halvings: 1, ..Protocol::default() },
-            ..StudySpec::default()
-        };
-        spec.study = Some(study);
-        let mut keys = Table::from_iter([("changes".to_owned(), Value::Array(Vec::new()))]);
-        for (name, value) in spec.to_table().expect("the default spec holds only small numbers, strings and lists") {
-            match value {
-                Value::Table(section) => {
-                    keys.extend(section.into_iter().map(|(key, value)| (format!("{name}.{key}"), value)))
-                }
-                value => drop(keys.insert(name, value)),
-            }
-        }
-        for network in text::NETWORKS {
-            for declared in NetworkSpec::named(network.name).declared() {
-                if let Ok(value) = Value::try_from(&declared.default) {
-                    keys.entry(format!("network.{}", declared.name)).or_insert(value);
-                }
-            }
-        }
-        keys
-    });
-    &KNOWN
-}
-
-/// Lists the keys that may stand in a run file, in full: `network.width`. The page on settings has a row for each.
-pub fn known_keys() -> &'static [String] {
-    static KEYS: LazyLock<Vec<String>> = LazyLock::new(|| known().keys().cloned().collect());
-    &KEYS
-}
-
 fn check_keys(table: &Table) -> Result<(), SpecError> {
     let known = known_keys();
     for (name, value) in table {
@@ -340,25 +235,56 @@ fn check_keys(table: &Table) -> Result<(), SpecError> {
     Ok(())
 }
 
-/// Returns the error for an unknown key. It suggests the key with the same last part, else the one that shares the most
-/// letters in order.
-pub(super) fn unknown_key(key: &str) -> SpecError {
-    let leaf = |k: &str| k.rsplit('.').next().unwrap_or(k).to_owned();
-    let shared = |k: &str| k.chars().zip(key.chars()).take_while(|(a, b)| a == b).count();
-    let known = known_keys();
-    let same_leaf = known.iter().find(|k| leaf(k) == leaf(key));
-    let longest = known.iter().max_by_key(|k| shared(k)).filter(|k| shared(k) > 3);
-    SpecError::UnknownKey { key: key.to_owned(), near: same_leaf.or(longest).cloned(), place: None }
-}
+/// The setting that is a path.
+const DATA_PATH: &str = "data.path";
+const PROGRAM: [&str; 2] = ["network.program", "network.kind"];
 
-/// Parses `text` as one TOML value and nothing else.
-pub(super) fn as_toml(text: &str) -> Option<Value> {
-    let mut table = format!("value = {text}").parse::<Table>().ok()?;
-    let value = table.remove("value")?;
-    table.is_empty().then_some(value)
-}
+impl Spec {
+    /// Makes the paths in the spec absolute; relative ones start from `base`.
+    pub fn root_paths(&mut self, base: &Path) {
+        self.each_path(&|path| absolute(path, base));
+    }
 
-/// Serialises a path. Validation refuses one that is not valid UTF-8; it must not keep the file from being written.
-pub(super) fn path_as_text<S: serde::Serializer>(path: &Option<PathBuf>, to: S) -> Result<S::Ok, S::Error> {
-    path.as_ref().map(|path| path.to_string_lossy()).serialize(to)
+    /// Makes the paths of a run file absolute; relative ones start from its folder. Earlier versions wrote paths into the
+    /// folders of runs and studies as they had been typed, relative to a folder that was not recorded: if nothing exists
+    /// beside such a file but something does beneath the current folder, the latter is used.
+    fn root_paths_of_file(&mut self, file: &Path) {
+        let base = file.parent().unwrap_or(Path::new(""));
+        let is_record = ["metrics.csv", "points.csv", "runs"].iter().any(|name| base.join(name).exists());
+        if !is_record {
+            return self.root_paths(base);
+        }
+        self.each_path(&|path| {
+            let (beside, here) = (absolute(path, base), absolute(path, Path::new("")));
+            if !beside.exists() && here.exists() { here } else { beside }
+        });
+    }
+
+    fn each_path(&mut self, rooted: &dyn Fn(&Path) -> PathBuf) {
+        let given = |path: &Path| !path.as_os_str().is_empty();
+        if let Some(path) = self.data.path.as_mut().filter(|path| given(path)) {
+            *path = rooted(path);
+        }
+        let variants = self.study.iter_mut().flat_map(|study| &mut study.variants);
+        for setting in variants.flat_map(|variant| &mut variant.set) {
+            let Some((key, path)) = setting.split_once('=') else { continue };
+            let path = path.trim().trim_matches(['"', '\'']);
+            let key = key.trim();
+            let is_path = key == DATA_PATH || (PROGRAM.contains(&key) && is_path(path));
+            if is_path
+                && given(Path::new(path))
+                && let Some(path) = rooted(Path::new(path)).to_str()
+            {
+                *setting = format!("{key}={path}");
+            }
+        }
+        let values = self.study.iter_mut().filter(|study| PROGRAM.contains(&study.axis.as_str()));
+        for value in values.flat_map(|study| &mut study.values) {
+            if let Some(path) = value.as_str().filter(|name| is_path(name))
+                && let Some(path) = rooted(Path::new(path)).to_str()
+            {
+                *value = path.into();
+            }
+        }
+    }
 }

@@ -10,9 +10,10 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::section::{KIND, is_passed_over, resolved, takes};
+use super::section::{is_passed_over, resolved, takes};
+use super::text::{self, KIND};
 use super::wording::shown;
-use super::{Activation, NetworkSpec, Parametrisation, Setting, text};
+use super::{Activation, NetworkSpec, Parametrisation, Setting};
 
 /// The known settings of a network; an absent field is unknown.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]

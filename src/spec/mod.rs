@@ -13,379 +13,75 @@ mod activation;
 mod change;
 mod command_line;
 mod cost;
+mod data_shape;
+mod error;
 mod facts;
 mod file;
+mod keys;
 mod known_settings;
 mod layers;
+mod learner;
 mod learning;
 mod lesson;
 mod memory;
 mod network;
 mod network_problems;
 pub mod ops;
+mod parametrisation;
 mod path;
 mod plan;
 mod presets;
+mod problem;
 mod program;
 mod readout;
 mod section;
+mod settings;
 mod source;
 mod stock;
 mod study;
+mod study_runs;
+mod target;
 mod tasks;
 pub mod text;
 mod usual;
 mod validate;
+mod value_text;
+mod width;
 mod wording;
-
-use std::path::PathBuf;
-
-use serde::{Deserialize, Serialize};
 
 pub use crate::spec::lesson::{LESSON_FILES, Lesson, LessonCondition, LessonError, LessonStep, MOST_WORDS, lessons};
 pub use crate::spec::validate::plane::PLANE_CLASSES;
-pub use crate::spec::validate::synthetic::{MOST_SAMPLES, SIGNS, Spacing, Target};
+pub use crate::spec::validate::synthetic::{MOST_SAMPLES, SIGNS};
 pub use activation::Activation;
 pub use change::{Change, Effect};
-pub use cost::{
-    Cost, DataShape, LINEAR_PROBE_IMAGES, MOST_FULL_ROWS, Parts, RECORD_BYTES, ROW_BYTES, tensor_grams_fit,
-};
-pub use file::{SpecError, VERSION, known_keys};
+pub use cost::{Cost, LINEAR_PROBE_IMAGES, MOST_FULL_ROWS, Parts, RECORD_BYTES, ROW_BYTES, tensor_grams_fit};
+pub use data_shape::DataShape;
+pub use error::SpecError;
+pub use keys::known_keys;
 pub use known_settings::{KnownSettings, KnownSettingsError, METADATA_PREFIX};
 pub use layers::Layer;
-pub use learning::{Learner, LearningExperiment, OutputKernel, Protocol, Ridge};
+pub use learner::{Learner, OutputKernel, Protocol, Ridge};
+pub use learning::LearningExperiment;
 pub use memory::{address_space, memory_available};
-pub use network::{INFINITE, Init, NetworkSpec, Parametrisation};
+pub use network::NetworkSpec;
 pub use ops::{Op, Parameter};
+pub use parametrisation::{Init, Parametrisation};
 pub use path::{absolute, expanded};
 pub use plan::{Contraction, KERNEL_MEMORY, KernelShape, Part, Plan};
 pub use presets::{LABS, Lab, PRESETS, Preset, STUDIES, lab_before, preset, preset_of, study};
+pub use problem::Problem;
 pub use program::{Builder, Line, MOST_LINES, Program, Shapes, Value};
 pub use readout::{Readout, half};
+pub use settings::{
+    DataSpec, KernelSpec, Loss, Method, Optimiser, Reduction, Spec, TaskKind, TasksSpec, TrainingSpec, VERSION,
+    WindowSpec,
+};
 pub use source::Source;
-pub use study::{SAMPLES, StudyRun, StudySpec, Variant, values_text};
-pub use tasks::{MAJOR_SHARE, first_share, frequency_totals, jaccard};
+pub use study::{SAMPLES, StudySpec, Variant};
+pub use study_runs::StudyRun;
+pub use target::{Spacing, Target};
+pub use tasks::{MAJOR_SHARE, MOST_TASKS, first_share, frequency_totals, jaccard};
 pub use text::{Choices, Declared, Setting};
-pub use validate::{MOST_TASKS, PER_EPOCH, Problem, RATES};
-
-/// Everything that defines one run. The same spec gives the same numbers on the same CPU.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct Spec {
-    /// Version of the file format, [`VERSION`].
-    pub version: u32,
-    /// Seed of the initial weights, batch order and pixel permutations; each uses its own random stream.
-    pub seed: u64,
-    pub data: DataSpec,
-    pub tasks: TasksSpec,
-    pub network: NetworkSpec,
-    pub training: TrainingSpec,
-    pub kernel: KernelSpec,
-    pub window: WindowSpec,
-    /// Changes that the user made during the run, in the order of their steps; a run with this list repeats them.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub changes: Vec<Change>,
-    /// The study, if this file describes many runs.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub study: Option<StudySpec>,
-}
-
-/// The source of the images and their preparation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct DataSpec {
-    pub source: Source,
-    /// Folder of the files, for the sources that are not embedded.
-    #[serde(skip_serializing_if = "Option::is_none", serialize_with = "file::path_as_text")]
-    pub path: Option<PathBuf>,
-    /// Training images kept per class, the first ones; 0 keeps all. `circle`, `disk`: points per class beside the probes; 0 is 32 or
-    /// 128.
-    pub per_class: usize,
-    /// Test images kept per class, the first ones; 0 keeps all (of a `circle` or `disk`: 200).
-    pub test_per_class: usize,
-    /// Subtract the mean and divide by the standard deviation of all training images, per channel, so that a task sees the
-    /// statistics of later ones too. (Points stay as they are.)
-    pub standardise: bool,
-    /// Side in pixels of the squares that are replaced by their mean, so that 28 × 28 with 4 is 7 × 7; 1 keeps images as
-    /// they are. With small images, wide convolutional and recurrent networks are measured in minutes.
-    pub shrink: usize,
-    /// Number of training samples, chosen anew for each seed; 0 keeps all (of synthetic problems: 1024). One task only.
-    pub samples: usize,
-    /// Images: one output is −1 for the lower half of the classes and 1 for the upper one, in place of one output per
-    /// class.
-    pub binary: bool,
-    /// `sphere-polynomial`: inputs D; the sphere has the radius √D.
-    pub dimension: usize,
-    /// `sphere-polynomial`: the target function.
-    pub target: Target,
-    /// `fourier`: the exponent of the spectrum; the power of frequency k falls as k^−exponent.
-    pub exponent: f64,
-    /// `fourier`: the spacing of the training samples.
-    pub spacing: Spacing,
-}
-
-/// The task stream: which distributions the network sees, in which order, for how long.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct TasksSpec {
-    pub kind: TaskKind,
-    /// `split`: the classes of each task. `frequency`: two groups of classes whose proportions change. Else unused.
-    pub classes: Vec<Vec<usize>>,
-    /// Tasks in the order they are trained, by number from 1; empty means 1, 2, 3, …
-    pub order: Vec<usize>,
-    /// `split`: number of classes of every later task that are replaced by the last ones of task 1.
-    pub overlap: usize,
-    /// `frequency`: the shift, D_α = (1−α) D₀ + α D₁, where D₀ and D₁ hold the two groups 9:1 and 1:9.
-    pub alpha: f64,
-    /// `permuted`, `rotated`: number of tasks.
-    pub count: usize,
-    /// `rotated`: task i is turned by (i−1)·angle, in degrees.
-    pub angle: f64,
-    /// Epochs of each task, by its place in the stream; the last entry applies to all tasks that follow.
-    pub epochs: Vec<f64>,
-    /// Steps of each task; when given, it is used instead of `epochs`.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub steps: Vec<u64>,
-}
-
-/// The way in which tasks differ from each other.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TaskKind {
-    /// Class-incremental: each task has classes of its own.
-    Split,
-    /// All classes; the pixels are permuted anew in each task but the first.
-    Permuted,
-    /// All classes; the images are turned.
-    Rotated,
-    /// All classes in both tasks; only their proportions change.
-    Frequency,
-}
-
-/// The loss, the optimiser and the training settings.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct TrainingSpec {
-    pub loss: Loss,
-    pub optimiser: Optimiser,
-    /// Learning rate η.
-    pub rate: f64,
-    /// When given, η = rate · rate_width / width: the lazy regime of *Reactivation* in SP, according to a summary of the paper.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub rate_width: Option<usize>,
-    /// SGD only.
-    pub momentum: f64,
-    pub weight_decay: f64,
-    pub batch: usize,
-    /// Experience replay: number of images of each earlier task that are stored; each batch is joined by as many of them as
-    /// it has images of its own. 0 turns replay off.
-    pub replay: usize,
-    /// Layers or tensors that are not trained (`fc1`, `blocks.0`), by their names in weights files.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub frozen: Vec<String>,
-    /// Restricts the loss to the logits of classes that can be in the batch: those of the task being trained and, with
-    /// replay, of the earlier tasks. What looks like forgetting is often only these logits being pushed down.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub masked: bool,
-}
-
-/// The training loss.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Loss {
-    /// Mean over samples of −log p(y): ḟ = −Θ (p − y)/N.
-    CrossEntropy,
-    /// ½ · mean over N·C entries of (f − y)², y one-hot: ḟ = −Θ (f − y)/(N C).
-    Mse,
-}
-
-/// The optimiser of the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Optimiser {
-    Sgd,
-    Adam,
-}
-
-/// The settings of the kernel measurement.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct KernelSpec {
-    pub reduction: Reduction,
-    pub method: Method,
-    /// Probe images of each class of each task, the first ones of its training images.
-    pub probes_per_class: usize,
-    /// If true, the network may also train on the probe images.
-    pub train_on_probes: bool,
-    /// Snapshots per epoch; three times as many in the first epoch after a switch.
-    pub per_epoch: usize,
-    /// Lag of the velocity in epochs of the task being trained, rounded to whole snapshots and steps.
-    pub lag: f64,
-    /// When above 0: the largest share of time for which training may pause for kernels (the analysis thread does not
-    /// count); the cadence adapts, and the run is no longer repeatable.
-    pub budget: f64,
-    /// Also trains the network linearised at initialisation and at each switch: the training that would follow if the
-    /// kernel were fixed. On the CPU; several times the work of training alone.
-    pub predict: bool,
-    /// With `predict`: the interval in epochs at which a further linearised network is linearised anew, so that its kernel
-    /// is piecewise constant.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub piecewise: Option<f64>,
-    /// Also measure the optimiser's kernel J P Jᵀ: P is Adam's 1/(√v̂ + ε) at that moment; with SGD 1, or 1/(1 − μ).
-    pub optimiser: bool,
-}
-
-/// The reduction of the C logits to one matrix.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Reduction {
-    /// (1/C) Σ_c ⟨∇f_c(x), ∇f_c(x′)⟩.
-    Trace,
-    /// (1/C) Σ_{c,d} ⟨∇f_c(x), ∇f_d(x′)⟩, the kernel of the sum of all logits: what the Reactivation paper's precursor measured.
-    SumLogits,
-}
-
-/// The method by which the kernel is computed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Method {
-    /// Sum over layers of (activation Gram) ∘ (gradient Gram): exact, no Jacobian is formed.
-    Layerwise,
-    /// The oracle: one backward pass per sample and logit. Exact and slow.
-    Jacobian,
-}
-
-/// The only section that never changes a result.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields)]
-pub struct WindowSpec {
-    /// Epochs per second in the window; 0 is unlimited. Headless runs are never paced.
-    pub pace: f64,
-}
-
-impl Default for Spec {
-    fn default() -> Self {
-        Self {
-            version: VERSION,
-            seed: 1,
-            data: DataSpec::default(),
-            tasks: TasksSpec::default(),
-            network: NetworkSpec::default(),
-            training: TrainingSpec::default(),
-            kernel: KernelSpec::default(),
-            window: WindowSpec::default(),
-            changes: Vec::new(),
-            study: None,
-        }
-    }
-}
-
-impl Default for DataSpec {
-    fn default() -> Self {
-        Self {
-            source: Source::FashionMnistSmall,
-            path: None,
-            per_class: 0,
-            test_per_class: 200,
-            standardise: true,
-            shrink: 1,
-            samples: 0,
-            binary: false,
-            dimension: 10,
-            target: Target::He3,
-            exponent: 2.0,
-            spacing: Spacing::Random,
-        }
-    }
-}
-
-impl Default for TasksSpec {
-    fn default() -> Self {
-        Self {
-            kind: TaskKind::Split,
-            classes: vec![(0..5).collect(), (5..10).collect()],
-            order: Vec::new(),
-            overlap: 0,
-            alpha: 1.0,
-            count: 3,
-            angle: 45.0,
-            epochs: vec![30.0, 10.0],
-            steps: Vec::new(),
-        }
-    }
-}
-
-impl Default for TrainingSpec {
-    fn default() -> Self {
-        Self {
-            loss: Loss::CrossEntropy,
-            optimiser: Optimiser::Sgd,
-            rate: 0.003,
-            rate_width: None,
-            momentum: 0.0,
-            weight_decay: 0.0,
-            batch: 64,
-            replay: 0,
-            frozen: Vec::new(),
-            masked: false,
-        }
-    }
-}
-
-impl Default for KernelSpec {
-    fn default() -> Self {
-        Self {
-            reduction: Reduction::Trace,
-            method: Method::Layerwise,
-            probes_per_class: 16,
-            train_on_probes: false,
-            per_epoch: 4,
-            lag: 0.25,
-            budget: 0.0,
-            predict: false,
-            piecewise: None,
-            optimiser: false,
-        }
-    }
-}
-
-impl Default for WindowSpec {
-    fn default() -> Self {
-        Self { pace: 1.25 }
-    }
-}
-
-impl TrainingSpec {
-    /// Returns whether a step is exactly −η ∇L, so that its length is known before it is taken.
-    pub fn is_plain(&self) -> bool {
-        self.optimiser.copies(self.momentum) == 1 && self.weight_decay == 0.0
-    }
-}
-
-impl Spec {
-    /// Returns the learning rate of the optimiser for a given `training.rate`: rate · rate_width/width / α².
-    pub fn effective_rate(&self, rate: f64) -> f64 {
-        let width = self.training.rate_width.map_or(1.0, |base| base as f64 / self.network.width as f64);
-        let alpha = self.network.laziness().unwrap_or(1.0);
-        rate * width / (alpha * alpha)
-    }
-
-    /// Returns the sets of logits whose kernels are measured separately: the classes of the first trained task, and all
-    /// others. Empty where a set would be empty, or where the kernel is not a mean over logits.
-    pub fn logit_sets(&self, classes: usize) -> Vec<Vec<usize>> {
-        let split = self.tasks.kind == TaskKind::Split && self.kernel.reduction == Reduction::Trace;
-        let first =
-            self.tasks.sequence().first().and_then(|&task| self.tasks.split_classes().into_iter().nth(task - 1));
-        let Some(first) = first.filter(|_| split) else { return Vec::new() };
-        let (old, new): (Vec<usize>, Vec<usize>) = (0..classes).partition(|class| first.contains(class));
-        if old.is_empty() || new.is_empty() { Vec::new() } else { vec![old, new] }
-    }
-
-    /// Returns whether two specs are the same run: everything but the pace, which changes no result.
-    pub fn same_run(&self, other: &Self) -> bool {
-        let this = Self { window: other.window.clone(), ..self.clone() };
-        // A file of an earlier version may hold NaN, which equals nothing: then the written form is compared.
-        let holds_nan = this.clone() != this;
-        this == *other || (holds_nan && this.to_toml() == other.to_toml())
-    }
-}
+pub use validate::{PER_EPOCH, RATES};
+pub use value_text::values_text;
+pub use width::Width;

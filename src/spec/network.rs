@@ -7,14 +7,11 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
-
 use super::text::{self, Asked, Choices, Declared, Described, Setting, TextError};
-use super::{Activation, DataShape, Layer, Program, Shapes};
+use super::{Activation, Init, Layer, Parametrisation, Program, Shapes, Width};
 
 /// The network and its parametrisation.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[serde(into = "super::section::Section", from = "super::section::Section")]
+#[derive(Clone, Debug, PartialEq)]
 pub struct NetworkSpec {
     /// The name of a built-in network, or the name given to a user's text.
     pub program: String,
@@ -22,7 +19,7 @@ pub struct NetworkSpec {
     pub text: Option<Arc<str>>,
     /// The setting that every text declares: units, channels, or whatever the text uses it for. The only setting that may
     /// be infinite.
-    pub width: usize,
+    pub width: Width,
     /// The other settings that the text declares, where they differ from their defaults.
     pub settings: BTreeMap<String, Setting>,
     /// The activation that a text refers to as `act`.
@@ -40,32 +37,12 @@ pub struct NetworkSpec {
     pub alpha_width: Option<usize>,
 }
 
-/// The parametrisation of the weights: the gains in each layer, and the variance of the initial values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Parametrisation {
-    /// SP: z = W x + b, weights initialised by `init`.
-    Standard,
-    /// NTP: z = σ_w/√fan_in · W x + σ_b b, all parameters initialised from N(0,1) (Jacot et al. 2018).
-    Ntk,
-}
-
-/// The distribution of the initial weights in the standard parametrisation.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Init {
-    /// PyTorch's default for `Linear`: weights and biases uniform in ±1/√fan_in.
-    Torch,
-    /// Weights uniform in ±√(6/fan_in), biases uniform in ±1/√fan_in.
-    HeUniform,
-}
-
 impl Default for NetworkSpec {
     fn default() -> Self {
         Self {
             program: "mlp".to_owned(),
             text: None,
-            width: 256,
+            width: Width::Finite(USUAL_WIDTH),
             settings: BTreeMap::new(),
             activation: Activation::Relu,
             parametrisation: Parametrisation::Standard,
@@ -80,7 +57,7 @@ impl Default for NetworkSpec {
 
 impl NetworkSpec {
     /// The setting that every text declares.
-    pub const WIDTH: &str = "width";
+    pub const WIDTH: &str = text::WIDTH;
 
     /// Returns the built-in network of this name, with the width and the activation of an `mlp`.
     pub fn named(program: &str) -> Self {
@@ -96,7 +73,7 @@ impl NetworkSpec {
     /// activation.
     pub fn written(program: &str, text: Option<Arc<str>>) -> Self {
         let base = Self { text, ..Self::named(program) };
-        Self { width: base.usual_width(), activation: base.usual_activation(), ..base }
+        Self { width: base.usual_width().into(), activation: base.usual_activation(), ..base }
     }
 
     /// Returns the built-in network of this name with its usual width and activation; all else is as here.
@@ -117,10 +94,10 @@ impl NetworkSpec {
     /// not declare are stored, and reported by `problems`.
     pub fn set(&mut self, name: &str, setting: Setting) {
         if name == Self::WIDTH {
-            self.width = match setting {
+            self.width = Width::Finite(match setting {
                 Setting::Whole(width) => usize::try_from(width).unwrap_or(0),
                 _ => 0,
-            };
+            });
             return;
         }
         let declared = self.declaration(name);
@@ -221,11 +198,6 @@ impl NetworkSpec {
         [1, 3].into_iter().find_map(|channels| self.program([channels, side, side], CLASSES).ok())
     }
 
-    /// Returns the program for data of this shape; where there is none, which validation reports, its outline.
-    pub(super) fn program_for(&self, shape: &DataShape) -> Option<Arc<Program>> {
-        self.program(shape.image, shape.outputs).ok().or_else(|| self.outline())
-    }
-
     /// Returns a side of images that the network accepts and that `tile` divides: that of MNIST, or the next larger one.
     pub(super) fn usual_side(&self, tile: usize) -> Option<usize> {
         let tile = tile.max(1);
@@ -282,7 +254,7 @@ impl NetworkSpec {
             Setting::Whole(width) => usize::try_from(width).ok(),
             Setting::Real(_) | Setting::Flag(_) | Setting::Word(_) => None,
         });
-        usual.unwrap_or(Self::default().width)
+        usual.unwrap_or(USUAL_WIDTH)
     }
 
     /// Returns the default activation of the text.
@@ -297,7 +269,7 @@ impl NetworkSpec {
     /// Returns the laziness α at this width; `None` where f itself is trained.
     pub fn laziness(&self) -> Option<f64> {
         let Some(base) = self.alpha_width else { return self.alpha };
-        Some(self.alpha.unwrap_or(1.0) * (base as f64 / self.width as f64).sqrt())
+        Some(self.alpha.unwrap_or(1.0) * (base as f64 / self.width.as_f64()).sqrt())
     }
 
     /// Returns (c_w, c_b) of z = c_w W x + c_b b in a layer of this fan-in.
@@ -312,12 +284,12 @@ impl NetworkSpec {
     /// heads and groups divide.
     pub fn nominal(&self) -> usize {
         const DIVISIBLE: usize = 840;
-        if self.is_infinite() { DIVISIBLE } else { self.width }
+        self.width.finite().unwrap_or(DIVISIBLE)
     }
 
     /// Returns whether this is the infinite-width limit.
     pub fn is_infinite(&self) -> bool {
-        self.width == INFINITE
+        self.width.is_infinite()
     }
 
     /// Returns the widths that the text admits, besides the infinite one.
@@ -328,7 +300,7 @@ impl NetworkSpec {
                 let side = |side: &i64| usize::try_from(*side).unwrap_or(0);
                 side(range.start())..=side(range.end())
             }
-            Some(Choices::Real(_) | Choices::Flag | Choices::Words(_)) | None => 1..=usize::MAX - 1,
+            Some(Choices::Real(_) | Choices::Flag | Choices::Words(_)) | None => 1..=usize::MAX,
         }
     }
 }
@@ -337,6 +309,5 @@ impl NetworkSpec {
 pub(super) const USUAL_SIDE: usize = 28;
 /// Number of logits assumed where the data are unknown.
 const CLASSES: usize = 10;
-
-/// The width of a network in the infinite-width limit, `inf` in run files.
-pub const INFINITE: usize = usize::MAX;
+/// The width of a network whose text declares none.
+const USUAL_WIDTH: usize = 256;

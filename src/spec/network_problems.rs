@@ -1,9 +1,11 @@
 //! Validates a network: settings that its text does not declare or admit, a text that gives no program for the images, and
 //! scales so small that the outputs vanish.
 
+use std::sync::Arc;
+
+use super::problem::problem;
 use super::text::{self, Declared};
-use super::validate::{Problem, problem};
-use super::{DataShape, NetworkSpec, Spec};
+use super::{DataShape, NetworkSpec, Problem, Program, Spec};
 
 impl NetworkSpec {
     /// Returns the problems that forbid this network on images [channels, height, width] with `outputs` logits.
@@ -11,6 +13,11 @@ impl NetworkSpec {
         let mut found = Vec::new();
         self.problems(&DataShape { image, outputs, ..DataShape::expected(&Spec::default()) }, &mut found);
         found
+    }
+
+    /// Returns the program for data of this shape; where there is none, which is a problem, its outline.
+    pub(super) fn program_for(&self, shape: &DataShape) -> Option<Arc<Program>> {
+        self.program(shape.image, shape.outputs).ok().or_else(|| self.outline())
     }
 
     /// Returns the message for an unknown network name.
@@ -52,8 +59,10 @@ impl NetworkSpec {
 
     fn setting_problems(&self, declared: &[Declared], found: &mut Vec<Problem>) {
         let (low, high) = self.widths().into_inner();
-        if !self.widths().contains(&self.width) && !self.is_infinite() {
-            let message = format!("the width must lie between {low} and {high}, or be inf, not {}", self.width);
+        if let Some(width) = self.width.finite()
+            && !(low..=high).contains(&width)
+        {
+            let message = format!("the width must lie between {low} and {high}, or be inf, not {width}");
             found.push(problem("network.width", message));
         }
         for (name, setting) in &self.settings {

@@ -9,39 +9,25 @@ use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use toml::{Table, Value};
 
-use super::text::{self, Choices, MOST_BYTES, Setting};
-use super::{Activation, Init, NetworkSpec, Parametrisation, SpecError, absolute, wording};
+use super::keys::unknown_key;
+use super::path::is_path;
+use super::text::{self, Choices, FIELDS, KIND, MOST_BYTES, Setting};
+use super::{Activation, Init, NetworkSpec, Parametrisation, SpecError, Width, absolute, wording};
 
-/// The keys that exist whatever the text declares.
-pub(super) const FIELDS: [&str; 10] = [
-    "program",
-    "text",
-    NetworkSpec::WIDTH,
-    "activation",
-    "parametrisation",
-    "init",
-    "sigma_w",
-    "sigma_b",
-    "alpha",
-    "alpha_width",
-];
 /// Keys that every file of an earlier version had, whatever its kind of network.
 const EARLIER: [&str; 7] = ["depth", "blocks", "heads", "patch", "pool", "head", "norm"];
-/// The key of the program in earlier versions.
-pub(super) const KIND: &str = "kind";
 
 /// The section as it is written.
 #[derive(Serialize, Deserialize)]
 #[serde(default)]
-pub(super) struct Section {
+struct Section {
     program: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
-    #[serde(with = "width")]
-    width: usize,
+    width: Width,
     #[serde(flatten)]
     settings: BTreeMap<String, Setting>,
     activation: Activation,
@@ -53,6 +39,18 @@ pub(super) struct Section {
     alpha: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     alpha_width: Option<usize>,
+}
+
+impl Serialize for NetworkSpec {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        Section::from(self.clone()).serialize(to)
+    }
+}
+
+impl<'a> Deserialize<'a> for NetworkSpec {
+    fn deserialize<D: Deserializer<'a>>(from: D) -> Result<Self, D::Error> {
+        Section::deserialize(from).map(Self::from)
+    }
 }
 
 impl Default for Section {
@@ -117,11 +115,6 @@ pub(super) fn resolved(program: &str, text: Option<&str>, base: &Path) -> Result
     text::declared(&text).map_err(|err| err.to_string())?;
     let known = text::builtin(&name).is_some_and(|known| known.text == text);
     Ok((name, (!known).then(|| text.into())))
-}
-
-/// Returns whether this is the path of a text rather than the name of a network.
-pub(super) fn is_path(program: &str) -> bool {
-    program.contains(['/', '\\']) || program.ends_with(".rhai")
 }
 
 /// Reads a file and returns its name and text.
@@ -264,52 +257,10 @@ impl NetworkSpec {
         let elsewhere = text::NETWORKS.iter().any(|network| Self::named(network.name).declares(key));
         let full = format!("network.{key}");
         if !elsewhere {
-            return super::file::unknown_key(&full);
+            return unknown_key(&full);
         }
         let own: Vec<String> = self.declared().into_iter().map(|declared| declared.name).collect();
         let reason = format!("{} has no such setting, it has {}", self.program, own.join(", "));
         SpecError::BadValue { key: full, reason, place: None }
-    }
-}
-
-/// The width in a run file: a whole number, or `inf`.
-mod width {
-    use serde::de::{Error, Unexpected, Visitor};
-    use serde::{Deserializer, Serializer};
-
-    use crate::spec::INFINITE;
-
-    pub fn serialize<S: Serializer>(width: &usize, serializer: S) -> Result<S::Ok, S::Error> {
-        if *width == INFINITE {
-            serializer.serialize_f64(f64::INFINITY)
-        } else {
-            serializer.serialize_u64(*width as u64)
-        }
-    }
-
-    pub fn deserialize<'a, D: Deserializer<'a>>(deserializer: D) -> Result<usize, D::Error> {
-        deserializer.deserialize_any(Width)
-    }
-
-    struct Width;
-
-    impl Visitor<'_> for Width {
-        type Value = usize;
-
-        fn expecting(&self, text: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            text.write_str("a whole number or inf")
-        }
-
-        fn visit_i64<E: Error>(self, value: i64) -> Result<usize, E> {
-            usize::try_from(value).map_err(|_| E::invalid_value(Unexpected::Signed(value), &self))
-        }
-
-        fn visit_u64<E: Error>(self, value: u64) -> Result<usize, E> {
-            usize::try_from(value).map_err(|_| E::invalid_value(Unexpected::Unsigned(value), &self))
-        }
-
-        fn visit_f64<E: Error>(self, value: f64) -> Result<usize, E> {
-            if value == f64::INFINITY { Ok(INFINITE) } else { Err(E::invalid_value(Unexpected::Float(value), &self)) }
-        }
     }
 }

@@ -1,7 +1,7 @@
 //! Validates the supply of images: enough for the probes of the tasks, and some left for training.
 
-use super::validate::{Problem, problem};
-use super::{DataShape, Spec, TaskKind, frequency_totals};
+use super::problem::problem;
+use super::{DataShape, Problem, Spec, TaskKind, frequency_totals};
 
 impl Spec {
     /// Adds the problems of the probes; only called for valid tasks, so that one mistake is reported once.

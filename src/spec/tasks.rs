@@ -2,7 +2,10 @@
 //!
 //! The estimate, the data and the laboratory all use these functions, so that they agree on every step.
 
-use super::{MOST_TASKS, TaskKind, TasksSpec};
+use super::{TaskKind, TasksSpec};
+
+/// Largest number of tasks; more could not be distinguished on screen.
+pub const MOST_TASKS: usize = 64;
 
 /// `frequency`: the share of the favoured group of classes, 9:1.
 pub const MAJOR_SHARE: f64 = 0.9;

@@ -8,9 +8,11 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::file::as_toml;
-use super::section::{KIND, is_passed_over, resolved};
-use super::{NetworkSpec, Spec, SpecError};
+use super::path::is_path;
+use super::section::{is_passed_over, resolved};
+use super::text::{KIND, builtin};
+use super::value_text::as_toml;
+use super::{NetworkSpec, Spec, SpecError, Width};
 
 impl NetworkSpec {
     /// Returns this network with another program: if width and activation were the usual ones of the old program they
@@ -19,7 +21,7 @@ impl NetworkSpec {
     pub fn turned(&self, program: &str, text: Option<Arc<str>>) -> Self {
         let mut turned = Self { program: program.to_owned(), text, settings: Default::default(), ..self.clone() };
         if self.width == self.usual_width() {
-            turned.width = turned.usual_width();
+            turned.width = turned.usual_width().into();
         }
         if self.activation == self.usual_activation() {
             turned.activation = turned.usual_activation();
@@ -34,7 +36,10 @@ impl NetworkSpec {
 
     /// Describes the program and its sizes for users.
     pub fn words(&self) -> String {
-        let width = if self.is_infinite() { "infinite width".to_owned() } else { format!("width {}", self.width) };
+        let width = match self.width {
+            Width::Finite(width) => format!("width {width}"),
+            Width::Infinite => "infinite width".to_owned(),
+        };
         let settings =
             self.declared().into_iter().filter(|declared| declared.name != NetworkSpec::WIDTH).map(|declared| {
                 let value = self.settings.get(&declared.name).unwrap_or(&declared.default);
@@ -95,7 +100,7 @@ impl NetworkSpec {
     fn renamed(&self, program: Option<(&str, &str)>, text: Option<String>) -> Result<Self, SpecError> {
         let (key, name) = program.unwrap_or(("text", &self.program));
         // For a user's text, another name alone keeps the text.
-        let is_name = super::text::builtin(name).is_none() && !super::section::is_path(name);
+        let is_name = builtin(name).is_none() && !is_path(name);
         let text = text.or_else(|| self.text.as_deref().filter(|_| is_name).map(str::to_owned));
         let refused = |reason| SpecError::BadValue { key: format!("network.{key}"), reason, place: None };
         let (program, text) = resolved(name, text.as_deref(), Path::new("")).map_err(refused)?;

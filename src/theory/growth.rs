@@ -11,7 +11,7 @@ use super::limits::{NoLimit, Why};
 use super::ops::{Law, Reading};
 use super::value::{Random, Value};
 use crate::spec::ops::{Conv, Dense, NormKind, Op, Rearrange};
-use crate::spec::{NetworkSpec, Program};
+use crate::spec::{NetworkSpec, Program, Width};
 
 /// Evaluates the text of a network at a larger width, for [`super::limits()`] and [`super::Infinite::of_growing`].
 ///
@@ -20,7 +20,7 @@ use crate::spec::{NetworkSpec, Program};
 pub fn wider(network: &NetworkSpec, image: [usize; 3], classes: usize) -> Result<Arc<Program>, NoLimit> {
     let mut reason = None;
     for times in [3, 5, 7] {
-        let width = network.nominal().saturating_mul(times).min(usize::MAX - 1);
+        let width = Width::Finite(network.nominal().saturating_mul(times));
         match (NetworkSpec { width, ..network.clone() }).program(image, classes) {
             Ok(program) => return Ok(program),
             Err(why) => reason = reason.or(Some(why)),

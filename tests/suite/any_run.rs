@@ -114,7 +114,7 @@ impl Draw<'_> {
             _ => self.one(&FIVE),
         };
         let is_cnn = program == "cnn";
-        network.width = if is_cnn { self.one(&[4, 5, 9]) } else { self.one(&[16, 16, 24, 40]) };
+        network.width = if is_cnn { self.one(&[4, 5, 9]) } else { self.one(&[16, 16, 24, 40]) }.into();
         let depth = if is_cnn { self.one(&[2, 4]) } else { self.rarely(&[1, 2, 3], &[6]) };
         let blocks = self.rarely(&[1, 2], &[5]);
         let heads = self.one(&[1, 2, 4, 8]);
@@ -141,7 +141,7 @@ impl Draw<'_> {
         // What takes a minute is no part of this.
         let quick = !matches!(program, "cnn" | "transformer") || spec.data.shrink >= 14;
         if quick && self.chance(0.08) {
-            network.width = kernelscope::spec::INFINITE;
+            network.width = kernelscope::spec::Width::Infinite;
             (network.parametrisation, network.alpha_width) = (Parametrisation::Ntk, None);
         }
     }

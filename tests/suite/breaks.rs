@@ -350,7 +350,7 @@ fn a_study_whose_disk_breaks_ends_as_one_that_was_not_disturbed() {
 #[test]
 fn a_study_of_learners_whose_disk_breaks_has_every_point_and_every_prediction() {
     let mut spec = study("he3").unwrap().spec();
-    spec.network.width = 16;
+    spec.network.width = 16.into();
     spec.data.test_per_class = 20;
     spec.kernel.probes_per_class = 2;
     spec.tasks.epochs = vec![2.0];

@@ -129,7 +129,7 @@ fn the_spike_falls_with_width() {
     for width in [64, 128, 256, 512, 1024] {
         for seed in 1..=5 {
             let mut spec = small(seed, [9.0, 1.0]);
-            spec.network.width = width;
+            spec.network.width = width.into();
             let spike = run(spec).spikes(FIRST, Metric::Velocity)[0].unwrap();
             heights.push((width as f64, spike.height));
         }

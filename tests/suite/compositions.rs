@@ -7,7 +7,7 @@ use kernelscope::spec::ops::{
     Arithmetic, Attention, ClassToken, Concat, Conv, Dense, Dropout, Embedding, Function, LayerScale, NormKind, Op,
     Patches, Pool, PoolKind, Positions, Rearrange, Recurrence, Reduce, Reduction, Scale, Softmax,
 };
-use kernelscope::spec::{Activation, INFINITE, NetworkSpec, Parametrisation, Program, Value};
+use kernelscope::spec::{Activation, NetworkSpec, Parametrisation, Program, Value, Width};
 use kernelscope::storage::Arrays;
 use kernelscope::theory::{Broken, Infinite, Kernels, LimitKernelError, NoLimit, Why, limits};
 
@@ -678,7 +678,7 @@ fn what_has_no_rule_is_refused_at_its_line() {
         let h = t.flat(h);
         t.logits(h)
     });
-    let infinite = NetworkSpec { width: INFINITE, ..network() };
+    let infinite = NetworkSpec { width: Width::Infinite, ..network() };
     let refused = Infinite::of_program(&program, &infinite).unwrap_err();
     assert_eq!(refused.why(), Some(&Why::Batch));
 }

@@ -148,14 +148,14 @@ fn a_file_is_dropped_and_read_with_the_settings_that_it_declares() {
     let path = folder.path().join("added.rhai");
     std::fs::write(&path, RESIDUAL).unwrap();
     let mut spec = tiny();
-    spec.network = NetworkSpec { width: 1000, ..NetworkSpec::of("mlp").with("depth", 3) };
+    spec.network = NetworkSpec { width: 1000.into(), ..NetworkSpec::of("mlp").with("depth", 3) };
     let mut harness = window(spec);
     harness.state_mut().open(vec![path]);
     seen(&mut harness, "Line 4: 64, 4,160 parameters, has a limit");
     press(&mut harness, "Apply");
     let network = network(harness.state());
     // Its width does not admit 1000, and it has no depth.
-    assert_eq!((network.program.as_str(), network.width), ("added", 64));
+    assert_eq!((network.program.as_str(), network.width), ("added", 64.into()));
     assert!(network.settings.is_empty());
 }
 

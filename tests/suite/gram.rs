@@ -100,7 +100,7 @@ pub fn pooled(network: NetworkSpec, pool: &str) -> NetworkSpec {
 pub fn weights(kind: &str, activation: Activation, pool: &str) -> Vec<u8> {
     let width = if kind == "cnn" { 3 } else { 8 };
     let sizes = sized(kind, &[("depth", 2), ("blocks", 2), ("heads", 2), ("patch", 4)]);
-    let spec = pooled(NetworkSpec { activation, width, ..sizes }, pool);
+    let spec = pooled(NetworkSpec { activation, width: width.into(), ..sizes }, pool);
     let named = Network::new(&spec, 7, IMAGE, CLASSES, &Device::flex()).named();
     safetensors(named.into_iter().map(|tensor| (tensor.name, tensor.shape, tensor.values)))
 }

@@ -213,7 +213,7 @@ fn what_was_chosen_is_there_at_the_next_start() {
     assert!(find(&file).first && find(&file).message.is_none());
     // The first run begins with the window; one that may have ended the last window does not.
     let mut large = Spec::default();
-    (large.network.width, large.data.per_class) = (8192, 0);
+    (large.network.width, large.data.per_class) = (8192.into(), 0);
     assert_eq!([PRESETS[0].spec(), large].map(|spec| window(spec).state().is_light()), [true, false]);
 
     let mut harness = window(tiny());
@@ -221,7 +221,7 @@ fn what_was_chosen_is_there_at_the_next_start() {
     let theme = harness.ctx.theme();
     key(&mut harness, Modifiers::COMMAND, Key::Plus);
     with_place(&mut harness, View::Accuracy, "Split one above the other");
-    harness.state_mut().draft_mut().network.width = 48;
+    harness.state_mut().draft_mut().network.width = 48.into();
     // What a presentation does to the scale is not kept.
     key(&mut harness, Modifiers::NONE, Key::P);
     press(&mut harness, "Study");
@@ -238,7 +238,7 @@ fn what_was_chosen_is_there_at_the_next_start() {
     harness.state_mut().restore(&ctx, &again.saved);
     harness.run_steps(3);
     assert_eq!(harness.state().saved(&ctx), saved);
-    assert_eq!((ctx.theme(), harness.state().draft().network.width), (theme, 48));
+    assert_eq!((ctx.theme(), harness.state().draft().network.width), (theme, 48.into()));
     assert!(harness.state().study().shown && ctx.zoom_factor() == 1.1);
     key(&mut harness, Modifiers::NONE, Key::G);
     assert_eq!(shown(&harness), 8);
@@ -301,10 +301,10 @@ fn settings_are_taken_back_and_made_again_and_a_run_hears_of_it() {
     }
     harness.get_by_label("Rate η").set_value_accesskit(0.25);
     harness.run_steps(6);
-    harness.state_mut().draft_mut().network.width = 24;
+    harness.state_mut().draft_mut().network.width = 24.into();
     harness.run_steps(6);
     key(&mut harness, Modifiers::COMMAND, Key::Z);
-    assert_eq!((harness.state().draft().network.width, harness.state().draft().training.rate), (16, 0.25));
+    assert_eq!((harness.state().draft().network.width, harness.state().draft().training.rate), (16.into(), 0.25));
     // Before it had come to rest, a change is one, too.
     key(&mut harness, Modifiers::COMMAND, Key::Z);
     assert_eq!(harness.state().draft().training.rate, rate);

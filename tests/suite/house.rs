@@ -213,7 +213,22 @@ fn the_map_in_the_crates_documentation_names_every_folder() {
 }
 
 /// Folders in which no files use each other in a circle; a folder that has become clean joins them.
-const WITHOUT_CIRCLES: &[&str] = &["cli", "diagnostics", "model", "ntk", "storage", "theory", "train", "ui", "worker"];
+const WITHOUT_CIRCLES: &[&str] = &[
+    "analysis",
+    "cli",
+    "data",
+    "diagnostics",
+    "math",
+    "model",
+    "ntk",
+    "run",
+    "spec",
+    "storage",
+    "theory",
+    "train",
+    "ui",
+    "worker",
+];
 
 /// The files of the crate as modules, and what they use.
 struct Modules {

@@ -3,7 +3,7 @@
 use kernelscope::data::{Batch, prepare};
 use kernelscope::math::Gram;
 use kernelscope::run::{Block, Event, Predictor, Row, Snapshot};
-use kernelscope::spec::{Activation, DataShape, INFINITE, Loss, Optimiser, Parametrisation, Spec};
+use kernelscope::spec::{Activation, DataShape, Loss, Optimiser, Parametrisation, Spec, Width};
 use kernelscope::theory::{Infinite, KernelGradientDescent, Length, TrainingProblem};
 use kernelscope::train::{InfiniteWidthModel, StepOptions};
 use kernelscope::worker::{Command, DeviceChoice, Job, Worker};
@@ -12,7 +12,7 @@ use super::{read_all, read_until, start, tiny};
 
 fn infinite() -> Spec {
     let mut spec = tiny();
-    spec.network.width = INFINITE;
+    spec.network.width = Width::Infinite;
     spec.network.parametrisation = Parametrisation::Ntk;
     spec.training.rate = 0.5;
     spec
@@ -144,7 +144,7 @@ fn predictions_close_in_on_wide_networks() {
     let run = |width: usize| {
         let mut spec = tiny();
         spec.network.parametrisation = Parametrisation::Ntk;
-        spec.network.width = width;
+        spec.network.width = width.into();
         spec.training.rate = 0.5;
         spec.kernel.predict = true;
         spec.kernel.piecewise = Some(0.25);

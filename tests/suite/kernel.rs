@@ -75,7 +75,7 @@ fn norm(values: &[f64]) -> f64 {
 /// An MLP for 12 inputs and 5 logits.
 fn small(activation: Activation, depth: usize, parametrisation: Parametrisation, seed: u64) -> Network {
     let spec = NetworkSpec {
-        width: 24,
+        width: 24.into(),
         activation,
         parametrisation,
         init: Init::HeUniform,
@@ -92,9 +92,9 @@ pub fn noise(rows: usize, columns: usize, seed: u64) -> Tensor<2> {
 
 /// One network of every kind that has a way of its own through the engine, for images 2×8×8 and 4 logits.
 pub fn zoo(parametrisation: Parametrisation, seed: u64) -> Vec<(String, Network)> {
-    let base = NetworkSpec { width: 8, parametrisation, activation: Activation::Gelu, ..NetworkSpec::default() };
+    let base = NetworkSpec { width: 8.into(), parametrisation, activation: Activation::Gelu, ..NetworkSpec::default() };
     let other = |program: &str| NetworkSpec { program: program.to_owned(), ..base.clone() };
-    let cnn = NetworkSpec { width: 3, activation: Activation::Relu, ..other("cnn") };
+    let cnn = NetworkSpec { width: 3.into(), activation: Activation::Relu, ..other("cnn") };
     let resmlp = other("resmlp").with("blocks", 2);
     let transformer = other("transformer").with("patch", 4).with("heads", 2);
     let specs = [
@@ -109,10 +109,10 @@ pub fn zoo(parametrisation: Parametrisation, seed: u64) -> Vec<(String, Network)
         ("resmlp without LayerNorm", resmlp.with("norm", "none")),
         ("rnn", NetworkSpec { activation: Activation::Tanh, ..other("rnn") }),
         // Its pairs of times are cheaper than its gradients.
-        ("wide rnn", NetworkSpec { width: 40, ..other("rnn") }),
+        ("wide rnn", NetworkSpec { width: 40.into(), ..other("rnn") }),
         ("transformer", transformer.clone()),
         // Few tokens and wide layers: pairs of places are cheaper than gradients here.
-        ("wide transformer", NetworkSpec { width: 48, ..transformer }),
+        ("wide transformer", NetworkSpec { width: 48.into(), ..transformer }),
     ];
     let build = |(name, spec): (&str, NetworkSpec)| {
         (format!("{name}, {parametrisation:?}"), Network::new(&spec, seed, [2, 8, 8], 4, &Device::flex()))
@@ -239,7 +239,7 @@ fn a_subset_of_layers_is_the_sum_of_its_tensors() {
 
 #[test]
 fn many_logits_in_groups_give_the_same_kernel_as_one_by_one() {
-    let spec = NetworkSpec { width: 16, ..sized("mlp", &[("depth", 1)]) };
+    let spec = NetworkSpec { width: 16.into(), ..sized("mlp", &[("depth", 1)]) };
     let network = Network::new(&spec, 1, [1, 3, 4], 100, &Device::flex());
     let images = noise(60, 12, 4);
     let tight = Request { memory: 200_000, ..Request::of(Reduction::Trace) };
@@ -290,7 +290,7 @@ fn the_kernel_predicts_what_a_small_step_does() {
     // Holds the conventions of training and kernel together: f(w − η∇L) − f ≈ −η Θ (f − y)/(N C) for MSE and
     // −η Θ (p − y)/N for cross-entropy; and the loss of a step is the loss of the evaluation.
     for loss in [Loss::Mse, Loss::CrossEntropy] {
-        let network = NetworkSpec { width: 32, activation: Activation::Gelu, ..NetworkSpec::default() };
+        let network = NetworkSpec { width: 32.into(), activation: Activation::Gelu, ..NetworkSpec::default() };
         let mut spec = Spec { network, ..Spec::default() };
         spec.training.loss = loss;
         let (n, classes, rate) = (6, 5, 1e-3);
@@ -331,7 +331,7 @@ fn the_kernel_predicts_what_a_small_step_does() {
 #[test]
 fn initial_weights_have_the_variance_their_name_says() {
     let spread = |parametrisation: Parametrisation, init: Init| {
-        let spec = NetworkSpec { width: 256, parametrisation, init, ..sized("mlp", &[("depth", 1)]) };
+        let spec = NetworkSpec { width: 256.into(), parametrisation, init, ..sized("mlp", &[("depth", 1)]) };
         let tensors = Network::new(&spec, 3, IMAGE, 10, &Device::flex()).named();
         let values = &tensors[0].values;
         let variance = values.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>() / values.len() as f64;

@@ -34,7 +34,7 @@ fn a_kind_brings_its_usual_sizes_and_activation() {
 
 #[test]
 fn what_is_given_stays_wherever_it_stands() {
-    let own = |width, activation| NetworkSpec { width, activation, ..NetworkSpec::of("rnn") };
+    let own = |width: usize, activation| NetworkSpec { width: width.into(), activation, ..NetworkSpec::of("rnn") };
     // In the list, in either order, also where it is what the old kind had.
     assert_eq!(set(&["network.kind=rnn", "network.width=256"]), own(256, Activation::Tanh));
     assert_eq!(set(&["network.width=256", "network.kind=rnn"]), own(256, Activation::Tanh));
@@ -89,9 +89,9 @@ fn kinds_can_be_compared_in_a_study() {
 #[test]
 fn a_line_for_the_shell_means_what_it_was_made_from() {
     let odd = [
-        NetworkSpec { width: 256, activation: Activation::Relu, ..NetworkSpec::of("cnn") },
+        NetworkSpec { width: 256.into(), activation: Activation::Relu, ..NetworkSpec::of("cnn") },
         NetworkSpec::named("transformer"),
-        NetworkSpec { width: 20, ..NetworkSpec::of("rnn") },
+        NetworkSpec { width: 20.into(), ..NetworkSpec::of("rnn") },
     ];
     for network in odd {
         let spec = Spec { network, ..PRESETS[0].spec() };

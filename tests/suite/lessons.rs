@@ -85,7 +85,7 @@ fn what_a_lesson_cannot_mean_is_refused_in_one_sentence() {
 #[test]
 fn what_is_waited_for_is_seen_when_it_was_measured() {
     let mut spec = tiny();
-    (spec.data.per_class, spec.network.width, spec.training.batch) = (100, 64, 64);
+    (spec.data.per_class, spec.network.width, spec.training.batch) = (100, 64.into(), 64);
     spec.kernel.probes_per_class = 4;
     spec.tasks.epochs = vec![20.0, 4.0];
     let control = {
@@ -275,7 +275,7 @@ fn write_a_tensor_program_is_read_to_its_end() {
     read(&mut harness, "Write a tensor program");
     let history = harness.state().history();
     let network = &history.info().unwrap().spec.network;
-    assert_eq!((network.program.as_str(), network.width), ("residual", 512));
+    assert_eq!((network.program.as_str(), network.width), ("residual", 512.into()));
     // The limit is beside it, and not far.
     for (figure, most) in [("kernel_error", 0.3), ("kernel_drift", 0.3), ("gap_infinite", 0.5)] {
         let found = history.figure(figure).unwrap();
@@ -331,7 +331,7 @@ fn who_does_not_wait_is_told_so_and_a_closed_lesson_leaves_the_run() {
     }
     assert_eq!(place(&harness), 1);
     harness.get_by_label("Not waited for");
-    harness.state_mut().draft_mut().network.width = 24;
+    harness.state_mut().draft_mut().network.width = 24.into();
     harness.run_steps(2);
     press(&mut harness, "Restart to apply");
     until(&mut harness, "the run", |app| *app.history().state() == RunState::Running);

@@ -7,7 +7,7 @@ use burn::tensor::Device;
 use kernelscope::model::Network;
 use kernelscope::ntk::{Apart, Reduction, Request, jacobian, layerwise};
 use kernelscope::spec::text::NETWORKS;
-use kernelscope::spec::{Cost, DataShape, NetworkSpec, PRESETS, Parametrisation, STUDIES, Spec};
+use kernelscope::spec::{Cost, DataShape, NetworkSpec, PRESETS, Parametrisation, STUDIES, Spec, Width};
 use kernelscope::train::{Learner, LearnerState, StepOptions};
 
 use super::fitting;
@@ -40,7 +40,7 @@ fn each_is_trained_by_a_preset_or_a_study() {
 fn counts_and_names_are_those_of_the_real_network() {
     let image = [1, 28, 28];
     for network in library() {
-        for width in [*network.widths().start(), network.width] {
+        for width in [Width::from(*network.widths().start()), network.width] {
             for parametrisation in BOTH {
                 let network = NetworkSpec { width, parametrisation, ..network.clone() };
                 let what = format!("{}, width {width}, {parametrisation:?}", network.program);
@@ -76,7 +76,7 @@ fn each_learns_and_its_kernel_is_the_oracles() {
         for (width, parametrisation) in [(least, BOTH[0]), (least, BOTH[1]), (2 * least, BOTH[0]), (2 * least, BOTH[1])]
         {
             let what = format!("{}, width {width}, {parametrisation:?}", network.program);
-            let network = fitting(NetworkSpec { width, parametrisation, ..network.clone() }, &small);
+            let network = fitting(NetworkSpec { width: width.into(), parametrisation, ..network.clone() }, &small);
             let spec = Spec { network, ..Spec::default() };
             let mut learner = Learner::new(&spec, image, classes, &Device::flex());
             let before = learner.plain().named();

@@ -20,7 +20,7 @@ const CLASSES: usize = 5;
 fn small(name: &str) -> NetworkSpec {
     let usual = fitting(NetworkSpec::of(name), &[("blocks", 2)]);
     let usual = if name == "transformer" { usual.with("patch", 8) } else { usual };
-    NetworkSpec { width: (*usual.widths().start()).max(12), ..usual }
+    NetworkSpec { width: (*usual.widths().start()).max(12).into(), ..usual }
 }
 
 fn images(count: usize, image: [usize; 3]) -> Tensor<2> {
@@ -65,7 +65,8 @@ fn what_a_run_writes_is_the_network_whatever_its_text() {
     // One whose text is a user's.
     let text = "//! Mine.\nlet width = setting(\"width\", 8, 1..64);\nlet twice = setting(\"twice\", true);\n\
                 let h = square(dense(\"a\", x, width));\nif twice { h = dense(\"b\", h, width); }\ndense(\"b\", h, classes)";
-    let own = NetworkSpec { program: "mine".to_owned(), text: Some(text.into()), width: 6, ..NetworkSpec::default() };
+    let own =
+        NetworkSpec { program: "mine".to_owned(), text: Some(text.into()), width: 6.into(), ..NetworkSpec::default() };
     specs.push(own.with("twice", false));
     for spec in specs {
         for parametrisation in [Parametrisation::Standard, Parametrisation::Ntk] {
@@ -96,7 +97,7 @@ fn the_state_of_a_resnet_of_torchvision_needs_no_metadata() {
     bench.file("x.safetensors", &safetensors([("x".to_owned(), vec![2, 3, 32, 32], noise(2 * 3072, 4))]));
     let line = "--inputs {}/x.safetensors --weights {}/w.safetensors";
     for norm in ["batch", "group"] {
-        let spec = NetworkSpec { width: 4, ..small("resnet18") }.with("norm", norm);
+        let spec = NetworkSpec { width: 4.into(), ..small("resnet18") }.with("norm", norm);
         let named = network(&spec).named();
         bench.file("w.safetensors", &file(&named, &[], Some(KnownSettings::of(&spec).pairs().into_iter().collect())));
         let whole = bench.kernels(line);

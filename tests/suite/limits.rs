@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use kernelscope::spec::{INFINITE, NetworkSpec, Parametrisation};
+use kernelscope::spec::{NetworkSpec, Parametrisation, Width};
 use kernelscope::theory::{Infinite, NoLimit, Why};
 
 fn network(lines: &str) -> NetworkSpec {
@@ -12,12 +12,12 @@ fn network(lines: &str) -> NetworkSpec {
 
 /// The line of the text at which it is refused, from 1 behind the width, and why.
 fn refused(lines: &str, image: [usize; 3]) -> (usize, Why) {
-    let of = |width: usize| match Infinite::of(&NetworkSpec { width, ..network(lines) }, image, 4).unwrap_err() {
+    let of = |width: Width| match Infinite::of(&NetworkSpec { width, ..network(lines) }, image, 4).unwrap_err() {
         NoLimit::Line { at, why } => (at.written.unwrap() - 2, why),
         other => panic!("{lines}: {other}"),
     };
-    let finite = of(64);
-    assert_eq!(of(INFINITE), finite, "{lines}");
+    let finite = of(64.into());
+    assert_eq!(of(Width::Infinite), finite, "{lines}");
     finite
 }
 
@@ -120,7 +120,7 @@ fn a_tensor_of_another_kind_is_shared() {
 fn batch_statistics_of_the_image_are_refused_at_infinite_width() {
     let network = network("let h = batch_norm(\"n\", x);\ndense(\"o\", relu(dense(\"a\", h, width)), classes)");
     assert!(Infinite::of(&network, FLAT, 4).is_ok());
-    let why = Infinite::of(&NetworkSpec { width: INFINITE, ..network }, FLAT, 4).unwrap_err();
+    let why = Infinite::of(&NetworkSpec { width: Width::Infinite, ..network }, FLAT, 4).unwrap_err();
     assert_eq!(why.why(), Some(&Why::Batch));
 }
 

@@ -25,7 +25,7 @@ fn rows(values: Vec<f32>, width: usize) -> Tensor<2> {
 fn features_are_what_the_last_layer_sees() {
     let settings = [("depth", 2), ("blocks", 1), ("heads", 2), ("patch", 4)];
     for (kind, last) in [("mlp", "fc3"), ("cnn", "fc"), ("resmlp", "head"), ("transformer", "head"), ("rnn", "head")] {
-        let spec = NetworkSpec { width: 8, ..sized(kind, &settings) };
+        let spec = NetworkSpec { width: 8.into(), ..sized(kind, &settings) };
         let network = Network::new(&spec, 7, [2, 8, 8], 4, &Device::flex());
         let images = rows(noise(6, 128, 3), 128);
         let (seen_logits, features) = network.forward_with_features(images.clone());

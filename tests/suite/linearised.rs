@@ -64,7 +64,7 @@ fn the_change_of_outputs_is_the_jacobian_times_the_change_of_weights() {
 fn its_training_is_gradient_descent_in_function_space_with_a_kernel_that_stands_still() {
     for (kind, alpha) in [("mlp", None), ("mlp", Some(3.0)), ("cnn", None)] {
         let width = if kind == "cnn" { 4 } else { 24 };
-        let network = NetworkSpec { width, activation: Activation::Tanh, alpha, ..NetworkSpec::of(kind) };
+        let network = NetworkSpec { width: width.into(), activation: Activation::Tanh, alpha, ..NetworkSpec::of(kind) };
         let mut spec = Spec { network, ..Spec::default() };
         spec.training.loss = Loss::Mse;
         let (n, classes, steps) = (6, 4, 12);
@@ -116,7 +116,7 @@ fn a_lazy_network_follows_its_linearisation_and_a_state_is_kept() {
     for (optimiser, momentum) in [(Optimiser::Sgd, 0.0), (Optimiser::Sgd, 0.9), (Optimiser::Adam, 0.0)] {
         let gap = |alpha: f64| {
             let mut spec = Spec::default();
-            (spec.network.width, spec.network.alpha) = (32, Some(alpha));
+            (spec.network.width, spec.network.alpha) = (32.into(), Some(alpha));
             spec.network.activation = Activation::Tanh;
             (spec.training.optimiser, spec.training.momentum) = (optimiser, momentum);
             let images = noise(8, 12, 3);

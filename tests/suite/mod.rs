@@ -138,7 +138,7 @@ pub fn tiny() -> Spec {
     let mut spec = Spec::default();
     spec.data.per_class = 40;
     spec.data.test_per_class = 10;
-    spec.network.width = 16;
+    spec.network.width = 16.into();
     spec.training.batch = 16;
     spec.kernel.probes_per_class = 2;
     spec.kernel.per_epoch = 4;

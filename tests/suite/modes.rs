@@ -9,7 +9,7 @@ use kernelscope::data::prepare;
 use kernelscope::math::modes::left;
 use kernelscope::math::plane::Plane;
 use kernelscope::run::{Event, History, RunInfo, angle_between, cell, grid, origin, profile};
-use kernelscope::spec::{INFINITE, Loss, Parametrisation, Source, Spec};
+use kernelscope::spec::{Loss, Parametrisation, Source, Spec, Width};
 use kernelscope::ui::plot::series_cache::{Key, SeriesCache, SeriesId, Window};
 
 use super::{read_all, start, tiny};
@@ -27,7 +27,7 @@ fn full_batch() -> Spec {
     spec.tasks.epochs = vec![40.0];
     (spec.data.per_class, spec.kernel.probes_per_class, spec.kernel.train_on_probes) = (4, 4, true);
     (spec.training.loss, spec.training.batch, spec.training.rate) = (Loss::Mse, 64, 2.0);
-    (spec.network.parametrisation, spec.network.width) = (Parametrisation::Ntk, INFINITE);
+    (spec.network.parametrisation, spec.network.width) = (Parametrisation::Ntk, Width::Infinite);
     (spec.kernel.per_epoch, spec.kernel.lag) = (1, 1.0);
     spec
 }
@@ -151,7 +151,7 @@ fn the_profile_of_the_limit_is_even_and_the_same_from_everywhere() {
     let mut spec = tiny();
     (spec.data.source, spec.kernel.probes_per_class) = (Source::Circle, 8);
     (spec.tasks.classes, spec.tasks.steps) = (vec![vec![0, 1]], vec![1]);
-    (spec.network.parametrisation, spec.network.width) = (Parametrisation::Ntk, INFINITE);
+    (spec.network.parametrisation, spec.network.width) = (Parametrisation::Ntk, Width::Infinite);
     let history = history(spec);
     let (_, points) = history.info().unwrap().plane().unwrap();
     let gram = &history.snapshots()[0].gram;

@@ -80,7 +80,7 @@ fn agrees(name: &str, width: usize, network: At<'_>) {
 fn random_networks_agree_with_their_limit_within_their_own_error() {
     let base = NetworkSpec {
         parametrisation: Parametrisation::Ntk,
-        width: 128,
+        width: 128.into(),
         sigma_w: 1.3,
         sigma_b: 0.3,
         ..NetworkSpec::default()
@@ -88,7 +88,7 @@ fn random_networks_agree_with_their_limit_within_their_own_error() {
     let mlp = |activation| NetworkSpec { activation, ..base.clone() };
     let other = |program: &str| NetworkSpec { program: program.to_owned(), ..base.clone() };
     let cnn = |head: &str, activation| {
-        NetworkSpec { width: 32, activation, ..other("cnn") }.with("pool", "none").with("head", head)
+        NetworkSpec { width: 32.into(), activation, ..other("cnn") }.with("pool", "none").with("head", head)
     };
     let resmlp = |norm: &str| other("resmlp").with("blocks", 2).with("norm", norm);
     let transformer = NetworkSpec { activation: Activation::Gelu, ..other("transformer") };
@@ -110,7 +110,7 @@ fn random_networks_agree_with_their_limit_within_their_own_error() {
         ("transformer", transformer),
     ];
     for (name, spec) in networks {
-        agrees(name, spec.width, &|width| of(&NetworkSpec { width, ..spec.clone() }));
+        agrees(name, spec.nominal(), &|width| of(&NetworkSpec { width: width.into(), ..spec.clone() }));
     }
 }
 
@@ -133,7 +133,7 @@ fn so_do_networks_of_the_library() {
         ("convnext", 48, text("convnext").with("blocks", 1).with("patch", 2).with("start", 0.8)),
     ];
     for (name, width, spec) in networks {
-        agrees(name, width, &|width| of(&NetworkSpec { width, ..spec.clone() }));
+        agrees(name, width, &|width| of(&NetworkSpec { width: width.into(), ..spec.clone() }));
     }
 }
 

@@ -60,7 +60,7 @@ fn relu(x: &[f64]) -> Vec<f64> {
 
 #[test]
 fn networks_compute_what_their_descriptions_say() {
-    let narrow = |program| NetworkSpec { width: 16, ..NetworkSpec::named(program) };
+    let narrow = |program| NetworkSpec { width: 16.into(), ..NetworkSpec::named(program) };
     let normed = narrow("mlp").with("depth", 2).with("norm", "layer");
     let residual = narrow("resmlp").with("blocks", 2).with("norm", "none");
     let recurrent = NetworkSpec { activation: Activation::Tanh, ..narrow("rnn") };

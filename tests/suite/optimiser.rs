@@ -63,7 +63,7 @@ fn a_preconditioned_kernel_is_that_of_the_weighted_jacobian() {
 }
 
 fn learner(optimiser: Optimiser, momentum: f64) -> Learner {
-    let network = NetworkSpec { width: 24, activation: Activation::Gelu, ..sized("mlp", &[("depth", 2)]) };
+    let network = NetworkSpec { width: 24.into(), activation: Activation::Gelu, ..sized("mlp", &[("depth", 2)]) };
     let mut spec = Spec { network, ..Spec::default() };
     (spec.training.loss, spec.training.optimiser, spec.training.momentum) = (Loss::Mse, optimiser, momentum);
     Learner::new(&spec, [1, 3, 4], 5, &Device::flex())

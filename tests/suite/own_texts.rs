@@ -16,7 +16,7 @@ const LINE: &str = "--arch {}/t.rhai --activation relu --weights {}/w.safetensor
 
 fn own(text: &str, width: usize) -> NetworkSpec {
     let text = Some(format!("{HEAD}{text}").into());
-    NetworkSpec { program: "t".to_owned(), text, width, ..NetworkSpec::default() }
+    NetworkSpec { program: "t".to_owned(), text, width: width.into(), ..NetworkSpec::default() }
 }
 
 fn file(network: &Network) -> Vec<u8> {

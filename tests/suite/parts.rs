@@ -45,7 +45,7 @@ fn layers_and_sets_of_logits_are_the_oracles_and_sum_to_the_whole() {
     let settings = [("depth", 2), ("blocks", 1), ("heads", 2), ("patch", 4)];
     let images = noise(6, 128, 3);
     for kind in FIVE {
-        let spec = NetworkSpec { width: 8, ..sized(kind, &settings) };
+        let spec = NetworkSpec { width: 8.into(), ..sized(kind, &settings) };
         let network = Network::new(&spec, 7, [2, 8, 8], 4, &Device::flex());
         let plain = Request::of(Reduction::Trace);
         let oracle = |request: &Request| jacobian::measure(&network, &images, None, request, &|| false).unwrap();
@@ -167,7 +167,7 @@ fn dense(
 
 #[test]
 fn sharpness_is_that_of_dense_eigenvalues() {
-    let spec = NetworkSpec { width: 64, ..sized("mlp", &[("depth", 2)]) };
+    let spec = NetworkSpec { width: 64.into(), ..sized("mlp", &[("depth", 2)]) };
     let network = Network::new(&spec, 3, [1, 3, 4], 5, &Device::flex());
     let images = noise(7, 12, 9);
     let kernel = layerwise::measure(&network, &images, None, &Request::of(Reduction::Full), &|| false).unwrap();
@@ -192,7 +192,8 @@ fn sharpness_is_that_of_dense_eigenvalues() {
 /// What the number is for: full-batch descent on a wide network falls just below 2 and rises just above.
 #[test]
 fn two_is_where_full_batch_descent_begins_to_rise() {
-    let network = NetworkSpec { width: 2048, parametrisation: Parametrisation::Ntk, ..sized("mlp", &[("depth", 1)]) };
+    let network =
+        NetworkSpec { width: 2048.into(), parametrisation: Parametrisation::Ntk, ..sized("mlp", &[("depth", 1)]) };
     let mut spec = Spec { network, ..Spec::default() };
     spec.training.loss = Loss::Mse;
     let images = noise(6, 12, 11);

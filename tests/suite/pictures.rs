@@ -332,7 +332,7 @@ fn a_picture_of_forks() {
 fn pictures_of_the_window_in_its_states() {
     let Some(mut album) = Album::new(playing("width-16-seed-1", Until::End).welcoming()) else { return };
     album.take("window-welcome", None);
-    album.harness.state_mut().draft_mut().network.width = 0;
+    album.harness.state_mut().draft_mut().network.width = 0.into();
     album.harness.run_steps(2);
     album.take("window-refused", Some(REFUSED));
     album.end();

@@ -19,7 +19,7 @@ pub fn two_tasks(width: usize, seed: u64) -> Spec {
     let mut spec = Spec { seed, ..Spec::default() };
     spec.data.per_class = 60;
     spec.data.test_per_class = 20;
-    spec.network.width = width;
+    spec.network.width = width.into();
     spec.training.batch = 30;
     spec.training.rate = 0.03;
     spec.kernel.probes_per_class = 2;
@@ -44,7 +44,7 @@ fn adam() -> Spec {
 /// A ready-made run on points of the plane, made short.
 fn plane(name: &str, probes_per_class: usize) -> Spec {
     let mut spec = preset(name).expect("it is in the list").spec();
-    spec.network.width = 64;
+    spec.network.width = 64.into();
     spec.network.parametrisation = Parametrisation::Ntk;
     spec.kernel.probes_per_class = probes_per_class;
     spec.kernel.per_epoch = 1;

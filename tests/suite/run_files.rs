@@ -36,7 +36,7 @@ fn plain(said: &str) {
 fn line_ends_marks_and_tabs_do_not_matter() {
     let text = "seed = 7\n[network]\n\twidth = 64 # units\n";
     let wanted = Spec::from_toml(text).unwrap();
-    assert_eq!((wanted.seed, wanted.network.width), (7, 64));
+    assert_eq!((wanted.seed, wanted.network.width), (7, 64.into()));
     for text in
         [text.replace('\n', "\r\n"), format!("\u{feff}{text}"), format!("\u{feff}{}", text.replace('\n', "\r\n"))]
     {

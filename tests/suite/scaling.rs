@@ -27,7 +27,7 @@ fn small() -> Spec {
     spec.data.dimension = 4;
     spec.data.test_per_class = 50;
     spec.data.samples = 40;
-    spec.network.width = 16;
+    spec.network.width = 16.into();
     spec.network.alpha = None;
     spec.training.rate = 0.1;
     spec.tasks.epochs = vec![20.0];
@@ -206,7 +206,7 @@ fn several_outputs_use_the_full_kernel_where_it_fits_and_say_so() {
     let mut spec = study("fashion-cnn").unwrap().spec();
     spec.study = None;
     (spec.data.binary, spec.data.samples, spec.data.shrink, spec.data.test_per_class) = (false, 24, 4, 4);
-    spec.network = kernelscope::spec::NetworkSpec { width: 16, ..sized("mlp", &[("depth", 1)]) };
+    spec.network = kernelscope::spec::NetworkSpec { width: 16.into(), ..sized("mlp", &[("depth", 1)]) };
     let by = |kernel| {
         let protocol = Protocol { kernel, ridge: Ridge::None, ..Protocol::default() };
         all_points(&spec, &[Learner::KernelStart, Learner::Linearised], protocol)

@@ -112,7 +112,7 @@ fn any_spec() -> impl Strategy<Value = Spec> {
                     net.set(name, word.into());
                 }
             }
-            net.width = width;
+            net.width = width.into();
             (_, _, _, net.activation, net.parametrisation, (net.init, _, net.alpha_width), ..) = network;
             (.., (net.sigma_w, net.sigma_b, net.alpha)) = network;
             let train = &mut spec.training;
@@ -178,7 +178,7 @@ proptest! {
 fn missing_keys_take_their_defaults() {
     assert_eq!(Spec::from_toml("").unwrap(), Spec::default());
     let spec = Spec::from_toml("version = 1\nseed = 7\n[network]\nwidth = 64\n").unwrap();
-    assert_eq!((spec.seed, spec.network), (7, NetworkSpec { width: 64, ..NetworkSpec::default() }));
+    assert_eq!((spec.seed, spec.network), (7, NetworkSpec { width: 64.into(), ..NetworkSpec::default() }));
     let spec = Spec::from_toml("[[changes]]\nstep = 5\nrate = 0.1\n[[changes]]\nstep = 9\nswitch = true\n").unwrap();
     assert_eq!(spec.changes.len(), 2);
     assert!(spec.changes[1].effect == Effect::Switch && spec.changes[0].effect == Effect::Rate(0.1));
@@ -436,7 +436,7 @@ fn a_text_of_a_user_stands_in_the_run_file() {
     std::fs::write(place.path().join("run.toml"), file).unwrap();
     let spec = Spec::read(&place.path().join("run.toml")).unwrap();
     let network = &spec.network;
-    assert_eq!((network.program.as_str(), network.width), ("two", 32));
+    assert_eq!((network.program.as_str(), network.width), ("two", 32.into()));
     assert_eq!((network.setting("gain"), network.setting("norm")), (Some(2.0.into()), Some(false.into())));
     assert_eq!(fields(&spec), [""; 0]);
     assert_eq!(network.parts([1, 28, 28], 10), ["in", "out"]);
@@ -481,7 +481,7 @@ fn files_of_earlier_versions_mean_the_same() {
     let text = "[network]\nkind = \"rnn\"\nwidth = 64\ndepth = 0\nblocks = 99\nheads = 3\npatch = 5\npool = \"avg\"\n\
                 head = \"mean\"\nnorm = \"none\"\nactivation = \"tanh\"\n";
     let network = Spec::from_toml(text).unwrap().network;
-    assert_eq!(network, NetworkSpec { width: 64, ..NetworkSpec::of("rnn") });
+    assert_eq!(network, NetworkSpec { width: 64.into(), ..NetworkSpec::of("rnn") });
 }
 
 /// A field is looked at by the kinds that use it and by no other; a colour image takes other patches than a grey one.
@@ -513,7 +513,7 @@ fn each_kind_looks_at_its_own_fields() {
 fn the_estimate_knows_the_networks_that_there_are() {
     let device = Device::flex();
     let images = |image: [usize; 3]| Tensor::<2>::zeros([1, image.iter().product()], &device);
-    let base = |kind| NetworkSpec { width: 16, ..NetworkSpec::of(kind) };
+    let base = |kind| NetworkSpec { width: 16.into(), ..NetworkSpec::of(kind) };
     let networks = [
         (base("mlp"), [1, 5, 3]),
         (base("cnn"), [1, 12, 8]),
@@ -572,7 +572,7 @@ fn the_estimate_counts_the_parameters_of_each_kind() {
         let spec = Spec { network, ..Spec::default() };
         Cost::of(&spec, &DataShape { image, ..DataShape::expected(&spec) }).parameters
     };
-    let mlp = NetworkSpec { width: 512, ..NetworkSpec::default() };
+    let mlp = NetworkSpec { width: 512.into(), ..NetworkSpec::default() };
     let [cnn, resmlp, transformer] = ["cnn", "resmlp", "transformer"].map(NetworkSpec::of);
     assert_eq!(of(mlp, grey), 669_706);
     assert_eq!(of(cnn.clone(), grey), 20_490);
@@ -589,12 +589,12 @@ fn the_estimate_counts_the_parameters_of_each_kind() {
 fn what_does_not_fit_in_memory_is_refused_before_it_is_tried() {
     // Each is allowed by its own bounds; together they want terabytes.
     let mut wide = Spec::default();
-    (wide.network.width, wide.kernel.lag, wide.kernel.per_epoch) = (8192, 100.0, 1000);
+    (wide.network.width, wide.kernel.lag, wide.kernel.per_epoch) = (8192.into(), 100.0, 1000);
     wide.network.set("depth", 6.into());
     assert_eq!(fields(&wide), ["network.width"]);
     let mut probing = Spec::default();
     (probing.kernel.probes_per_class, probing.kernel.lag, probing.kernel.per_epoch) = (400, 100.0, 1000);
-    probing.network.width = 16;
+    probing.network.width = 16.into();
     assert_eq!(fields(&probing), ["kernel.probes_per_class"]);
     let sentence = &probing.problems(&DataShape::expected(&probing))[0].message;
     assert!(sentence.contains("GiB") && sentence.contains("fewer probes"), "{sentence}");

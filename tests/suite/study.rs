@@ -8,7 +8,7 @@ use std::sync::Arc;
 use kernelscope::analysis::comparison::{Comparison, Findings, Spacing};
 use kernelscope::math::spike::dip;
 use kernelscope::run::{Block, Metric};
-use kernelscope::spec::{STUDIES, Spec, StudySpec, Variant};
+use kernelscope::spec::{STUDIES, Spec, StudySpec, Variant, Width};
 use kernelscope::storage::{StudyFolder, TABLE, load};
 use kernelscope::worker::progress::Progress;
 
@@ -56,10 +56,10 @@ fn ready_made_studies_can_be_run_written_and_read() {
 #[test]
 fn values_and_variants_change_what_they_say_and_nothing_else() {
     let runs = small().runs().unwrap();
-    let widths: Vec<usize> = runs.iter().map(|run| run.spec.network.width).collect();
+    let widths: Vec<Width> = runs.iter().map(|run| run.spec.network.width).collect();
     assert_eq!(widths, [16, 16, 24, 24]);
     let mut first = tiny();
-    (first.network.width, first.seed) = (16, 1);
+    (first.network.width, first.seed) = (16.into(), 1);
     assert_eq!(runs[0].spec, first);
     assert_eq!(runs[3].folder, "24-seed-2");
 
@@ -300,10 +300,10 @@ fn variants_with_values_are_series_of_runs() {
     let runs = series().runs().unwrap();
     let told: Vec<_> = runs.iter().map(|run| (run.folder.as_str(), run.spec.network.width)).collect();
     assert_eq!(told.len(), 12);
-    assert_eq!(told[2..4], [("ReLU-32-seed-1", 32), ("ReLU-32-seed-2", 32)]);
-    assert_eq!(told[6], ("tanh-20-seed-1", 20));
+    assert_eq!(told[2..4], [("ReLU-32-seed-1", 32.into()), ("ReLU-32-seed-2", 32.into())]);
+    assert_eq!(told[6], ("tanh-20-seed-1", 20.into()));
     let mut alone = series();
-    (alone.study, alone.seed, alone.network.width) = (None, 2, 160);
+    (alone.study, alone.seed, alone.network.width) = (None, 2, 160.into());
     alone.network.activation = kernelscope::spec::Activation::Tanh;
     assert_eq!(runs[11].spec, alone);
     assert_eq!(Spec::from_toml(&series().to_toml()).unwrap(), series());

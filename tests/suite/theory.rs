@@ -4,7 +4,7 @@ use super::sized;
 use std::path::{Path, PathBuf};
 
 use kernelscope::math::Gram;
-use kernelscope::spec::{Activation, INFINITE, Init, NetworkSpec, Parametrisation};
+use kernelscope::spec::{Activation, Init, NetworkSpec, Parametrisation, Width};
 use kernelscope::storage::{Arrays, Floats};
 use kernelscope::theory::{
     Infinite, KernelGradientDescent, KernelSgd, Kernels, Length, NoLimit, TrainingProblem, Why, cross_entropy_flow,
@@ -144,7 +144,7 @@ fn tanh_is_its_integral() {
 fn the_standard_parametrisation_counts_its_fan_in() {
     // Gradients by W without a gain: Θ = n κ + 1 + σ_w² κ′ (d x·x′/d + 1) for one hidden layer of n units.
     let inputs = [0.4, -1.0, 0.7, 1.1, 0.2, -0.3];
-    let network = NetworkSpec { width: 300, init: Init::HeUniform, ..sized("mlp", &[("depth", 1)]) };
+    let network = NetworkSpec { width: 300.into(), init: Init::HeUniform, ..sized("mlp", &[("depth", 1)]) };
     let found = among(&network, [1, 1, 3], &inputs).ntk[1];
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     let (x, y) = inputs.split_at(3);
@@ -160,7 +160,7 @@ fn what_has_no_limit_says_so() {
     let refused = |network: NetworkSpec| Infinite::of(&network, [1, 8, 8], 10).unwrap_err();
     let cnn = ntk(Activation::Relu, 2, 1.0, 0.0).turned("cnn", None).with("pool", "max");
     assert_eq!(refused(cnn).why(), Some(&Why::MaxPool));
-    assert_eq!(refused(NetworkSpec { width: INFINITE, ..NetworkSpec::default() }), NoLimit::Standard);
+    assert_eq!(refused(NetworkSpec { width: Width::Infinite, ..NetworkSpec::default() }), NoLimit::Standard);
     let transformer = NetworkSpec::of("transformer").with("patch", 4);
     assert_eq!(refused(transformer).why(), Some(&Why::Attention));
 }

@@ -156,7 +156,7 @@ fn live_settings_act_at_once_and_the_others_wait_for_a_restart() {
     });
     assert!(harness.query_by_label("Restart to apply").is_none(), "a rate needs no restart");
 
-    harness.state_mut().draft_mut().network.width = 24;
+    harness.state_mut().draft_mut().network.width = 24.into();
     harness.run_steps(2);
     assert_eq!(harness.state().session().unwrap().spec.network.width, 16, "the run goes on as it was");
     press(&mut harness, "Restart to apply");
@@ -167,7 +167,7 @@ fn live_settings_act_at_once_and_the_others_wait_for_a_restart() {
 #[test]
 fn what_is_wrong_stands_in_words_below_its_field() {
     let mut harness = window(tiny());
-    harness.state_mut().draft_mut().network.width = 0;
+    harness.state_mut().draft_mut().network.width = 0.into();
     harness.run_steps(2);
     let spec = harness.state().draft().clone();
     let problems = spec.problems(&kernelscope::spec::DataShape::expected(&spec));
@@ -570,7 +570,7 @@ fn thinned_curves_keep_every_extreme_however_they_were_read() {
 #[test]
 fn a_tensor_of_the_program_is_shown_alone_and_the_whole_comes_back() {
     let mut spec = tiny();
-    spec.network = NetworkSpec { width: 16, ..NetworkSpec::of("resmlp").with("blocks", 6) };
+    spec.network = NetworkSpec { width: 16.into(), ..NetworkSpec::of("resmlp").with("blocks", 6) };
     let mut harness = window(spec);
     harness.state_mut().arrange(&[View::Program]);
     press(&mut harness, "Start");

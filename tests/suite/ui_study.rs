@@ -123,7 +123,7 @@ fn a_study_begun_by_its_button_ends_with_the_table_of_the_command_line() {
     // The settings of a run are taken to the run page.
     harness.get_by_label_contains("24 · seed 2: ").click();
     harness.run_steps(4);
-    assert_eq!((harness.state().draft().network.width, harness.state().draft().seed), (24, 2));
+    assert_eq!((harness.state().draft().network.width, harness.state().draft().seed), (24.into(), 2));
     assert!(!harness.state().study().shown);
 }
 

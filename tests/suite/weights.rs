@@ -98,7 +98,7 @@ fn any_network() -> impl Strategy<Value = NetworkSpec> {
             }
             NetworkSpec {
                 activation,
-                width: if is_cnn { narrow } else { wide / heads * heads },
+                width: if is_cnn { narrow } else { wide / heads * heads }.into(),
                 alpha,
                 alpha_width,
                 parametrisation: if is_ntk { Parametrisation::Ntk } else { Parametrisation::Standard },
@@ -179,7 +179,7 @@ fn what_contradicts_a_runs_weights_is_refused() {
         activation: Activation::Tanh,
         parametrisation: Parametrisation::Ntk,
         alpha: Some(2.0),
-        width: 16,
+        width: 16.into(),
         ..NetworkSpec::of("transformer").with("patch", 2).with("heads", 2)
     };
     check_a_run(&bench, &spec);

@@ -145,7 +145,7 @@ fn a_study_of_learners_is_opened_on_its_page_with_what_it_found() {
         (asked.samples, asked.seeds) = (vec![16, 24, 32], vec![1, 2]);
         asked.learners = vec![Learner::KernelStart, Learner::Infinite];
         // No ready-made study asks this.
-        spec.network.width = 48;
+        spec.network.width = 48.into();
         spec
     };
     std::fs::write(place.path().join("study.toml"), spec.to_toml()).unwrap();

@@ -153,7 +153,7 @@ fn stopping_is_quick_in_every_phase() {
     ];
     for phase in std::iter::once(None).chain(phases.map(Some)) {
         let mut spec = endless();
-        spec.network.width = 512;
+        spec.network.width = 512.into();
         let worker = start(spec);
         phase.into_iter().for_each(|phase| _ = read_until(&worker, phase));
         let asked = Instant::now();

@@ -1,9 +1,13 @@
 //! Computes a run's contribution to a comparison once, when it has ended: its figures, and its curves around each switch.
 
-use super::{BEFORE, Points};
 use crate::analysis::outcome::{RUN_FIGURES, SWITCH_FIGURES, Switch};
 use crate::run::{Block, Ending, History, Metric, RunState};
 
+/// Epochs before the switch that the aligned curves show, where the task before was as long.
+pub const BEFORE: f64 = 3.0;
+
+/// (time or place on the axis, value), in order.
+pub type Points = Vec<(f64, f64)>;
 /// A curve that is compared around a switch, on the probes of the task that ends there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quantity {

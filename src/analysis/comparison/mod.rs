@@ -12,13 +12,8 @@ use std::sync::Arc;
 use crate::math::fit::{PowerLaw, power_law};
 use crate::spec::StudyRun;
 
-pub use crate::analysis::comparison::findings::{Findings, Quantity};
+pub use findings::{BEFORE, Findings, Points, Quantity};
 
-/// Epochs before the switch that the aligned curves show, where the task before was as long.
-pub const BEFORE: f64 = 3.0;
-
-/// (time or place on the axis, value), in order.
-pub type Points = Vec<(f64, f64)>;
 /// (time or place on the axis, smallest, mean and largest of several values), in order.
 pub type Spread = Vec<(f64, [f64; 3])>;
 

@@ -1,6 +1,7 @@
 //! Sums, differences and products of lines, affine functions of one line, and concatenation.
 
-use super::{Operation, one, shown};
+use super::operation::one;
+use super::{Operation, shown};
 
 /// An elementwise operation on two lines of the same shape.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,6 +1,7 @@
 //! Multi-head attention: softmax(q k′ · scale) v in each head.
 
-use super::{Layer, Operation, shown};
+use super::{Operation, shown};
+use crate::spec::Layer;
 
 /// Multi-head attention of q, k and v, [tokens, width] each; the scale is 1/√d_head in SP and 1/d_head in NTP (Yang 2019).
 /// q may have other tokens than k and v.

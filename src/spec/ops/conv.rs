@@ -1,6 +1,9 @@
 //! Convolution: z = W ⋆ a + b, the cross-correlation of PyTorch.
 
-use super::{Layer, Operation, Parameter, one, pair, shown};
+use super::operation::one;
+use super::parameter::pair;
+use super::{Operation, Parameter, shown};
+use crate::spec::Layer;
 
 /// A convolution: `NAME.weight` [out, in/groups, height, width] and `NAME.bias` `[out]`, PyTorch's `Conv2d`.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,6 +1,9 @@
 //! Dense layer: z = W a + b on the last axis, at every place of the value (NETSOR⊤: MatMul).
 
-use super::{Layer, Operation, Parameter, one, pair, shown};
+use super::operation::one;
+use super::parameter::pair;
+use super::{Operation, Parameter, shown};
+use crate::spec::Layer;
 
 /// A dense layer: `NAME.weight` [out, in] and `NAME.bias` `[out]`, PyTorch's `Linear`.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,6 +1,7 @@
 //! Dropout: numbers that are set to zero at random while training.
 
-use super::{Operation, one};
+use super::Operation;
+use super::operation::one;
 
 /// In training, each number is zeroed with this probability and otherwise divided by one minus it; in evaluation and for
 /// the kernel, the identity.

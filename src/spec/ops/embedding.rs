@@ -1,6 +1,8 @@
 //! Embedding: a learned vector for each whole number.
 
-use super::{Fill, Layer, Operation, Parameter, Role, one, shown};
+use super::operation::one;
+use super::{Fill, Operation, Parameter, Role, shown};
+use crate::spec::Layer;
 
 /// Maps tokens, whole numbers from 0 to below `tokens`, to vectors: `[places]` → [places, width], PyTorch's `Embedding`,
 /// `NAME.weight` [tokens, width]. An image is read pixel by pixel, row-major.

@@ -1,6 +1,7 @@
 //! Elementwise functions (NETSOR⊤: Nonlin), and softmax, which depends on all features of a place.
 
-use super::{Operation, one, shown};
+use super::operation::one;
+use super::{Operation, shown};
 use crate::spec::Activation;
 
 /// An elementwise function z = φ(a).

@@ -1,7 +1,9 @@
 //! Learned tensors that are the same for every sample: positions, a class token, the scale of a branch. Each has one
 //! tensor, named after its layer.
 
-use super::{Fill, Layer, Operation, Parameter, Role, features, one, shown};
+use super::operation::{features, one};
+use super::{Fill, Operation, Parameter, Role, shown};
+use crate::spec::Layer;
 
 /// z = a + p, with p of the shape of a: the tensor `NAME`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

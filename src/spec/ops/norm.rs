@@ -1,6 +1,8 @@
 //! Normalisations with a gain and a bias for each feature: z = γ ∘ (a − mean)/√(variance + ε) + β.
 
-use super::{Fill, Layer, Operation, Parameter, Role, features, one, shown};
+use super::operation::{features, one};
+use super::{Fill, Operation, Parameter, Role, shown};
+use crate::spec::Layer;
 
 /// A normalisation: `NAME.weight` and `NAME.bias`, one number per feature; RMSNorm has no bias.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,7 +1,8 @@
 //! Pooling: the largest value or the mean of windows of an image, channel by channel.
 
 use super::conv::{check_windows, windows_along};
-use super::{Operation, one, shown};
+use super::operation::one;
+use super::{Operation, shown};
 
 /// Pooling, PyTorch's `MaxPool2d` and `AvgPool2d` (zeros of the padding count in the mean).
 #[derive(Clone, Debug, PartialEq)]

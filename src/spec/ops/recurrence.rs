@@ -1,6 +1,9 @@
 //! Recurrence: h_t = φ(W h_{t−1} + b + u_t), h_0 = 0, over the places of u; the output is the last state.
 
-use super::{Function, Layer, Operation, Parameter, one, pair, shown};
+use super::operation::one;
+use super::parameter::pair;
+use super::{Function, Operation, Parameter, shown};
+use crate::spec::Layer;
 
 /// A recurrence over tokens [times, width] → `[width]`: `NAME.weight_hh` [width, width], PyTorch's `RNN` behind its map of the
 /// inputs, whose bias is the only one.

@@ -1,6 +1,7 @@
 //! Reductions over places: the mean or the sum over the pixels of an image or over tokens, feature by feature.
 
-use super::{Operation, feature_axis, one, shown};
+use super::operation::one;
+use super::{Operation, feature_axis, shown};
 
 /// The mean or the sum over all places: [channels, height, width] → `[channels]`, [tokens, features] → `[features]`.
 #[derive(Clone, Debug, PartialEq)]

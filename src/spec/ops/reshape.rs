@@ -1,6 +1,7 @@
 //! Operations that reorder, reshape or select numbers.
 
-use super::{Operation, one, shown};
+use super::operation::one;
+use super::{Operation, shown};
 
 /// Moves the numbers of each sample without changing them.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,11 +1,13 @@
 //! Preset runs and studies: each is a change to the defaults, with a sentence that describes what it shows.
 
 mod builders;
+mod definition;
 mod labs;
 mod networks;
 mod scaling;
 mod universality;
 
+pub use definition::Preset;
 pub use labs::{LABS, Lab, lab_before};
 
 use crate::spec::presets::builders::{along, among};
@@ -13,24 +15,6 @@ use crate::spec::presets::builders::{along, among};
 use toml::Value;
 
 use super::{Activation, Init, Loss, NetworkSpec, Optimiser, Parametrisation, Reduction, Source, Spec, TaskKind};
-
-/// A named run or study.
-#[derive(Clone, Copy, Debug)]
-pub struct Preset {
-    pub name: &'static str,
-    /// One sentence on what the preset shows.
-    pub about: &'static str,
-    change: fn(&mut Spec),
-}
-
-impl Preset {
-    /// Builds the spec of this preset.
-    pub fn spec(&self) -> Spec {
-        let mut spec = Spec::default();
-        (self.change)(&mut spec);
-        spec
-    }
-}
 
 /// Returns the preset run that equals this spec up to the seed.
 pub fn preset_of(spec: &Spec) -> Option<&'static Preset> {
@@ -61,7 +45,7 @@ pub const PRESETS: &[Preset] = &[
         name: "lazy",
         about: "A wide network whose rate falls as 1/width: the kernel moves less, and still wakes up",
         change: |spec| {
-            spec.network.width = 1024;
+            spec.network.width = 1024.into();
             spec.training.rate_width = Some(256);
         },
     },
@@ -139,7 +123,7 @@ pub const PRESETS: &[Preset] = &[
         change: |spec| {
             plane(spec, Source::Circle);
             spec.network = NetworkSpec {
-                width: 512,
+                width: 512.into(),
                 parametrisation: Parametrisation::Ntk,
                 ..NetworkSpec::of("mlp").with("depth", 3)
             };
@@ -151,7 +135,8 @@ pub const PRESETS: &[Preset] = &[
         about: "The two halves of a disk, one task: the kernel of a narrow network turns towards the curve between them",
         change: |spec| {
             plane(spec, Source::Disk);
-            spec.network = NetworkSpec { width: 64, init: Init::Torch, ..NetworkSpec::of("mlp").with("depth", 3) };
+            spec.network =
+                NetworkSpec { width: 64.into(), init: Init::Torch, ..NetworkSpec::of("mlp").with("depth", 3) };
             spec.training.rate = 0.1;
             spec.kernel.probes_per_class = 72;
         },
@@ -173,7 +158,7 @@ pub const PRESETS: &[Preset] = &[
             spec.tasks.classes = pairs();
             spec.tasks.epochs = vec![10.0];
             spec.network = NetworkSpec {
-                width: 100,
+                width: 100.into(),
                 activation: Activation::Tanh,
                 init: Init::Torch,
                 ..NetworkSpec::of("mlp").with("depth", 3)
@@ -265,7 +250,7 @@ pub const STUDIES: &[Preset] = &[
         name: "regime",
         about: "The same network in the standard and in the NTK parametrisation, with the lazy rate, and scaled by α",
         change: |spec| {
-            spec.network.width = 1024;
+            spec.network.width = 1024.into();
             spec.study = among(
                 "regime",
                 &[

@@ -9,7 +9,7 @@ pub(super) const RESNET: Preset = Preset {
     about: "The same two tasks with a narrow ResNet-18 and its BatchNorm: the kernel is that of the evaluated network",
     change: |spec| {
         few_images(spec);
-        spec.network = NetworkSpec { width: 8, ..NetworkSpec::of("resnet18") };
+        spec.network = NetworkSpec { width: 8.into(), ..NetworkSpec::of("resnet18") };
         spec.tasks.epochs = vec![6.0, 3.0];
         spec.training.rate = 0.01;
         spec.kernel.per_epoch = 2;
@@ -23,7 +23,7 @@ pub(super) const VISION_TRANSFORMER: Preset = Preset {
     change: |spec| {
         few_images(spec);
         let vit = NetworkSpec::of("vit_tiny").with("blocks", 3).with("patch", 7);
-        spec.network = NetworkSpec { width: 48, init: Init::Torch, ..vit };
+        spec.network = NetworkSpec { width: 48.into(), init: Init::Torch, ..vit };
         spec.tasks.epochs = vec![10.0, 5.0];
         spec.training.rate = 0.01;
         spec.kernel.per_epoch = 2;

@@ -27,7 +27,7 @@ pub const CIRCLE: Preset = Preset {
         spec.data.spacing = Spacing::Stratified;
         spec.data.test_per_class = 2048;
         spec.network =
-            NetworkSpec { width: 64, sigma_w: std::f64::consts::SQRT_2, sigma_b: 1.0, ..ntk() }.with("depth", 1);
+            NetworkSpec { width: 64.into(), sigma_w: std::f64::consts::SQRT_2, sigma_b: 1.0, ..ntk() }.with("depth", 1);
         spec.study = among(&[128, 256, 512, 1024], &[1, 2, 3, 4, 5, 6, 7, 8], &[Learner::Infinite]);
         if let Some(study) = &mut spec.study {
             study.protocol.ridge = Ridge::None;
@@ -57,7 +57,7 @@ pub const FASHION_MLP: Preset = Preset {
     about: "The counter-example: dense layers on images, where kernels are hard to beat, whatever the exponents are",
     change: |spec| {
         images(spec);
-        spec.network = NetworkSpec { width: 256, sigma_w: std::f64::consts::SQRT_2, ..ntk() }.with("depth", 3);
+        spec.network = NetworkSpec { width: 256.into(), sigma_w: std::f64::consts::SQRT_2, ..ntk() }.with("depth", 3);
         spec.training.rate = 0.2;
         spec.training.batch = 32;
         spec.tasks.epochs = vec![60.0];
@@ -147,7 +147,8 @@ fn sphere(spec: &mut Spec, target: Target) {
     drawn(spec, Source::SpherePolynomial);
     spec.data.target = target;
     let sigma_w = std::f64::consts::SQRT_2;
-    spec.network = NetworkSpec { width: 256, sigma_w, sigma_b: 0.0, alpha: Some(0.03), ..ntk() }.with("depth", 3);
+    spec.network =
+        NetworkSpec { width: 256.into(), sigma_w, sigma_b: 0.0, alpha: Some(0.03), ..ntk() }.with("depth", 3);
     spec.training.rate = 0.015;
     spec.tasks.epochs = vec![4000.0];
 }
@@ -168,7 +169,7 @@ fn images(spec: &mut Spec) {
 fn convolutions(spec: &mut Spec) {
     images(spec);
     let cnn = NetworkSpec::of("cnn").with("depth", 4).with("pool", "max").with("head", "flatten");
-    spec.network = NetworkSpec { width: 16, init: Init::Torch, ..cnn };
+    spec.network = NetworkSpec { width: 16.into(), init: Init::Torch, ..cnn };
     spec.training.rate = 0.03;
     spec.training.momentum = 0.9;
     spec.training.batch = 32;

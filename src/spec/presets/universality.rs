@@ -5,13 +5,13 @@ use toml::Value;
 
 use super::Preset;
 use super::builders::{SEEDS, along};
-use crate::spec::{Activation, INFINITE, Loss, NetworkSpec, Parametrisation, Spec, StudySpec, Variant};
+use crate::spec::{Activation, Loss, NetworkSpec, Parametrisation, Spec, StudySpec, Variant, Width};
 
 pub(super) const INFINITE_WIDTH: Preset = Preset {
     name: "infinite",
     about: "The infinitely wide network: its kernel is constant, and it forgets all the same",
     change: |spec| {
-        spec.network.width = INFINITE;
+        spec.network.width = Width::Infinite;
         spec.network.parametrisation = Parametrisation::Ntk;
         spec.training.rate = 0.5;
         spec.data.per_class = 200;
@@ -29,7 +29,7 @@ pub(super) const RUN: Preset = Preset {
         spec.data.test_per_class = 20;
         spec.tasks.steps = Vec::new();
         spec.tasks.epochs = vec![200.0];
-        spec.network.width = 512;
+        spec.network.width = 512.into();
         spec.training.rate = 2.0;
         spec.training.batch = 40;
         spec.kernel.probes_per_class = 4;

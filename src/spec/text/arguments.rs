@@ -4,10 +4,9 @@ use std::ops::RangeInclusive;
 
 use rhai::{Array, Dynamic, Map};
 
-use super::functions::Function;
 use super::setting::listed;
-use crate::spec::Value;
 use crate::spec::ops::shown;
+use crate::spec::{Activation, Value};
 
 /// The largest whole number that a function accepts.
 pub const MOST: usize = 1 << 24;
@@ -16,24 +15,30 @@ const REPEATED: usize = 40;
 
 /// The arguments of a call.
 pub struct Arguments {
-    function: &'static Function,
+    /// The name of the function.
+    function: &'static str,
     /// The arguments not read yet, the next one last.
     rest: Vec<Dynamic>,
     options: Map,
 }
 
 impl Arguments {
-    /// Separates the options, if the last argument is a map.
+    /// Separates the options, if the last argument is a map, from the arguments of this function; `known` are the options
+    /// that it has.
     ///
     /// # Errors
     /// Fails on an option that the function does not have.
-    pub fn new(function: &'static Function, mut given: Vec<Dynamic>) -> Result<Self, String> {
+    pub fn new(
+        function: &'static str,
+        known: &'static [&'static str],
+        mut given: Vec<Dynamic>,
+    ) -> Result<Self, String> {
         let options = match given.pop_if(|last| last.is_map()) {
             Some(options) => options.try_cast::<Map>().unwrap_or_default(),
             None => Map::new(),
         };
-        if let Some(odd) = options.keys().find(|key| !function.options.contains(&key.as_str())) {
-            return Err(match function.options {
+        if let Some(odd) = options.keys().find(|key| !known.contains(&key.as_str())) {
+            return Err(match known {
                 [] => format!("there are no options, such as {}", cut(odd)),
                 options => format!("there is no option {}, there is {}", cut(odd), listed(options, "and")),
             });
@@ -58,8 +63,8 @@ impl Arguments {
     pub fn word(&mut self, what: &str) -> Result<String, String> {
         let given = self.next(what)?;
         given.into_immutable_string().map(|word| word.to_string()).map_err(|_| {
-            let given = self.function.name;
-            format!("{what} is a text in quotes, as in {given}(\"…\")")
+            let function = self.function;
+            format!("{what} is a text in quotes, as in {function}(\"…\")")
         })
     }
 
@@ -140,6 +145,14 @@ pub fn whole_of(what: &str, given: &Dynamic, range: RangeInclusive<usize>) -> Re
 pub fn real_of(what: &str, given: &Dynamic) -> Result<f64, String> {
     let number = given.as_float().ok().or_else(|| given.as_int().ok().map(|number| number as f64));
     number.filter(|number| number.is_finite()).ok_or_else(|| format!("{what} is a finite number, not {}", said(given)))
+}
+
+/// Returns the activation of this name.
+pub fn activation_of(name: &str) -> Result<Activation, String> {
+    Activation::ALL.into_iter().find(|activation| activation.name() == name).ok_or_else(|| {
+        let known: Vec<&str> = Activation::ALL.iter().map(|activation| activation.name()).collect();
+        format!("there is no function {}, there are {}", cut(name), known.join(", "))
+    })
 }
 
 /// Describes a value in words.

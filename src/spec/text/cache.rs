@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::evaluate::{MOST_BYTES, Outcome, evaluate};
-use super::{Asked, Setting};
+use super::Setting;
+use super::evaluate::{Asked, MOST_BYTES, Outcome, evaluate};
 use crate::spec::Activation;
 
 /// Number of cached evaluations, the latest first.

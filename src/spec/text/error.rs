@@ -5,9 +5,12 @@ use std::fmt;
 use rhai::{EvalAltResult, LexError, ParseError, ParseErrorType, Position};
 
 use super::arguments::{cut, kind, said};
-use super::evaluate::FORBIDDEN_KEYWORDS;
 use super::functions::FUNCTIONS;
 use super::setting::listed;
+
+/// Keywords of the library's language that a text cannot use: those that would write, read, wait, or hide an error.
+pub(super) const FORBIDDEN_KEYWORDS: &[&str] =
+    &["eval", "print", "debug", "import", "export", "try", "catch", "sync", "async"];
 
 /// The reason why a text is not a network; prints as one sentence.
 #[derive(Clone, Debug, PartialEq, Eq)]

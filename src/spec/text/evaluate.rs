@@ -3,6 +3,7 @@
 
 use std::any::TypeId;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -15,13 +16,12 @@ use rhai::packages::{
 use rhai::{Dynamic, Engine, EvalAltResult, Module, NativeCallContext, OptimizationLevel, Scope};
 
 use super::arguments::{Arguments, said, shapes};
-use super::error::TextError;
+use super::error::{FORBIDDEN_KEYWORDS, TextError};
 use super::functions::{FUNCTIONS, Function};
-use super::setting::listed;
+use super::setting::{Declared, Setting, listed};
 use super::writer::Writer;
-use super::{Asked, Declared, Described};
 use crate::spec::ops::{Arithmetic, Op, Scale};
-use crate::spec::{Activation, Builder, Shapes, Value};
+use crate::spec::{Activation, Builder, Program, Shapes, Value};
 
 /// Largest number of bytes of a text.
 pub const MOST_BYTES: usize = 64 << 10;
@@ -45,11 +45,29 @@ const MOST_NAMES: usize = 256;
 /// Stack size of the evaluating thread: several times what the deepest text within these limits needs.
 const STACK: usize = 64 << 20;
 
-/// Keywords of the library's language that a text cannot use: those that would write, read, wait, or hide an error.
-pub(super) const FORBIDDEN_KEYWORDS: &[&str] =
-    &["eval", "print", "debug", "import", "export", "try", "catch", "sync", "async"];
+/// The inputs of an evaluation.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Asked<'a> {
+    /// Channels, height and width.
+    pub image: [usize; 3],
+    pub classes: usize,
+    /// The function that the text refers to as `act`.
+    pub activation: Activation,
+    /// Settings that differ from their defaults, or all of them.
+    pub settings: &'a BTreeMap<String, Setting>,
+}
 
-/// The result of a text: its settings as far as they were read, its usual activation, and the program or the error.
+/// The result of a text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Described {
+    pub program: Arc<Program>,
+    /// The settings in the order in which the text declares them.
+    pub settings: Vec<Declared>,
+    /// The activation that the text declares as usual, if any.
+    pub activation: Option<Activation>,
+}
+
+/// The outcome of an evaluation: the settings as far as they were read, its usual activation, and the program or the error.
 pub(super) struct Outcome {
     pub settings: Vec<Declared>,
     pub activation: Option<Activation>,
@@ -227,7 +245,8 @@ fn call(
     writer.builder.at(position.line());
     let read: Vec<Value> = given.iter().filter_map(|given| given.clone().try_cast()).collect();
     let name = given.first().and_then(|first| first.as_immutable_string_ref().ok()).map(|name| name.to_string());
-    let ended = Arguments::new(function, given).and_then(|given| (function.run)(&mut writer, given));
+    let ended =
+        Arguments::new(function.name, function.options, given).and_then(|given| (function.run)(&mut writer, given));
     ended.map_err(|why| {
         // The error names the function, since an operation knows only its layer's name, and adds the shapes where they are
         // missing.

@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use rhai::{Array, Dynamic};
 
-use super::arguments::{Arguments, MOST, list_of, real_of, sides_of, value_of};
+use super::arguments::{Arguments, MOST, activation_of, list_of, real_of, sides_of, value_of};
 use super::writer::Writer;
 use crate::spec::Activation;
 use crate::spec::ops::{
@@ -286,14 +286,6 @@ fn function_of(writer: &Writer, given: &mut Arguments) -> Result<Nonlinearity, S
         return Ok(Nonlinearity::Activation(writer.activation));
     }
     activation_of(&given.word("the function")?).map(Nonlinearity::Activation)
-}
-
-/// Returns the activation of this name.
-pub(super) fn activation_of(name: &str) -> Result<Activation, String> {
-    Activation::ALL.into_iter().find(|activation| activation.name() == name).ok_or_else(|| {
-        let known: Vec<&str> = Activation::ALL.iter().map(|activation| activation.name()).collect();
-        format!("there is no function {}, there are {}", super::arguments::cut(name), known.join(", "))
-    })
 }
 
 fn rows(writer: &mut Writer, mut given: Arguments) -> Written {

@@ -1,4 +1,4 @@
-//! Networks as text: a short file in the language Rhai, evaluated once to a [`Program`].
+//! Networks as text: a short file in the language Rhai, evaluated once to a [`Program`](crate::spec::Program).
 //!
 //! The text has access to the image `x`, the number of `classes`, the shape of the `image` and the function `act`; its last
 //! expression is the logits. `setting("width", 128, 16..8192)` declares a setting and returns its value. The functions are
@@ -23,34 +23,12 @@ use std::sync::Arc;
 use evaluate::Outcome;
 
 pub use error::TextError;
-pub use evaluate::MOST_BYTES;
+pub use evaluate::{Asked, Described, MOST_BYTES};
 pub use functions::{FUNCTIONS, Function};
 pub use library::{NETWORKS, Network, builtin, summary};
-pub use setting::{Choices, Declared, Setting};
+pub use setting::{Choices, Declared, FIELDS, KIND, Setting, WIDTH};
 
-use super::{Activation, Program, Shapes};
-
-/// The inputs of an evaluation.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Asked<'a> {
-    /// Channels, height and width.
-    pub image: [usize; 3],
-    pub classes: usize,
-    /// The function that the text refers to as `act`.
-    pub activation: Activation,
-    /// Settings that differ from their defaults, or all of them.
-    pub settings: &'a BTreeMap<String, Setting>,
-}
-
-/// The result of a text.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Described {
-    pub program: Arc<Program>,
-    /// The settings in the order in which the text declares them.
-    pub settings: Vec<Declared>,
-    /// The activation that the text declares as usual, if any.
-    pub activation: Option<Activation>,
-}
+use super::{Activation, Shapes};
 
 /// Returns the program that a text writes and the settings that it declares.
 ///

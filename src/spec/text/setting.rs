@@ -5,6 +5,14 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
+/// The setting that every text declares.
+pub const WIDTH: &str = "width";
+/// The keys that the section `[network]` has whatever the text declares.
+pub const FIELDS: [&str; 10] =
+    ["program", "text", WIDTH, "activation", "parametrisation", "init", "sigma_w", "sigma_b", "alpha", "alpha_width"];
+/// The key of the program in earlier versions.
+pub const KIND: &str = "kind";
+
 /// The value of a setting.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(untagged)]
@@ -91,7 +99,7 @@ impl Choices {
     }
 
     /// Converts a value that these choices admit to their type: a whole number to a real one, where those are required.
-    pub(in crate::spec) fn fitted(&self, setting: &Setting) -> Setting {
+    pub(crate) fn fitted(&self, setting: &Setting) -> Setting {
         match (self, setting) {
             (Self::Real(_), Setting::Whole(number)) => Setting::Real(*number as f64),
             _ => setting.clone(),

@@ -5,12 +5,10 @@ use std::ops::{Range, RangeInclusive};
 
 use rhai::{Array, Dynamic, INT};
 
-use super::arguments::{Arguments, cut, said};
-use super::functions::activation_of;
-use super::setting::{Choices, Declared, Setting};
+use super::arguments::{Arguments, activation_of, cut, said};
+use super::setting::{Choices, Declared, FIELDS, KIND, Setting, WIDTH};
 use crate::spec::ops::Op;
-use crate::spec::section::{FIELDS, KIND};
-use crate::spec::{Activation, Builder, NetworkSpec, Value};
+use crate::spec::{Activation, Builder, Value};
 
 /// Largest number of settings of a network.
 const MOST_SETTINGS: usize = 64;
@@ -83,7 +81,7 @@ impl Writer {
             0 => return Err(format!("the choices of {name} are not given: 1..64, [0.0, 0.9] or [\"max\", \"avg\"]")),
             _ => choices_of(&name, given.next("choices")?)?,
         };
-        if name == NetworkSpec::WIDTH && !matches!(choices, Choices::Whole(_)) {
+        if name == WIDTH && !matches!(choices, Choices::Whole(_)) {
             return Err("width is a whole number: setting(\"width\", 128, 16..8192)".to_owned());
         }
         let hover = if given.left() == 0 { String::new() } else { given.word("the tooltip")? };
@@ -106,7 +104,7 @@ impl Writer {
         }
         let value = self.given.get(&declared.name).unwrap_or(&declared.default);
         // The width is checked against its range only where the network is to be trained; a loaded one has its own width.
-        let is_width = declared.name == NetworkSpec::WIDTH && matches!(value, Setting::Whole(1..));
+        let is_width = declared.name == WIDTH && matches!(value, Setting::Whole(1..));
         let is_free = self.is_free && matches!(value, Setting::Whole(0..));
         if !is_width && !is_free && !declared.choices.admits(value) {
             return Err(format!("{} is {}, not {}", declared.name, declared.choices.words(), cut(&value.to_string())));
@@ -117,7 +115,7 @@ impl Writer {
 
 /// Checks the name of a setting, which is a key of a run file.
 fn check_name(name: &str) -> Result<(), String> {
-    if name == KIND || (name != NetworkSpec::WIDTH && FIELDS.contains(&name)) {
+    if name == KIND || (name != WIDTH && FIELDS.contains(&name)) {
         return Err(format!("every network has {name}: a setting needs another name"));
     }
     let begins = name.starts_with(|letter: char| letter.is_ascii_lowercase());

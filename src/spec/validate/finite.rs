@@ -7,9 +7,8 @@ use std::borrow::Cow;
 
 use toml::{Table, Value};
 
-use super::{Problem, problem};
-use crate::spec::file::known_keys;
-use crate::spec::{Spec, StudySpec};
+use crate::spec::problem::problem;
+use crate::spec::{Problem, Spec, StudySpec, known_keys};
 
 /// The setting whose value may be infinite.
 const WIDTH: &str = "network.width";

@@ -2,9 +2,9 @@
 //!
 //! Its kernel must exist and be constant: that requires the NTK parametrisation, trained by SGD with or without momentum.
 
-use super::{Problem, problem};
 use crate::spec::ops::PoolKind;
-use crate::spec::{Change, Effect, Program, Spec};
+use crate::spec::problem::problem;
+use crate::spec::{Change, Effect, Problem, Program, Spec};
 
 impl Spec {
     pub(crate) fn infinite_problems(&self, program: Option<&Program>, found: &mut Vec<Problem>) {

@@ -7,25 +7,15 @@ pub(crate) mod infinite;
 pub(crate) mod plane;
 pub(crate) mod synthetic;
 
-use std::borrow::Cow;
 use std::ops::RangeInclusive;
 
 use super::change::not_one;
 use super::cost::MOST_OPTIMISER_FLOP;
-use super::{Cost, DataShape, DataSpec, Effect, Optimiser, Program, Source, Spec, TaskKind, memory_available};
-
-/// A problem that forbids a run, or (as a warning) degrades it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem {
-    /// The key of the field, as in the run file: `network.width`.
-    pub field: Cow<'static, str>,
-    /// One sentence that names the remedy.
-    pub message: String,
-}
-
-pub(super) fn problem(field: impl Into<Cow<'static, str>>, message: impl Into<String>) -> Problem {
-    Problem { field: field.into(), message: message.into() }
-}
+use super::problem::problem;
+use super::{
+    Cost, DataShape, DataSpec, Effect, MOST_TASKS, Optimiser, Problem, Program, Source, Spec, TaskKind,
+    memory_available,
+};
 
 /// Largest number of images of a task that replay can store: the size of the largest supported data set.
 const MOST_REPLAYED: usize = 60_000;
@@ -350,8 +340,6 @@ fn unknown_part<'a>(program: &Program, names: &'a [String]) -> Option<(&'a str, 
     Some((unknown, program.parts().join(", ")))
 }
 
-/// Largest number of tasks; more could not be distinguished on screen.
-pub const MOST_TASKS: usize = 64;
 /// Accepted learning rates.
 pub const RATES: RangeInclusive<f64> = 0.0..=1e6;
 /// Accepted numbers of snapshots per epoch.

@@ -2,9 +2,9 @@
 //!
 //! The probes are separate from the training points, and each task that names a class has all of them.
 
-use super::{Problem, problem};
 use crate::math::plane::Plane;
-use crate::spec::{DataShape, Spec, TaskKind};
+use crate::spec::problem::problem;
+use crate::spec::{DataShape, Problem, Spec, TaskKind};
 
 /// Both sets of points have two classes.
 pub const PLANE_CLASSES: usize = 2;

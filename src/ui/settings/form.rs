@@ -4,7 +4,7 @@ use egui::emath::Numeric;
 use egui::{Align, DragValue, Layout, RichText, Slider, SliderClamping, Ui, vec2};
 
 use super::checked::Checked;
-use crate::spec::{INFINITE, Spec};
+use crate::spec::{Spec, Width};
 use crate::ui::app::action_queue::Actions;
 use crate::ui::app::actions::RunAction;
 use crate::ui::app::session::Session;
@@ -92,11 +92,11 @@ pub fn slider<N: Numeric>(ui: &mut Ui, value: &mut N, range: std::ops::RangeIncl
 }
 
 /// Draws a width on a logarithmic scale that ends in the infinite width.
-pub fn width(ui: &mut Ui, value: &mut usize, range: std::ops::RangeInclusive<usize>) -> egui::Response {
+pub fn width(ui: &mut Ui, value: &mut Width, range: std::ops::RangeInclusive<usize>) -> egui::Response {
     ui.spacing_mut().slider_width = (ui.available_width() - 58.0).max(40.0);
     ui.spacing_mut().item_spacing.x = GRID;
     let (low, high) = (*range.start() as f64, *range.end() as f64);
-    let mut shown = if *value == INFINITE { f64::INFINITY } else { *value as f64 };
+    let mut shown = value.as_f64();
     let slider = Slider::new(&mut shown, low..=f64::INFINITY)
         .logarithmic(true)
         .largest_finite(high)
@@ -109,7 +109,8 @@ pub fn width(ui: &mut Ui, value: &mut usize, range: std::ops::RangeInclusive<usi
         });
     let response = ui.add(slider);
     if response.changed() {
-        *value = if shown.is_finite() { shown.round().max(0.0) as usize } else { INFINITE };
+        let finite = || Width::Finite(shown.round().max(0.0) as usize);
+        *value = if shown.is_finite() { finite() } else { Width::Infinite };
     }
     response
 }

@@ -56,7 +56,7 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
         form.row(ui, "training.rate_width", "η ∝ 1/width", hover, |ui, form| {
             let mut given = form.draft.training.rate_width.is_some();
             if ui.checkbox(&mut given, "").changed() {
-                form.draft.training.rate_width = given.then_some(form.draft.network.width);
+                form.draft.training.rate_width = given.then_some(form.draft.network.nominal());
             }
             match &mut form.draft.training.rate_width {
                 Some(width) => _ = whole(ui, width, 1..=1_000_000),

@@ -295,7 +295,7 @@ fn networks(place: &Path) {
         let kind = ["mlp", "cnn", "resmlp", "rnn", "transformer"]
             [KINDS.iter().position(|(other, ..)| *other == name).unwrap()];
         let sizes = sized(kind, &[("depth", 2), ("blocks", 2), ("heads", 2), ("patch", 4)]);
-        let spec = NetworkSpec { activation: NetworkSpec::of(kind).activation, width: 8, ..sizes };
+        let spec = NetworkSpec { activation: NetworkSpec::of(kind).activation, width: 8.into(), ..sizes };
         let named = Network::new(&spec, 7, [image[0], image[1], image[2]], 4, &Device::flex()).named();
         let named = named.into_iter().map(|tensor| (tensor.name, tensor.shape, tensor.values));
         fs::write(place.join(format!("weights-{name}.safetensors")), safetensors(named)).unwrap();

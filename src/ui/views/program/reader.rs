@@ -85,8 +85,7 @@ fn fitted(base: &NetworkSpec, name: &str, text: &str) -> Result<NetworkSpec, Tex
         let given = base.settings.get(&declared.name).filter(|given| declared.choices.admits(given));
         if declared.name != NetworkSpec::WIDTH {
             given.into_iter().for_each(|given| spec.set(&declared.name, given.clone()));
-        } else if !base.is_infinite() {
-            let width = Setting::from(base.width);
+        } else if let Some(width) = base.width.finite().map(Setting::from) {
             let untouched = known(&declared.name).is_some_and(|before| before.default == width);
             if untouched || !declared.choices.admits(&width) {
                 spec.set(&declared.name, declared.default.clone());

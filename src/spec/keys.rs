@@ -1,0 +1,70 @@
+//! The keys that may stand in a run file, and the error for one that may not.
+
+use std::path::PathBuf;
+use std::sync::LazyLock;
+
+use toml::{Table, Value};
+
+use super::{Learner, NetworkSpec, Protocol, Spec, SpecError, StudySpec, Variant, text};
+
+/// Returns all keys that a file may contain, each with an example value.
+pub(super) fn known() -> &'static Table {
+    static KNOWN: LazyLock<Table> = LazyLock::new(|| {
+        let mut spec = Spec { changes: Vec::new(), ..Spec::default() };
+        // Optional fields are omitted from files unless they are set here.
+        spec.data.path = Some(PathBuf::new());
+        spec.tasks.steps = vec![1];
+        (spec.network.alpha, spec.network.alpha_width) = (Some(1.0), Some(1));
+        spec.network.text = Some("".into());
+        spec.kernel.piecewise = Some(1.0);
+        spec.training.rate_width = Some(1);
+        spec.training.frozen = vec!["fc1".to_owned()];
+        spec.training.masked = true;
+        let study = StudySpec {
+            values: vec![Value::Integer(1)],
+            variants: vec![Variant::default()],
+            samples: vec![1],
+            learners: vec![Learner::Network],
+            protocol: Protocol { halvings: 1, ..Protocol::default() },
+            ..StudySpec::default()
+        };
+        spec.study = Some(study);
+        let mut keys = Table::from_iter([("changes".to_owned(), Value::Array(Vec::new()))]);
+        for (name, value) in
+            Table::try_from(&spec).expect("the default spec holds only small numbers, strings and lists")
+        {
+            match value {
+                Value::Table(section) => {
+                    keys.extend(section.into_iter().map(|(key, value)| (format!("{name}.{key}"), value)))
+                }
+                value => drop(keys.insert(name, value)),
+            }
+        }
+        for network in text::NETWORKS {
+            for declared in NetworkSpec::named(network.name).declared() {
+                if let Ok(value) = Value::try_from(&declared.default) {
+                    keys.entry(format!("network.{}", declared.name)).or_insert(value);
+                }
+            }
+        }
+        keys
+    });
+    &KNOWN
+}
+
+/// Lists the keys that may stand in a run file, in full: `network.width`. The page on settings has a row for each.
+pub fn known_keys() -> &'static [String] {
+    static KEYS: LazyLock<Vec<String>> = LazyLock::new(|| known().keys().cloned().collect());
+    &KEYS
+}
+
+/// Returns the error for an unknown key. It suggests the key with the same last part, else the one that shares the most
+/// letters in order.
+pub(super) fn unknown_key(key: &str) -> SpecError {
+    let leaf = |k: &str| k.rsplit('.').next().unwrap_or(k).to_owned();
+    let shared = |k: &str| k.chars().zip(key.chars()).take_while(|(a, b)| a == b).count();
+    let known = known_keys();
+    let same_leaf = known.iter().find(|k| leaf(k) == leaf(key));
+    let longest = known.iter().max_by_key(|k| shared(k)).filter(|k| shared(k) > 3);
+    SpecError::UnknownKey { key: key.to_owned(), near: same_leaf.or(longest).cloned(), place: None }
+}

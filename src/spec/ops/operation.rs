@@ -1,0 +1,49 @@
+//! What every operation has in common: its interface, and what its shapes mean.
+
+use super::parameter::Parameter;
+use crate::spec::Layer;
+
+/// The interface of an operation: everything that does not depend on numbers.
+pub trait Operation {
+    /// Returns the shape of the output for inputs of these shapes.
+    ///
+    /// # Errors
+    /// If the inputs do not fit, names their shapes and those that would fit.
+    fn shape(&self, inputs: &[&[usize]]) -> Result<Vec<usize>, String>;
+
+    /// Returns the parameter tensors as in weights files, for a layer of this name and inputs for which
+    /// [`Operation::shape`] succeeds.
+    fn tensors(&self, _name: &str, _inputs: &[&[usize]]) -> Vec<Parameter> {
+        Vec::new()
+    }
+
+    /// Returns the cost, where it exceeds that of a pass over the inputs.
+    fn layer(&self, _inputs: &[&[usize]]) -> Option<Layer> {
+        None
+    }
+
+    /// Returns a short label for graphs, used where the layer has no name.
+    fn sign(&self) -> &'static str;
+}
+
+/// Returns the input shape of an operation with one input.
+pub(super) fn one<'a>(inputs: &[&'a [usize]]) -> &'a [usize] {
+    inputs.first().copied().unwrap_or_default()
+}
+
+/// Formats a shape for a sentence.
+pub fn shown(shape: &[usize]) -> String {
+    let sides: Vec<String> = shape.iter().map(usize::to_string).collect();
+    format!("[{}]", sides.join(", "))
+}
+
+/// Returns the index of the feature axis: the channels of an image, the last axis of tokens and of a vector.
+pub fn feature_axis(shape: &[usize]) -> usize {
+    if shape.len() == 3 { 0 } else { shape.len().saturating_sub(1) }
+}
+
+/// Returns the numbers of features and places of a value.
+pub(super) fn features(shape: &[usize]) -> (usize, usize) {
+    let features = shape.get(feature_axis(shape)).copied().unwrap_or(1);
+    (features, shape.iter().product::<usize>() / features.max(1))
+}

@@ -1,0 +1,107 @@
+//! The parameter tensors of operations: names, shapes, initial values, and whether they are trained.
+
+use crate::spec::Parametrisation;
+
+/// A parameter tensor, named and laid out as in weights files (PyTorch's names and layouts).
+#[derive(Clone, Debug, PartialEq)]
+pub struct Parameter {
+    pub name: String,
+    pub shape: Vec<usize>,
+    pub fill: Fill,
+    pub role: Role,
+    /// If true, the network stores a matrix [out, in] transposed, as [in, out], so that rows of inputs multiply from the
+    /// left.
+    pub turned: bool,
+}
+
+/// The initial values of a tensor.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Fill {
+    /// As the parametrisation initialises weights of this fan-in.
+    Weight {
+        fan_in: usize,
+    },
+    /// As the parametrisation initialises biases.
+    Bias {
+        fan_in: usize,
+    },
+    /// N(0, [`Fill::OFFSET`]²) in SP; N(0,1) in NTP, multiplied by σ_b.
+    Offset,
+    Constant(f64),
+}
+
+impl Fill {
+    /// Returns whether it is that of a layer's weights.
+    pub fn is_weight(self) -> bool {
+        matches!(self, Self::Weight { .. })
+    }
+
+    /// The standard deviation of initial position embeddings in SP, a common choice.
+    pub const OFFSET: f64 = 0.02;
+}
+
+/// The way in which training changes a tensor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    /// Trained in every parametrisation.
+    Weight,
+    /// Trained in SP and frozen in NTP, as in the infinite-width limit: gains and biases of normalisations.
+    Norm,
+    /// Not trained by its gradient and not part of the kernel: running statistics.
+    Buffer,
+}
+
+impl Parameter {
+    /// Returns the fan-in of a weight; 1 for any other tensor.
+    pub fn fan_in(&self) -> usize {
+        match self.fill {
+            Fill::Weight { fan_in } | Fill::Bias { fan_in } => fan_in,
+            Fill::Offset | Fill::Constant(_) => 1,
+        }
+    }
+
+    /// Returns the last part of the name: `weight`, `bias`, or the whole name if it has one part.
+    pub fn part(&self) -> &str {
+        self.name.rsplit('.').next().unwrap_or(&self.name)
+    }
+
+    /// Returns whether it is a running statistic, which is not a parameter.
+    pub fn is_statistic(&self) -> bool {
+        match self.role {
+            Role::Buffer => true,
+            Role::Weight | Role::Norm => false,
+        }
+    }
+
+    /// Returns whether it is frozen in this parametrisation.
+    pub fn stands_still(&self, parametrisation: Parametrisation) -> bool {
+        match self.role {
+            Role::Weight => false,
+            Role::Norm => parametrisation.is_ntk(),
+            Role::Buffer => true,
+        }
+    }
+
+    /// Returns the number of entries; in f64, because a network too large for any machine must be counted and refused.
+    pub fn entries(&self) -> f64 {
+        self.shape.iter().map(|&side| side as f64).product()
+    }
+}
+
+/// Returns a weight and, if `has_bias`, a bias.
+pub(super) fn pair(
+    name: &str,
+    [weight, bias]: [&str; 2],
+    shape: Vec<usize>,
+    fan_in: usize,
+    has_bias: bool,
+) -> Vec<Parameter> {
+    let (fan_out, turned) = (shape[0], shape.len() == 2);
+    let fill = Fill::Weight { fan_in };
+    let mut tensors = vec![Parameter { name: format!("{name}.{weight}"), shape, fill, role: Role::Weight, turned }];
+    if has_bias {
+        let (name, fill) = (format!("{name}.{bias}"), Fill::Bias { fan_in });
+        tensors.push(Parameter { name, shape: vec![fan_out], fill, role: Role::Weight, turned: false });
+    }
+    tensors
+}
