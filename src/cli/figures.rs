@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use super::{FigureFormat, FiguresArgs, Refused};
-use crate::chart::{Format, files, write_all, write_study};
+use crate::chart::Format;
+use crate::paint::{files, write_all, write_study};
 use crate::storage::{FIGURES, STUDY, StudyFolder, Tidied, array_of, load, load_kernels, tidy};
 
 pub(super) fn figures(args: &FiguresArgs) -> anyhow::Result<()> {

@@ -9,9 +9,12 @@ use std::sync::Arc;
 
 use egui::epaint::ClippedShape;
 use egui::epaint::textures::{TextureFilter, TexturesDelta};
-use egui::{ColorImage, Context, ImageData, Memory, RawInput, Rect, TextureId, Theme, Ui, Vec2, ViewportId};
+use egui::{
+    ColorImage, Context, ImageData, Memory, RawInput, Rect, TextureHandle, TextureId, TextureOptions, Theme, Ui, Vec2,
+    ViewportId,
+};
 
-use crate::ui::kit::theme;
+use super::theme;
 
 /// Pixels per point in pictures, sharp enough for print.
 pub const SCALE: f32 = 2.0;
@@ -58,6 +61,12 @@ impl OffscreenRenderer {
         if let Some(focused) = self.ctx.memory(Memory::focused) {
             self.ctx.memory_mut(|memory| memory.surrender_focus(focused));
         }
+    }
+
+    /// Loads images whose pixels stay squares; each lives until its handle is dropped.
+    pub fn textures(&self, images: Vec<ColorImage>) -> Vec<TextureHandle> {
+        let load = |image| self.ctx.load_texture("image", image, TextureOptions::NEAREST);
+        images.into_iter().map(load).collect()
     }
 
     /// Draws a picture of this size, in points; `draw` is called more than once.

@@ -1,9 +1,5 @@
-//! Formats numbers as text and chooses ticks of axes. All functions are pure; a number has the same form everywhere.
-
-use egui_plot::{GridInput, GridMark};
-
-use crate::chart::without_zeros;
-pub use crate::chart::{change, times};
+//! Formats numbers as text, and chooses the ranges and ticks of axes. All functions are pure; a number has the same form in the
+//! window and in figures.
 
 /// Formats a number to three significant digits, with a power of ten where there would be many zeros.
 pub fn number(value: f64) -> String {
@@ -165,13 +161,9 @@ pub fn log_marks(from: f64, to: f64, most: usize) -> Vec<f64> {
         .collect()
 }
 
-/// Returns a spacer for `egui_plot` that shows exactly these ticks (it would fade or drop those with a small `step_size`).
-pub fn spacer(log: bool, most: usize) -> impl Fn(GridInput) -> Vec<GridMark> {
-    move |input: GridInput| {
-        let (from, to) = input.bounds;
-        let marks = if log { log_marks(from, to, most) } else { linear_marks(from, to, most) };
-        marks.into_iter().map(|value| GridMark { value, step_size: to - from }).collect()
-    }
+/// Returns the ticks of an axis, as stored: log10 values on a logarithmic one.
+pub fn marks(log: bool, (from, to): (f64, f64), most: usize) -> Vec<f64> {
+    if log { log_marks(from, to, most) } else { linear_marks(from, to, most) }
 }
 
 /// Applies [`settle`] to a linear axis. Values that are equal, or too close for ticks of a few digits, get a wider range than
@@ -195,4 +187,48 @@ pub fn settle((low, high): (f64, f64), least: f64) -> (f64, f64) {
     let step = nice_step(span / 12.0);
     let margin = span * 0.06;
     (((low - margin) / step).floor() * step, ((high + margin) / step).ceil() * step)
+}
+
+/// Removes the trailing zeros of a decimal: `3.00` becomes 3, `1.50e6` becomes 1.5e6 and `300` stays; a number of only zeros
+/// has no minus sign.
+pub fn without_zeros(number: &str) -> String {
+    let (mantissa, exponent) = number.find('e').map_or((number, ""), |place| number.split_at(place));
+    let mantissa = if mantissa.contains('.') { mantissa.trim_end_matches('0').trim_end_matches('.') } else { mantissa };
+    let mantissa = if mantissa == "-0" { "0" } else { mantissa };
+    format!("{mantissa}{exponent}")
+}
+
+/// Formats a factor with two significant digits, or all before the point; 3.0 keeps its zero, as it was measured to a tenth.
+pub fn times(ratio: f64) -> String {
+    let text = match ratio {
+        9.95..999_500.0 => format!("{ratio:.0}"),
+        0.995..9.95 => format!("{ratio:.1}"),
+        0.0995..0.995 => format!("{ratio:.2}"),
+        0.0 => "0".to_owned(),
+        ratio if ratio.is_finite() => format!("{ratio:.1e}"),
+        _ => return "–".to_owned(),
+    };
+    text.replace('-', "−")
+}
+
+/// Formats the change by a factor: 0.85 is −15 %. A change that would round to none has a decimal.
+pub fn change(factor: f64) -> String {
+    let percent = 100.0 * (factor - 1.0);
+    if !percent.is_finite() {
+        return "–".to_owned();
+    }
+    let text = if percent.abs() < 0.95 { format!("{percent:.1}") } else { format!("{percent:.0}") };
+    let text = without_zeros(&text);
+    let sign = if text.starts_with('-') || text == "0" { "" } else { "+" };
+    format!("{sign}{text} %").replace('-', "−")
+}
+
+/// Formats a number with so many decimals, or with a power of ten where it would be long.
+pub fn fixed(value: f64, decimals: usize) -> String {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    let is_short = (1e-3..1e5).contains(&value.abs());
+    let text = if is_short { format!("{value:.decimals$}") } else { format!("{value:.1e}").replace(".0e", "e") };
+    text.replace('-', "−")
 }
