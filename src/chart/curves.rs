@@ -127,7 +127,7 @@ fn accuracy(history: &History) -> Panel {
         panel.curve(name, Colour::Task(task), MAIN, points.iter().map(|point| (point.0, point.1)));
     }
     // A curve at 0 or 1 is not to lie on the edge.
-    panel.y.range = (-0.03, 1.03);
+    panel.y.range = (-0.05, 1.05);
     panel
 }
 

@@ -146,19 +146,35 @@ pub fn log_marks(from: f64, to: f64, most: usize) -> Vec<f64> {
         return (first..=last).map(|place| (place * step) as f64).collect();
     }
     if span >= 0.6 {
-        let within = |digits: &[f64]| -> Vec<f64> {
-            let decades = from.floor() as i32..=to.ceil() as i32;
-            let marks = decades.flat_map(|decade| digits.iter().map(move |digit| f64::from(decade) + digit.log10()));
-            marks.filter(|mark| (from..=to).contains(mark)).collect()
-        };
-        let fine = within(&[1.0, 2.0, 5.0]);
-        return if fine.len() <= most.max(2) { fine } else { within(&[1.0, 3.0]) };
+        let fine = within_decades((from, to), &[1.0, 2.0, 5.0]);
+        return if fine.len() <= most.max(2) { fine } else { within_decades((from, to), &[1.0, 3.0]) };
     }
     linear_marks(10f64.powf(from), 10f64.powf(to), most)
         .into_iter()
         .filter(|value| *value > 0.0)
         .map(f64::log10)
         .collect()
+}
+
+/// Returns these multiples of the powers of ten in a range of log10 values, as log10 values.
+fn within_decades((from, to): (f64, f64), digits: &[f64]) -> Vec<f64> {
+    let decades = from.floor() as i32..=to.ceil() as i32;
+    let marks = decades.flat_map(|decade| digits.iter().map(move |digit| f64::from(decade) + digit.log10()));
+    marks.filter(|mark| (from..=to).contains(mark)).collect()
+}
+
+/// Returns the ticks of an axis in print, as stored, and the span by which [`tick`] labels them: as [`marks`], but a logarithmic
+/// axis on which there would be but one has more.
+pub fn marks_in_print(log: bool, range: (f64, f64), most: usize) -> (Vec<f64>, f64) {
+    let (marks, span) = (marks(log, range, most), range.1 - range.0);
+    // Those at the very edge have no label.
+    let inside = marks.iter().filter(|mark| (range.0 + 0.05 * span..range.1 - 0.05 * span).contains(mark));
+    if !log || inside.count() > 1 {
+        return (marks, span);
+    }
+    let digits: &[f64] = if span < 1.5 { &[1.0, 2.0, 3.0, 5.0, 7.0] } else { &[1.0, 2.0, 5.0] };
+    // Labelled as on a short axis: in full.
+    (within_decades(range, digits), span.min(1.0))
 }
 
 /// Returns the ticks of an axis, as stored: log10 values on a logarithmic one.

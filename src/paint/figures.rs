@@ -34,7 +34,7 @@ const SCALE: f32 = 4.0;
 
 /// One figure as the bytes of its file.
 pub fn render(history: &History, which: Figure, format: Format) -> Result<Vec<u8>, FigureError> {
-    paint(&mut OffscreenRenderer::new(SCALE), which.name(), &figure(history, which), format)
+    paint(&mut OffscreenRenderer::of_figures(SCALE), which.name(), &figure(history, which), format)
 }
 
 /// The files that [`write_all`] writes.
@@ -60,7 +60,7 @@ fn write(
     format: Format,
 ) -> Result<Vec<PathBuf>, FigureError> {
     disk::make_folder(folder).map_err(|err| FolderError::write(folder, err))?;
-    let mut renderer = OffscreenRenderer::new(SCALE);
+    let mut renderer = OffscreenRenderer::of_figures(SCALE);
     let write = |(name, chart): (String, Chart)| {
         let path = folder.join(format!("{name}.{}", format.extension()));
         let bytes = paint(&mut renderer, &name, &chart, format)?;

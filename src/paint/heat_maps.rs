@@ -20,7 +20,7 @@ const BARS: f32 = 74.0;
 /// The side of a single heat map.
 const SINGLE: f32 = 300.0;
 /// Pixels that a picture has at least along an edge: some viewers of an SVG smooth what they enlarge.
-const SHARP: usize = 512;
+const SHARP: usize = 256;
 
 /// The font of the titles of maps.
 fn caption() -> FontId {
@@ -134,7 +134,7 @@ fn colour_bar(ui: &Ui, scale: &ColourScale, rect: Rect, picture: &TextureHandle)
         return;
     }
     painter.image(picture.id(), rect, WHOLE, Color32::WHITE);
-    for tick in format::linear_marks(low, high, (rect.height() / 24.0).clamp(2.0, 6.0) as usize) {
+    for tick in format::linear_marks(low, high, (rect.height() / 16.0).clamp(3.0, 6.0) as usize) {
         let y = rect.bottom() - rect.height() * ((tick - low) / (high - low)) as f32;
         painter.line_segment([pos2(rect.right(), y), pos2(rect.right() + 3.0, y)], Stroke::new(0.75, tokens.weak));
         let at = pos2(rect.right() + 5.0, y);

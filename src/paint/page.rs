@@ -53,7 +53,8 @@ fn one(ui: &mut Ui, id: &str, panel: &Panel, look: &Look, rect: Rect) {
     if !panel.tasks.is_empty() {
         top += small().size;
     }
-    let body = Rect::from_min_max(pos2(rect.left() + NAME, top), rect.max - vec2(0.0, NAME));
+    // The name of the horizontal axis reaches into the room that is kept for the labels of its ticks.
+    let body = Rect::from_min_max(pos2(rect.left() + NAME, top), rect.max - vec2(0.0, 0.75 * NAME));
     let mut inside = ui.new_child(UiBuilder::new().max_rect(body).id_salt(id));
     let painted = panel::paint(&mut inside, id, panel, look);
     let frame = *painted.transform.frame();
@@ -70,8 +71,10 @@ fn one(ui: &mut Ui, id: &str, panel: &Panel, look: &Look, rect: Rect) {
     }
     let below = pos2(frame.center().x, rect.bottom());
     ui.painter().text(below, Align2::CENTER_BOTTOM, &panel.x.name, small(), tokens.weak);
-    let galley = ui.painter().layout_no_wrap(panel.y.name.clone(), small(), tokens.weak);
-    // In the middle of the axis, and where it is longer, from the lower edge upwards.
+    // In the middle of the axis, and where it is longer, from the lower edge upwards; smaller where it would reach the header.
+    let (wide, room) = (panel::width(ui, &panel.y.name, &small()), rect.bottom() - top);
+    let font = FontId::proportional(small().size * (room / wide.max(1.0)).min(1.0));
+    let galley = ui.painter().layout_no_wrap(panel.y.name.clone(), font, tokens.weak);
     let middle = frame.center().y + 0.5 * galley.size().x;
     let at = pos2(rect.left(), middle.min(rect.bottom()));
     let turned = TextShape::new(at, galley, tokens.weak).with_angle(-std::f32::consts::FRAC_PI_2);

@@ -2,16 +2,17 @@
 //!
 //! Guarantees: texts at the ends of lines and at marks lie inside the panel and do not cover each other.
 
+use std::f32::consts::GOLDEN_RATIO;
 use std::sync::Arc;
 
-use egui::epaint::{BandPoint, BandShape, Shape};
-use egui::{Align2, Color32, FontId, Painter, Pos2, Rangef, Rect, Response, Stroke, Ui, Vec2, pos2, vec2};
+use egui::epaint::{Mesh, Shape};
+use egui::{Align2, Color32, FontId, Painter, Pos2, Rect, Response, Stroke, Ui, pos2, vec2};
 use egui_plot::{GridMark, PlotPoint, PlotTransform};
 
 use super::axes;
 use super::theme::{self, Tokens};
 use crate::chart::format;
-use crate::chart::panel::{Dashes, Line, Mark, Panel, Point, Sign};
+use crate::chart::panel::{Axis, Dashes, Line, Mark, Panel, Point, Sign};
 
 /// The sizes of a panel, in the window or on paper.
 #[derive(Clone, Debug)]
@@ -51,6 +52,16 @@ impl Look {
             paper: true,
         }
     }
+
+    /// Returns the ticks of the vertical axis of a panel of this height, and the span by which they are labelled.
+    fn upward(&self, panel: &Panel, height: f32) -> (Vec<f64>, f64) {
+        let (Axis { log, range, .. }, most) = (&panel.y, axes::ticks_up(height));
+        if self.paper {
+            format::marks_in_print(*log, *range, most)
+        } else {
+            (format::marks(*log, *range, most), range.1 - range.0)
+        }
+    }
 }
 
 /// A panel as painted.
@@ -84,13 +95,14 @@ pub fn paint(ui: &mut Ui, id: &str, panel: &Panel, look: &Look) -> Painted {
             axes::bare(ui, id, height).custom_x_axes(vec![axis]).x_grid_spacer(move |_| marks.clone())
         }
     };
-    let axis = axes::left(tokens, (low, high), move |value| format::tick(value, span, log));
+    let (up, labelled) = look.upward(panel, height);
+    let axis = axes::left(tokens, (low, high), move |value| format::tick(value, labelled, log));
     let axis = axis.min_thickness(look.left).tick_label_font(look.ticks.clone());
-    let shown =
-        plot.custom_y_axes(vec![axis]).y_grid_spacer(axes::spacer(log, axes::ticks_up(height))).show(ui, |plot| {
-            plot.set_plot_bounds_x(left..=right);
-            plot.set_plot_bounds_y(low..=high);
-        });
+    let up = move |_| up.iter().map(|&value| GridMark { value, step_size: span }).collect();
+    let shown = plot.custom_y_axes(vec![axis]).y_grid_spacer(up).show(ui, |plot| {
+        plot.set_plot_bounds_x(left..=right);
+        plot.set_plot_bounds_y(low..=high);
+    });
     let (transform, response) = (shown.transform, shown.response);
     let frame = *transform.frame();
     ui.painter().set(behind, Shape::Vec(ground(panel, &transform, look, tokens)));
@@ -99,6 +111,9 @@ pub fn paint(ui: &mut Ui, id: &str, panel: &Panel, look: &Look) -> Painted {
         ui.painter().text(frame.center(), Align2::CENTER_CENTER, "Not measured", font, faint);
     } else {
         let painter = ui.painter().with_clip_rect(frame);
+        for &at in &panel.rules {
+            painter.vline(transform.position_from_point_x(at), frame.y_range(), Stroke::new(1.5, tokens.faint));
+        }
         for ribbon in &panel.ribbons {
             let fill = tokens.ink(ribbon.ink).gamma_multiply(if tokens.dark { 0.16 } else { 0.14 });
             painter.add(band(&ribbon.points, &transform, fill));
@@ -132,13 +147,12 @@ pub fn ends_width(ui: &Ui, panel: &Panel, look: &Look) -> f32 {
 
 /// Returns the width of the left axis that the labels of its ticks need in a panel of this height.
 pub fn axis_width(ui: &Ui, panel: &Panel, height: f32, look: &Look) -> f32 {
-    let (low, high) = panel.y.range;
-    let ticks = format::marks(panel.y.log, (low, high), axes::ticks_up(height)).into_iter();
-    let widths = ticks.map(|tick| width(ui, &format::tick(tick, high - low, panel.y.log), &look.ticks) + GAP);
+    let (ticks, span) = look.upward(panel, height);
+    let widths = ticks.into_iter().map(|tick| width(ui, &format::tick(tick, span, panel.y.log), &look.ticks) + GAP);
     widths.fold(0.0, f32::max)
 }
 
-/// Returns what lies behind the grid: the ground, the tasks, and the switches.
+/// Returns what lies behind the grid: the ground, and the tasks.
 fn ground(panel: &Panel, transform: &PlotTransform, look: &Look, tokens: &Tokens) -> Vec<Shape> {
     let frame = *transform.frame();
     let mut shapes = Vec::new();
@@ -151,9 +165,6 @@ fn ground(panel: &Panel, transform: &PlotTransform, look: &Look, tokens: &Tokens
         let rect = Rect::from_x_y_ranges(edges[0]..=edges[1], frame.y_range());
         shapes.push(Shape::rect_filled(rect, 0.0, tokens.band(band.task, false)));
     }
-    let inside = |x: &f32| (frame.left()..=frame.right()).contains(x);
-    let rules = panel.rules.iter().map(|&at| transform.position_from_point_x(at)).filter(inside);
-    shapes.extend(rules.map(|x| Shape::vline(x, frame.y_range(), Stroke::new(1.5, tokens.faint))));
     shapes
 }
 
@@ -161,13 +172,22 @@ fn place(transform: &PlotTransform, (x, y): Point) -> Pos2 {
     transform.position_from_point(&PlotPoint::new(x, y))
 }
 
+/// Returns a band of one colour. `epaint`'s own shape of a band fades where it is narrow.
 fn band(points: &[(f64, f64, f64)], transform: &PlotTransform, fill: Color32) -> Shape {
-    let edge = |&(x, low, high): &(f64, f64, f64)| {
-        let (below, above) = (place(transform, (x, low)), place(transform, (x, high)));
-        BandPoint { x: below.x, y: Rangef::new(above.y, below.y) }
-    };
-    Shape::Band(BandShape::filled(points.iter().map(edge).collect(), fill))
+    let mut mesh = Mesh::default();
+    for (count, &(x, low, high)) in (0u32..).zip(points) {
+        mesh.colored_vertex(place(transform, (x, high)), fill);
+        mesh.colored_vertex(place(transform, (x, low)), fill);
+        if let Some(last) = (2 * count).checked_sub(2) {
+            mesh.add_triangle(last, last + 1, last + 2);
+            mesh.add_triangle(last + 1, last + 3, last + 2);
+        }
+    }
+    Shape::mesh(mesh)
 }
+
+/// Length of the pieces of a broken line.
+const DASH: f32 = 5.0;
 
 fn stroke(line: &Line, transform: &PlotTransform, thick: f32, colour: Color32) -> Vec<Shape> {
     let stroke = Stroke::new(thick * line.width, colour);
@@ -177,7 +197,7 @@ fn stroke(line: &Line, transform: &PlotTransform, thick: f32, colour: Color32) -
         // A curve of one point would not be seen.
         (&[only], _) => vec![Shape::circle_filled(only, stroke.width.max(1.5), colour)],
         (_, Dashes::None) => vec![Shape::line(points, stroke)],
-        (_, Dashes::Broken) => Shape::dashed_line(&points, stroke, 5.0, 3.1),
+        (_, Dashes::Broken) => Shape::dashed_line(&points, stroke, DASH, DASH * (GOLDEN_RATIO - 1.0)),
         (_, Dashes::Dotted) => Shape::dotted_line(&points, colour, 4.0, stroke.width),
     }
 }
@@ -217,33 +237,71 @@ fn ends(ui: &Ui, panel: &Panel, transform: &PlotTransform, room: f32, look: &Loo
         let &[first, last] = line.points.as_slice() else { continue };
         let y = last.1.max(panel.y.range.0 + 0.08 * (panel.y.range.1 - panel.y.range.0));
         let x = first.0 + (last.0 - first.0) * (y - first.1) / (last.1 - first.1);
-        let at = place(transform, (x, y)) + Vec2::new(-3.0, 0.0);
-        let fits = at.x - width(ui, name, &look.beside) > frame.left();
-        let align = if fits { Align2::RIGHT_CENTER } else { Align2::LEFT_CENTER };
+        // A reference line falls, so its name lies above it at the right, or below it at the left.
+        let at = place(transform, (x, y));
+        let fits = at.x + 2.0 + width(ui, name, &look.beside) < frame.right();
+        let (align, aside) = if fits { (Align2::LEFT_BOTTOM, 2.0) } else { (Align2::RIGHT_TOP, -2.0) };
+        let at = at + vec2(aside, 0.0);
         painter.text(at, align, name, look.beside.clone(), tokens.weak);
     }
 }
 
-/// Paints the numbers at marks: beside their points, where they lie inside the panel and over no other number.
+/// Paints the numbers at marks: beside their points, where they lie inside the panel and over no curve and no other number, as
+/// far as there is such a place.
 fn marks(ui: &Ui, panel: &Panel, transform: &PlotTransform, look: &Look) {
     let (painter, frame, tokens) = (ui.painter(), *transform.frame(), Tokens::of(ui));
+    if panel.marks.is_empty() {
+        return;
+    }
+    let curves: Vec<Vec<Pos2>> =
+        panel.lines.iter().map(|line| line.points.iter().map(|&at| place(transform, at)).collect()).collect();
+    let crossed = |rect: &Rect| curves.iter().any(|curve| curve.windows(2).any(|ends| crosses(rect, ends[0], ends[1])));
     let mut taken: Vec<Rect> = Vec::new();
     for Mark { at, text, ink, above } in &panel.marks {
         let (at, colour) = (place(transform, *at), tokens.ink(*ink));
         let galley = painter.layout_no_wrap(text.clone(), look.mark.clone(), colour);
         let size = galley.size();
-        let up = |above: bool| if above { at.y - 4.0 - size.y } else { at.y + 4.0 };
-        let places = [*above, !*above].map(|above| [at.x + 5.0, at.x - 5.0 - size.x].map(|x| pos2(x, up(above))));
-        let rects: Vec<Rect> = places.iter().flatten().map(|&min| Rect::from_min_size(min, size)).collect();
-        let inside = |rect: &&Rect| frame.contains_rect(**rect);
-        let is_free = |rect: &&Rect| inside(rect) && taken.iter().all(|other| !other.intersects(**rect));
-        let Some(&rect) = rects.iter().find(is_free).or_else(|| rects.iter().find(inside)).or(rects.first()) else {
-            continue;
+        let beside = |above: bool, far: f32| {
+            let y = if above { at.y - 3.0 - far - size.y } else { at.y + 3.0 + far };
+            [at.x + 5.0, at.x - 5.0 - size.x, at.x - 0.5 * size.x].map(|x| Rect::from_min_size(pos2(x, y), size))
         };
+        let rects: Vec<Rect> = [0.0, 8.0, 16.0]
+            .into_iter()
+            .flat_map(|far| [*above, !*above].map(|above| beside(above, far)))
+            .flatten()
+            .collect();
+        let inside = |rect: &&Rect| frame.contains_rect(**rect);
+        let is_apart = |rect: &&Rect| inside(rect) && taken.iter().all(|other| !other.intersects(**rect));
+        let is_free = |rect: &&Rect| is_apart(rect) && !crossed(rect);
+        let found = rects.iter().find(is_free).or_else(|| rects.iter().find(is_apart));
+        let Some(&rect) = found.or_else(|| rects.iter().find(inside)).or(rects.first()) else { continue };
         painter.with_clip_rect(frame.expand(3.0)).circle_filled(at, 3.0 * look.thick, colour);
+        if look.paper && crossed(&rect) {
+            painter.rect_filled(rect, 2.0, tokens.card.gamma_multiply(0.75));
+        }
         painter.galley(rect.min, galley, colour);
         taken.push(rect);
     }
+}
+
+/// Returns whether the line between two points goes through a rectangle.
+fn crosses(rect: &Rect, from: Pos2, to: Pos2) -> bool {
+    // The part of the line, from 0 to 1, that is between each pair of opposite edges.
+    let (mut first, mut last) = (0.0f32, 1.0f32);
+    for (from, to, low, high) in [(from.x, to.x, rect.left(), rect.right()), (from.y, to.y, rect.top(), rect.bottom())]
+    {
+        let along = to - from;
+        if along == 0.0 {
+            if from < low || from > high {
+                return false;
+            }
+            continue;
+        }
+        let (one, other) = ((low - from) / along, (high - from) / along);
+        first = first.max(one.min(other));
+        last = last.min(one.max(other));
+    }
+    first <= last
 }
 
 /// Returns the width of a text in this font.

@@ -11,7 +11,7 @@ use std::sync::Arc;
 use self::kinds::PanelKind;
 use self::panels::{View, keys, panel};
 use super::learning;
-use super::panel::{Chart, Entry, Panel};
+use super::panel::{Chart, Panel};
 use crate::analysis::LAWS;
 use crate::analysis::comparison::{Comparison, Findings};
 use crate::storage::StudyFolder;
@@ -47,20 +47,14 @@ pub(super) fn figures(study: &StudyFolder) -> Vec<(String, Chart)> {
 /// One panel with the names of what it shows.
 fn described(kind: PanelKind, runs: &Comparison, series: usize) -> Panel {
     let mut panel = panel(kind, runs, View { switch: 0, series });
-    let is_aligned = ALIGNED.contains(&kind);
-    // Without series a dot has the colour of its value, which stands below it.
-    let names = keys(runs, is_aligned).into_iter().take(if is_aligned {
-        usize::MAX
-    } else if runs.has_series() {
-        runs.series.len()
-    } else {
-        0
-    });
-    let mut names: Vec<Entry> = names.collect();
-    if is_aligned && runs.has_series() {
+    let names = match (ALIGNED.contains(&kind), runs.has_series()) {
         // The curves are those of one series, whose name stands below them.
-        names.drain(..runs.series.len());
-    }
+        (true, true) => keys(runs, true).split_off(runs.series.len()),
+        (true, false) => keys(runs, true),
+        (false, true) => keys(runs, false),
+        // A dot has the colour of its value, which stands below it.
+        (false, false) => Vec::new(),
+    };
     panel.legend.splice(0..0, names);
     panel
 }
