@@ -239,7 +239,8 @@ fn ends(ui: &Ui, panel: &Panel, transform: &PlotTransform, room: f32, look: &Loo
         let x = first.0 + (last.0 - first.0) * (y - first.1) / (last.1 - first.1);
         // A reference line falls, so its name lies above it at the right, or below it at the left.
         let at = place(transform, (x, y));
-        let fits = at.x + 2.0 + width(ui, name, &look.beside) < frame.right();
+        // Behind the end of the line are the texts of the curves.
+        let fits = at.x + 2.0 + width(ui, name, &look.beside) < place(transform, last).x;
         let (align, aside) = if fits { (Align2::LEFT_BOTTOM, 2.0) } else { (Align2::RIGHT_TOP, -2.0) };
         let at = at + vec2(aside, 0.0);
         painter.text(at, align, name, look.beside.clone(), tokens.weak);

@@ -236,15 +236,19 @@ fn no_two_ticks_of_an_axis_say_the_same() {
         Box::new(|step| 7e11 + step as f64 * 1e7),
         Box::new(|step| step as f64 * 1e-9),
     ];
-    for of in curves {
-        let record = with_lambda_max(of);
-        let svg = String::from_utf8(render(&record, Figure::LambdaMax, Format::Svg).unwrap()).unwrap();
+    // On logarithmic axes, too.
+    let calm = with_lambda_max(|_| 12.0);
+    let logarithmic =
+        [Figure::Velocity, Figure::Eigenvalues, Figure::Susceptibility].map(|figure| (calm.clone(), figure));
+    let linear = curves.into_iter().map(|of| (with_lambda_max(of), Figure::LambdaMax));
+    for (record, figure) in linear.chain(logarithmic) {
+        let svg = String::from_utf8(render(&record, figure, Format::Svg).unwrap()).unwrap();
         // The labels of the upper panel's left axis.
         let on_the_left =
             |text: &Written| text.is_tick && text.left < 0.1 * f64::from(page::WIDTH) && text.baseline < 190.0;
         let ticks: Vec<String> = texts(&svg).into_iter().filter(on_the_left).map(|text| text.words).collect();
         let different: std::collections::BTreeSet<&String> = ticks.iter().collect();
-        assert!(ticks.len() >= 2, "{ticks:?}");
+        assert!(ticks.len() >= 2, "{figure:?}: {ticks:?}");
         assert_eq!(different.len(), ticks.len(), "{ticks:?}");
     }
 }
