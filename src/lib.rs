@@ -9,10 +9,10 @@
 //! which may not use the folders behind `worker`: they communicate with it through its channel.
 //!
 //! ```text
-//!  math ◄── spec ◄── run ◄── analysis ◄── storage ◄── chart ◄────────────┐
-//!            ▲        ▲                     ▲  ▲                         │
-//!            │       data ◄──────────────┐  │  └───────┐                 │
-//!            │                           │  │          │                 │
+//!  math ◄── spec ◄── run ◄── analysis ◄── storage ◄── chart ◄── paint ◄──┐
+//!            ▲        ▲                     ▲  ▲                  ▲      │
+//!            │       data ◄──────────────┐  │  └───────┐          │      │
+//!            │                           │  │          │          │      │
 //!            ├───────────── model ◄─ ntk ◄─ train ◄── lab ◄── worker ◄── ui ◄── cli
 //!            └───────────── theory ◄─────┘                      ‖         │
 //!                                                       (a channel)  diagnostics
@@ -32,16 +32,17 @@
 //! | [`run`] | the reports of a run: events, the bounded history, metrics, predictions, points of learning curves | `spec` | no | no |
 //! | [`analysis`] | the analysis of these reports: metrics of a kernel, figures of a switch, milestones, comparisons of the runs of a study, learning curves, power laws | `run` | no | no |
 //! | [`storage`] | files: run, study and experiment folders, autosave, the state of the window; the readers of other programs' arrays, archives and weights | `analysis` | no | no |
-//! | [`chart`] | charts as files, colours and number formats | `storage` | no | no |
+//! | [`chart`] | charts described as data: the figures of runs and studies, colours, ticks and number formats | `storage` | no | no |
+//! | [`paint`] | what paints: charts, in the window and into files; the theme; a view or figure without a window, as SVG and PNG | `chart` | no | yes |
 //! | [`data`] | images (embedded, IDX, CIFAR in both versions), points of the plane, drawn problems, task streams, probes, samples beside a run's, batch order | `run` | no | no |
 //! | [`model`] | networks as their programs on burn, one file an operation, initialisation, the tape and taps for the kernel, weights in and out, device | `spec`, the readers of `storage` | yes | no |
 //! | [`ntk`] | the empirical kernel: layer by layer by the plan of `spec`, and its oracle; that of the optimiser; J Δw; sharpness | `model` | yes | no |
 //! | [`theory`] | the infinite-width limit: kernels by the rule of each operation of a program, and which programs have none; training with a constant kernel; the recursive feature machine | `spec` | no | no |
 //! | [`train`] | one step, evaluation, the network linearised, the linear probe; independent of threads | `model`, `data`, `ntk`, `theory` | yes | no |
 //! | [`lab`] | the laboratories: turn the above into a stream of events, analysed and reported in order on a thread beside training; saving and resuming a run | `train`, `storage` | yes | no |
-//! | [`worker`] | the thread of a run, its queue of commands and its channel of events, cancel, failure; the threads that compute; a study's queue of runs, and the service that executes them | `lab`, `chart` | no | no |
+//! | [`worker`] | the thread of a run, its queue of commands and its channel of events, cancel, failure; the threads that compute; a study's queue of runs, and the service that executes them | `lab`, `paint` | no | no |
 //! | [`diagnostics`] | the version, the log file, the report of a crash | – | no | no |
-//! | [`ui`] | the window | `chart`, `theory`, `diagnostics`, `worker` itself | no | yes |
+//! | [`ui`] | the window | `paint`, `theory`, `diagnostics`, `worker` itself | no | yes |
 //! | [`cli`] | the command line, progress bars, signals | `ui` | no | no |
 //!
 //! A test reads the `use` lines and fails when an arrow runs the wrong way (`tests/suite/house.rs`). `data` and `model` may use
@@ -63,6 +64,7 @@ pub mod lab;
 pub mod math;
 pub mod model;
 pub mod ntk;
+pub mod paint;
 pub mod run;
 pub mod spec;
 pub mod storage;

@@ -1,140 +1,62 @@
-//! Builds the contents of each figure as plain data: panels of curves over time. [`crate::chart::drawing`] draws them.
+//! Describes the figures of a run that are curves over time: one panel or several below each other.
 
-use super::number_format::{change, times};
-use super::palette::{ALL_TASKS, task_colour};
-use super::scale::Scale;
-use super::{Figure, plane};
+use std::sync::Arc;
+
+use super::Figure;
+use super::format::{change, times};
+use super::palette::Colour;
+use super::panel::{Axis, Dot, MAIN, Mark, Panel, Point, THIN, TaskBand};
 use crate::run::{Block, History, Metric, Snapshot};
 
-/// One chart: curves over the epochs.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Panel {
-    pub(crate) title: &'static str,
-    /// The quantity and its unit.
-    pub(crate) y: &'static str,
-    pub(crate) log: bool,
-    /// The range of y where it is known beforehand.
-    pub(crate) fixed: Option<(f64, f64)>,
-    pub(crate) curves: Vec<Curve>,
-    pub(crate) spreads: Vec<Spread>,
-    pub(crate) marks: Vec<Mark>,
-    /// One dot a run.
-    pub(crate) dots: Vec<Dots>,
-    /// Reference lines, which the range does not follow.
-    pub(crate) guides: Vec<Guide>,
-    /// What stands at the right of the panel, at the height of a line's end.
-    pub(crate) ends: Vec<End>,
-}
-
-/// One line.
-#[derive(Clone, Debug)]
-pub(crate) struct Curve {
-    /// What the legend says; nothing when another curve of this colour says it.
-    pub(crate) label: Option<String>,
-    pub(crate) colour: [u8; 3],
-    /// Thin lines are the less important ones.
-    pub(crate) thin: bool,
-    pub(crate) broken: bool,
-    pub(crate) points: Vec<(f64, f64)>,
-}
-
-/// Single points.
-#[derive(Clone, Debug)]
-pub(crate) struct Dots {
-    pub(crate) colour: [u8; 3],
-    pub(crate) full: bool,
-    pub(crate) points: Vec<(f64, f64)>,
-}
-
-/// A power law through a point.
-#[derive(Clone, Debug)]
-pub(crate) struct Guide {
-    pub(crate) from: (f64, f64),
-    pub(crate) slope: f64,
-    pub(crate) name: &'static str,
-}
-
-/// Words at the end of a line.
-#[derive(Clone, Debug)]
-pub(crate) struct End {
-    pub(crate) at: f64,
-    pub(crate) text: String,
-    pub(crate) colour: [u8; 3],
-}
-
-/// A number at a point of a curve.
-#[derive(Clone, Debug)]
-pub(crate) struct Mark {
-    pub(crate) at: (f64, f64),
-    pub(crate) text: String,
-    pub(crate) colour: [u8; 3],
-    /// Whether the text stands above its point.
-    pub(crate) above: bool,
-}
-
-/// The spread of values at the points of a curve.
-#[derive(Clone, Debug)]
-pub(crate) struct Spread {
-    pub(crate) colour: [u8; 3],
-    /// As a ribbon, else as a bar at each point.
-    pub(crate) ribbon: bool,
-    /// x, and smallest, mean and largest of the values there.
-    pub(crate) points: Vec<(f64, [f64; 3])>,
-}
-
-/// The horizontal axis that all panels of a figure share.
-#[derive(Clone, Debug)]
-pub(crate) struct Across {
-    pub(crate) x: Scale,
-    pub(crate) name: String,
-    /// Which task was trained when: first epoch, last epoch, number of the task.
-    pub(crate) bands: Vec<(f64, f64, usize)>,
-    /// Where a line stands: the switches.
-    pub(crate) lines: Vec<f64>,
-}
-
-impl Across {
-    /// The epochs of a run.
-    pub(crate) fn of(history: &History) -> Self {
-        let last = history.rows().last().map_or(0.0, |row| row.epoch);
-        let end = if last > 0.0 { last } else { 1.0 };
-        let starts = history.tasks();
-        let until = |place: usize| starts.get(place + 1).map_or(end, |next| next.epoch);
-        let bands = starts.iter().enumerate().map(|(place, start)| (start.epoch, until(place).min(end), start.task));
-        let bands: Vec<_> = bands.filter(|&(from, to, _)| to > from).collect();
-        let lines = bands.iter().skip(1).map(|band| band.0).collect();
-        let name = if history.counts_steps() { "step" } else { "epoch" };
-        Self { x: Scale::exact(0.0, end), name: name.to_owned(), bands, lines }
-    }
-
-    /// The eigenvalues of a single kernel, the largest first.
-    pub(crate) fn ranks(history: &History) -> Self {
-        let count = history.snapshots().last().map_or(0, |snapshot| snapshot.eigenvalues.len());
-        let x = Scale::exact(1.0, count.max(2) as f64);
-        Self { x, name: "rank".to_owned(), bands: Vec::new(), lines: Vec::new() }
-    }
-}
-
-const WIDTH: u32 = 900;
-const HEIGHT: u32 = 380;
-
-/// The size of a figure of so many panels, in units.
-pub(crate) fn size(panels: usize) -> (u32, u32) {
-    (WIDTH, HEIGHT * panels.max(1) as u32)
-}
-
 /// The panels of a figure, from top to bottom.
-pub(crate) fn panels(history: &History, figure: Figure) -> Vec<Panel> {
-    match figure {
+pub(super) fn panels(history: &History, figure: Figure) -> Vec<Panel> {
+    let single = history.rows().len() == 1;
+    let mut panels = match figure {
         Figure::Velocity => vec![velocity(history)],
         Figure::LambdaMax => vec![lambda_max(history), scale(history)],
         Figure::Alignment => alignment(history),
         Figure::Accuracy => vec![accuracy(history), loss(history)],
-        Figure::Eigenvalues if history.rows().len() == 1 => vec![spectrum(history)],
+        Figure::Eigenvalues if single => return vec![spectrum(history)],
         Figure::Eigenvalues => vec![eigenvalues(history)],
         Figure::Susceptibility => vec![displacement(history), susceptibility(history)],
-        Figure::Circle => plane::panels(history),
-        Figure::Gram | Figure::Distances | Figure::Disk => Vec::new(),
+        Figure::Circle | Figure::Gram | Figure::Distances | Figure::Disk => Vec::new(),
+    };
+    panels.iter_mut().for_each(|panel| panel.over_time(history));
+    panels
+}
+
+impl Panel {
+    /// Adds a curve for each task that has a block of its own.
+    fn by_task(&mut self, history: &History, metric: Metric) {
+        for task in tasks(history) {
+            let points = history.series(Block::Task(task), metric);
+            if !points.is_empty() {
+                self.curve(Some(format!("task {task}")), Colour::Task(task), MAIN, points);
+            }
+        }
+    }
+
+    /// Adds a number at a point, if the point has a place.
+    fn mark(&mut self, (x, y): Point, text: String, task: usize, above: bool) {
+        let at = self.stored(y).map(|y| (x, y));
+        self.marks.extend(at.map(|at| Mark { at, text, ink: Colour::Task(task).into(), above }));
+    }
+
+    /// Sets up the horizontal axis: the epochs of a run, its tasks, and the switches between them.
+    fn over_time(&mut self, history: &History) {
+        let last = history.rows().last().map_or(0.0, |row| row.epoch);
+        let end = if last > 0.0 { last } else { 1.0 };
+        let starts = history.tasks();
+        let until = |place: usize| starts.get(place + 1).map_or(end, |next| next.epoch).min(end);
+        let bands = starts.iter().enumerate().map(|(place, start)| TaskBand {
+            from: start.epoch,
+            to: until(place),
+            task: start.task,
+        });
+        self.tasks = bands.filter(|band| band.to > band.from).collect();
+        self.rules = self.tasks.iter().skip(1).map(|band| band.from).collect();
+        let name = if history.counts_steps() { "step" } else { "epoch" };
+        self.x = Axis { name: name.to_owned(), range: (0.0, end), ..Axis::default() };
     }
 }
 
@@ -148,159 +70,124 @@ fn tasks(history: &History) -> Vec<usize> {
     row.blocks.iter().filter_map(|metrics| number(metrics.block)).collect()
 }
 
-/// One curve per task.
-fn by_task(history: &History, metric: Metric) -> Vec<Curve> {
-    let curve = |task| Curve {
-        label: Some(format!("task {task}")),
-        colour: task_colour(task),
-        thin: false,
-        broken: false,
-        points: history.series(Block::Task(task), metric),
-    };
-    tasks(history).into_iter().map(curve).filter(|curve| !curve.points.is_empty()).collect()
-}
-
 fn velocity(history: &History) -> Panel {
+    let y = if history.counts_steps() { "(1 − CKA) per step" } else { "(1 − CKA) per epoch" };
+    let mut panel = Panel::titled("Kernel velocity on each task’s probes", y, true);
+    panel.by_task(history, Metric::Velocity);
     // Each switch is marked on the kernel of the task that ends there.
-    let marks = history.tasks().windows(2).enumerate().filter_map(|(place, pair)| {
+    for (place, pair) in history.tasks().windows(2).enumerate() {
         let task = pair[0].task;
-        let spike = history.spikes(Block::Task(task), Metric::Velocity).get(place).copied().flatten()?;
-        let at = (spike.epoch, spike.height);
-        Some(Mark { at, text: format!("×{}", times(spike.ratio)), colour: task_colour(task), above: true })
-    });
-    Panel {
-        title: "Kernel velocity on each task's probes",
-        y: if history.counts_steps() { "(1 − CKA) per step" } else { "(1 − CKA) per epoch" },
-        log: true,
-        marks: marks.collect(),
-        curves: by_task(history, Metric::Velocity),
-        ..Panel::default()
+        if let Some(spike) = history.spikes(Block::Task(task), Metric::Velocity).get(place).copied().flatten() {
+            panel.mark((spike.epoch, spike.height), format!("×{}", times(spike.ratio)), task, true);
+        }
     }
+    panel.fitted()
 }
 
 fn lambda_max(history: &History) -> Panel {
-    let marks = history.tasks().windows(2).enumerate().filter_map(|(place, pair)| {
+    let mut panel = Panel::titled("Largest eigenvalue on each task’s probes", "λ_max", false);
+    panel.by_task(history, Metric::LambdaMax);
+    for (place, pair) in history.tasks().windows(2).enumerate() {
         let task = pair[0].task;
-        let dip = history.dips(Block::Task(task)).get(place).copied().flatten().filter(|dip| dip.depth < 1.0)?;
-        Some(Mark { at: (dip.epoch, dip.minimum), text: change(dip.depth), colour: task_colour(task), above: false })
-    });
-    Panel {
-        title: "Largest eigenvalue on each task's probes",
-        y: "λ_max",
-        marks: marks.collect(),
-        curves: by_task(history, Metric::LambdaMax),
-        ..Panel::default()
+        let dip = history.dips(Block::Task(task)).get(place).copied().flatten();
+        if let Some(dip) = dip.filter(|dip| dip.depth < 1.0) {
+            panel.mark((dip.epoch, dip.minimum), change(dip.depth), task, false);
+        }
     }
+    panel.fitted()
 }
 
 fn scale(history: &History) -> Panel {
-    Panel {
-        title: "Scale of the kernel on each task's probes",
-        y: "norm relative to the first",
-        curves: by_task(history, Metric::Scale),
-        ..Panel::default()
-    }
+    let mut panel = Panel::titled("Scale of the kernel on each task’s probes", "norm relative to the first", false);
+    panel.by_task(history, Metric::Scale);
+    panel.fitted()
 }
 
 fn alignment(history: &History) -> Vec<Panel> {
-    let panel = |title, metric| Panel { title, y: "alignment", curves: by_task(history, metric), ..Panel::default() };
+    let panel = |title, metric| {
+        let mut panel = Panel::titled(title, "alignment", false);
+        panel.by_task(history, metric);
+        panel.fitted()
+    };
     let full = panel("Alignment of the full kernel with the labels", Metric::AlignmentFull);
     let mut panels = vec![
         panel("Alignment with the labels, centred", Metric::AlignmentCentred),
         panel("Alignment with the labels, not centred", Metric::Alignment),
     ];
-    panels.extend(Some(full).filter(|full| !full.curves.is_empty()));
+    panels.extend(Some(full).filter(|full| !full.lines.is_empty()));
     panels
 }
 
 fn accuracy(history: &History) -> Panel {
-    let mut curves = Vec::new();
+    let mut panel = Panel::titled("Test accuracy (thin: among the task’s classes)", "accuracy", false);
     for task in tasks(history) {
         let points = history.accuracy(task);
-        let colour = task_colour(task);
-        let finite = |value: fn(&(f64, f64, f64)) -> f64| {
-            points.iter().map(|point| (point.0, value(point))).filter(|point| point.1.is_finite()).collect::<Vec<_>>()
-        };
-        curves.push(Curve { label: None, colour, thin: true, broken: false, points: finite(|point| point.2) });
-        curves.push(Curve {
-            label: Some(format!("task {task}")),
-            colour,
-            thin: false,
-            broken: false,
-            points: finite(|point| point.1),
-        });
+        panel.curve(None, Colour::Task(task), THIN, points.iter().map(|point| (point.0, point.2)));
+        let name = Some(format!("task {task}"));
+        panel.curve(name, Colour::Task(task), MAIN, points.iter().map(|point| (point.0, point.1)));
     }
-    Panel {
-        title: "Test accuracy (thin: among the task's classes)",
-        y: "accuracy",
-        fixed: Some((0.0, 1.0)),
-        curves,
-        ..Panel::default()
-    }
+    // A curve at 0 or 1 is not to lie on the edge.
+    panel.y.range = (-0.05, 1.05);
+    panel
 }
 
 fn loss(history: &History) -> Panel {
-    let of_task = |task| {
+    let mut panel = Panel::titled("Test loss of each task, and training loss", "mean loss", true);
+    for task in tasks(history) {
         let value = |row: &crate::run::Row| {
             let found = row.accuracy.iter().find(|accuracy| accuracy.task == task)?;
             Some((row.epoch, found.loss?))
         };
-        let points = history.rows().iter().filter_map(value).collect();
-        Curve { label: Some(format!("task {task}")), colour: task_colour(task), thin: false, broken: false, points }
-    };
-    let trained = history.losses().iter().copied().filter(|point| point.1.is_finite()).collect();
-    let training =
-        Curve { label: Some("training".to_owned()), colour: ALL_TASKS, thin: true, broken: false, points: trained };
-    let curves = tasks(history).into_iter().map(of_task).chain([training]).collect();
-    Panel { title: "Test loss of each task, and training loss", y: "mean loss", log: true, curves, ..Panel::default() }
+        let points = history.rows().iter().filter_map(value);
+        panel.curve(Some(format!("task {task}")), Colour::Task(task), MAIN, points);
+    }
+    panel.curve(Some("training".to_owned()), Colour::Text, THIN, history.losses().iter().copied());
+    panel.fitted()
 }
 
 /// The number of largest eigenvalues drawn.
 const EIGENVALUES: usize = 16;
 
 fn eigenvalues(history: &History) -> Panel {
+    let mut panel = Panel::titled("Largest eigenvalues of the kernel of all probes", "eigenvalue", true);
     let count = history.snapshots().last().map_or(0, |snapshot| snapshot.eigenvalues.len().min(EIGENVALUES));
-    let curve = |rank: usize| {
-        let value = |snapshot: &std::sync::Arc<Snapshot>| {
+    for rank in 0..count {
+        let value = |snapshot: &Arc<Snapshot>| {
             let value = snapshot.eigenvalues.len().checked_sub(rank + 1).map(|place| snapshot.eigenvalues[place])?;
-            Some((snapshot.row.epoch, value)).filter(|point| point.1.is_finite())
+            Some((snapshot.row.epoch, value))
         };
-        let shade = colorous::VIRIDIS.eval_continuous(0.9 * rank as f64 / EIGENVALUES as f64);
-        let label = (rank == 0).then(|| "1st".to_owned()).or((rank + 1 == count).then(|| format!("{count}th")));
-        let points = history.snapshots().iter().filter_map(value).collect();
-        Curve { label, colour: [shade.r, shade.g, shade.b], thin: rank > 0, broken: false, points }
-    };
-    Panel {
-        title: "Largest eigenvalues of the kernel of all probes",
-        y: "eigenvalue",
-        log: true,
-        curves: (0..count).map(curve).collect(),
-        ..Panel::default()
+        let name = (rank == 0).then(|| "1st".to_owned()).or((rank + 1 == count).then(|| format!("{count}th")));
+        let colour = Colour::Value { place: rank, count: EIGENVALUES + 1 };
+        let width = if rank == 0 { MAIN } else { THIN };
+        panel.curve(name, colour, width, history.snapshots().iter().filter_map(value));
     }
+    panel.fitted()
 }
 
 /// All eigenvalues of a single kernel: there is no time over which they could be drawn.
 fn spectrum(history: &History) -> Panel {
+    let mut panel = Panel::titled("Eigenvalues of the kernel above 0, by rank", "eigenvalue", true);
     let values = history.snapshots().last().map_or(&[][..], |snapshot| snapshot.eigenvalues.as_slice());
-    let points: Vec<(f64, f64)> = (1..).map(f64::from).zip(values.iter().rev().copied()).collect();
-    let dots = vec![Dots { colour: ALL_TASKS, full: true, points: points.clone() }];
-    let curves = vec![Curve { label: None, colour: ALL_TASKS, thin: true, broken: false, points }];
-    let title = "Eigenvalues of the kernel above 0, by rank";
-    Panel { title, y: "eigenvalue", log: true, curves, dots, ..Panel::default() }
+    panel.curve(None, Colour::Text, THIN, (1..).map(f64::from).zip(values.iter().rev().copied()));
+    let dots = panel.lines[0].points.iter().map(|&at| Dot { at, ink: Colour::Text.into(), full: true });
+    panel.dots = dots.collect();
+    let count = values.len().max(2) as f64;
+    let ticks = super::format::linear_marks(1.0, count, 8).into_iter().map(|rank| rank.round().max(1.0));
+    let ticks = ticks.map(|rank| (rank, rank.to_string())).collect();
+    let pad = 0.02 * (count - 1.0);
+    panel.x = Axis { name: "rank".to_owned(), range: (1.0 - pad, count + pad), ticks: Some(ticks), log: false };
+    panel.fitted()
 }
 
 fn displacement(history: &History) -> Panel {
-    let points = history.series(Block::All, Metric::StepNorm);
-    let curves = vec![Curve { label: None, colour: ALL_TASKS, thin: false, broken: false, points }];
-    Panel { title: "Displacement of the weights over the lag", y: "norm of Δw", log: true, curves, ..Panel::default() }
+    let mut panel = Panel::titled("Displacement of the weights over the lag", "norm of Δw", true);
+    panel.curve(None, Colour::Text, MAIN, history.series(Block::All, Metric::StepNorm));
+    panel.fitted()
 }
 
 fn susceptibility(history: &History) -> Panel {
-    Panel {
-        title: "Susceptibility: how far the kernel turns for it",
-        y: "(1 − CKA) / (norm of Δw)²",
-        log: true,
-        curves: by_task(history, Metric::Susceptibility),
-        ..Panel::default()
-    }
+    let title = "Susceptibility: how far the kernel turns for it";
+    let mut panel = Panel::titled(title, "(1 − CKA) / (norm of Δw)²", true);
+    panel.by_task(history, Metric::Susceptibility);
+    panel.fitted()
 }

@@ -14,9 +14,6 @@ pub fn task_colour(number: usize) -> [u8; 3] {
     TASKS[number.wrapping_sub(1) % TASKS.len()]
 }
 
-/// The colour of quantities over all tasks.
-pub const ALL_TASKS: [u8; 3] = [0, 0, 0];
-
 /// The colour of the n-th (from 0) of so many values of an axis, from a map that is ordered in grey too. On a dark ground
 /// the map begins where it is bright enough to be seen, on a light one it ends before the yellow.
 pub fn value_colour(place: usize, count: usize, dark: bool) -> [u8; 3] {
@@ -63,29 +60,55 @@ pub fn run_ink(place: usize, dark: bool) -> ([u8; 3], bool) {
     (colours[place % colours.len()], place / colours.len() % 2 == 1)
 }
 
-/// The colour of a curve, once for the window and the figures.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Ink {
-    /// Of infinite width.
-    Black,
-    /// That of the task of this number.
-    Number { number: usize, broken: bool },
-    /// One of several in an order.
+/// A colour by its purpose. Each theme of the window, and the figures, paint it so that it can be seen on their ground.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Colour {
+    /// That of text: quantities of no single task, and the network of infinite width.
+    Text,
+    /// That of labels.
+    Weak,
+    /// That of what is not current.
+    Faint,
+    /// That of the task of this number, from 1.
+    Task(usize),
+    /// That of the n-th (from 0) of so many values of an axis.
     Value { place: usize, count: usize },
+    /// That of the n-th (from 0) of so many things in an order.
+    Layer { place: usize, count: usize },
+}
+
+/// A colour, and how strong it is: 1 is opaque.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Ink {
+    pub colour: Colour,
+    pub strength: f32,
+}
+
+impl Colour {
+    /// Returns the colour so strong.
+    pub fn at(self, strength: f32) -> Ink {
+        Ink { colour: self, strength }
+    }
+}
+
+impl From<Colour> for Ink {
+    fn from(colour: Colour) -> Self {
+        colour.at(1.0)
+    }
 }
 
 impl LearningCurves {
-    /// The colours of the curves: a learner has its own, unless there are several series of it.
-    pub fn inks(&self) -> Vec<Ink> {
+    /// The colours of the curves, and whether their lines are broken: a learner has its own, unless there are several series of it.
+    pub fn colours(&self) -> Vec<(Colour, bool)> {
         let variants = self.curves.iter().any(|curve| !curve.variant.is_empty());
         let epochs = self.curves.iter().filter(|curve| curve.epoch.is_some()).count();
         let mut seen = 0;
-        let ink = |(place, curve): (usize, &Curve)| {
+        let colour = |(place, curve): (usize, &Curve)| {
             if variants {
                 let (number, broken) = series_ink(place);
-                return Ink::Number { number, broken };
+                return (Colour::Task(number), broken);
             }
-            let number = |number| Ink::Number { number, broken: false };
+            let number = |number| (Colour::Task(number), false);
             match curve.learner {
                 Learner::Network => number(2),
                 Learner::KernelStart => number(1),
@@ -93,14 +116,14 @@ impl LearningCurves {
                 Learner::KernelConstant => number(4),
                 Learner::Ensemble => number(5),
                 Learner::FeatureMachine => number(6),
-                Learner::Linearised => Ink::Number { number: 1, broken: true },
-                Learner::Infinite => Ink::Black,
+                Learner::Linearised => (Colour::Task(1), true),
+                Learner::Infinite => (Colour::Text, false),
                 Learner::KernelEpochs => {
                     seen += 1;
-                    Ink::Value { place: seen - 1, count: epochs }
+                    (Colour::Layer { place: seen - 1, count: epochs }, false)
                 }
             }
         };
-        self.curves.iter().enumerate().map(ink).collect()
+        self.curves.iter().enumerate().map(colour).collect()
     }
 }

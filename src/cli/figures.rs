@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 
 use super::refused::Refused;
-use crate::chart::{Format, files, write_all, write_study};
+use crate::chart::Format;
+use crate::paint::{files, write_all, write_study};
 use crate::storage::{FIGURES, STUDY, StudyFolder, Tidied, array_of, load, load_kernels, tidy};
 
 /// Arguments of `figures`.

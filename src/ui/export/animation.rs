@@ -17,8 +17,8 @@ use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use egui::{Theme, Ui, Vec2, vec2};
 use gif::{DisposalMethod, Encoder, Frame, Repeat};
 
-use super::offscreen_renderer::{OffscreenRenderer, Plate};
-use super::raster::{Pixels, Press};
+use crate::paint::offscreen_renderer::{OffscreenRenderer, Plate};
+use crate::paint::raster::{Pixels, Press};
 use crate::run::{History, Snapshot};
 use crate::storage::write_new;
 use crate::ui::app::action_queue::Actions;

@@ -6,10 +6,6 @@
 pub mod action;
 pub mod animation;
 pub mod menu;
-pub mod offscreen_renderer;
-pub mod raster;
-pub mod shape_painter;
-pub mod svg;
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -30,11 +26,13 @@ use super::study::{CardExport, StudyPage};
 use super::views::context::ViewContext;
 use super::views::{Grid, View};
 use crate::chart::without_zeros;
+use crate::paint::offscreen_renderer::{OffscreenRenderer, Plate, SCALE};
+use crate::paint::{raster, svg};
 use crate::run::History;
 use crate::spec::{Spec, preset_of};
 use crate::storage::write_new;
 use crate::ui::export::animation::{Film, Reel};
-use crate::ui::export::offscreen_renderer::{OffscreenRenderer, Plate, SCALE};
+
 use crate::worker::Waker;
 
 /// The export folder, relative to the working directory.

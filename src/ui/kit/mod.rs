@@ -3,10 +3,11 @@
 pub mod appearance;
 pub mod background_task;
 pub mod data_table;
-pub mod format;
 pub mod highlight;
 pub(crate) mod icons;
 pub(crate) mod perf_stats;
-pub mod theme;
 pub(crate) mod waker;
 pub(crate) mod widgets;
+
+pub use crate::chart::format;
+pub use crate::paint::theme;

@@ -5,7 +5,6 @@
 //! pans, ctrl and wheel (or a pinch) zooms, a drag with the right button zooms to a range, a double click follows the run
 //! again.
 
-pub(crate) mod axes;
 pub(crate) mod legend;
 pub mod series_cache;
 pub(crate) mod series_id;
@@ -25,8 +24,8 @@ use super::overlays::MANY;
 use super::playback::action::PlaybackAction;
 use super::playback::{Which, colour};
 use super::views::context::ViewContext;
+use crate::paint::{axes, axes::AXIS};
 use crate::run::{Block, History, MAX_ROWS};
-use crate::ui::plot::axes::AXIS;
 use crate::ui::plot::series_cache::{Key, SeriesCache, Visible, Window, series};
 
 /// Selects how a line is drawn.
@@ -271,9 +270,9 @@ fn show(
     let (from, to) = context.range;
     let (log, span) = (plot.log, high - low);
     let axis = axes::left(context.tokens, (low, high), move |value| format::tick(value, span, log));
-    let shown = axes::over_time(ui, plot.id, plot.height, (from, to), plot.ticks)
+    let shown = axes::over_time(ui, plot.id, plot.height, (from, to), plot.ticks.then(theme::ticks))
         .custom_y_axes(vec![axis])
-        .y_grid_spacer(format::spacer(log, axes::ticks_up(plot.height)))
+        .y_grid_spacer(axes::spacer(log, axes::ticks_up(plot.height)))
         .show(ui, |plot_ui| {
             plot_ui.set_plot_bounds_x(from..=to);
             plot_ui.set_plot_bounds_y(low..=high);

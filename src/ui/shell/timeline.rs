@@ -8,14 +8,15 @@ use egui::{
     Align2, Mesh, PointerButton, Rect, RichText, Role, Sense, Shape, Stroke, Ui, UiBuilder, WidgetInfo, pos2, vec2,
 };
 
+use crate::paint::axes;
 use crate::ui::app::commands::UserCommand;
+use crate::ui::kit::format;
 use crate::ui::kit::widgets::{Icon, IconButton};
 use crate::ui::kit::{theme, theme::GRID};
 use crate::ui::playback::action::PlaybackAction;
 use crate::ui::playback::clock::newest;
 use crate::ui::playback::controls;
 use crate::ui::views::context::ViewContext;
-use crate::ui::{kit::format, plot::axes};
 
 /// Height of the strip with its text.
 pub const HEIGHT: f32 = 52.0;

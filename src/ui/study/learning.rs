@@ -11,9 +11,9 @@ use egui_plot::{PlotPoint, PlotTransform};
 
 use super::cards::Cards;
 use super::chart;
-use super::learning_picture::{Extra, extra, main};
-use super::picture::Picture;
 use crate::analysis::{ErrorKind, Fitted, LearningCurves};
+use crate::chart::learning::{Extra, errors, extra};
+use crate::chart::panel::Panel;
 use crate::ui::kit::background_task::BackgroundThread;
 use crate::ui::kit::widgets::{Card, card_titled, segments};
 use crate::ui::kit::{
@@ -59,9 +59,9 @@ pub struct Learning {
 }
 
 struct Drawn {
-    of: (u64, ErrorKind, bool, Option<Question>),
-    main: Picture,
-    extras: Vec<(Extra, Picture)>,
+    of: (u64, ErrorKind, Option<Question>),
+    main: Panel,
+    extras: Vec<(Extra, Panel)>,
 }
 
 /// Height of three lines of text.
@@ -118,9 +118,9 @@ impl Learning {
     }
 
     /// Returns the picture of the card with this title, and its unit.
-    pub fn picture(&mut self, title: &str, tokens: &Tokens) -> Option<(&Picture, &'static str)> {
+    pub fn picture(&mut self, title: &str) -> Option<(&Panel, &'static str)> {
         let unit = unit(self.learnt()?);
-        let drawn = self.pictures(tokens)?;
+        let drawn = self.pictures()?;
         if title == ERROR {
             return Some((&drawn.main, unit));
         }
@@ -128,16 +128,16 @@ impl Learning {
         Some((picture, which.unit()))
     }
 
-    fn pictures(&mut self, tokens: &Tokens) -> Option<&Drawn> {
+    fn pictures(&mut self) -> Option<&Drawn> {
         let learnt = self.learnt()?.clone();
         let worked = self.worked().cloned();
         let kind = self.kind.unwrap_or(ErrorKind::Square);
-        let of = (self.edition, kind, tokens.dark, worked.as_ref().map(|worked| worked.of));
+        let of = (self.edition, kind, worked.as_ref().map(|worked| worked.of));
         if self.drawn.as_ref().is_none_or(|drawn| drawn.of != of) {
             let fits = worked.map(|worked| (worked.of.window, worked.fits));
             let fits = fits.as_ref().map(|(window, fits)| (*window, fits.as_slice()));
-            let picture = main(&learnt, kind, fits, tokens);
-            let extras = Extra::ALL.into_iter().map(|which| (which, extra(which, &learnt, kind, fits, tokens)));
+            let picture = errors(&learnt, kind, fits);
+            let extras = Extra::ALL.into_iter().map(|which| (which, extra(which, &learnt, kind, fits)));
             let extras = extras.filter(|(_, picture)| !picture.is_empty()).collect();
             self.drawn = Some(Drawn { of, main: picture, extras });
         }
@@ -160,7 +160,7 @@ pub fn show(ui: &mut Ui, learning: &mut Learning, rect: Rect, cards: &mut Cards)
     let learnt = learning.learnt().cloned()?;
     let (words, grid) = rect.split_top_bottom_at_y(rect.top() + SENTENCE);
     sentence(ui, learning, words.shrink2(vec2(GRID, 2.0)));
-    let drawn = learning.pictures(tokens)?;
+    let drawn = learning.pictures()?;
     let gap = 1.5 * GRID;
     let (left, right) = if drawn.extras.is_empty() {
         (grid, None)

@@ -3,8 +3,8 @@
 use egui::{Align2, FontId, Rect, Role, ScrollArea, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::action::StudyAction;
-use super::picture;
 use super::{State, StudyPage};
+use crate::chart::study::panels::colour;
 use crate::ui::app::action_queue::Actions;
 use crate::ui::kit::{
     theme,
@@ -24,7 +24,7 @@ pub fn show(ui: &mut Ui, page: &StudyPage, actions: &mut Actions) {
             let name = if seeds { format!("{} · seed {}", run.name(), run.seed) } else { run.name() };
             let said = in_words(state);
             response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("{name}: {said}")));
-            let dot = page.comparison().and_then(|runs| Some(picture::colour(runs, runs.place(run)?, tokens)));
+            let dot = page.comparison().and_then(|runs| Some(tokens.ink(colour(runs, runs.place(run)?))));
             let lit = response.hovered() || response.has_focus();
             if lit {
                 ui.painter().rect_filled(rect, 4.0, tokens.well);

@@ -11,11 +11,8 @@ mod chosen;
 mod draft;
 pub(super) mod layout;
 mod learning;
-mod learning_picture;
 mod list;
 mod panel;
-mod panels;
-mod picture;
 mod print;
 mod results;
 mod results_panel;
@@ -35,10 +32,10 @@ use crate::worker::{DeviceChoice, Waker};
 
 use crate::ui::study::action::StudyAction;
 
+pub use crate::chart::study::kinds::PanelKind;
 pub use cards::{CardExport, Cards};
 pub use draft::{Draft, Which};
 pub use learning::Worked;
-pub use panels::PanelKind;
 
 /// Starts a study service; the closure wakes the window. Tests and benches supply their own.
 pub type SendFn = Box<dyn Fn(Order, Waker) -> StudyService>;

@@ -2,9 +2,9 @@
 
 use egui::{RichText, Ui, vec2};
 
-use super::picture::Picture;
 use super::results_panel::{legend, names};
 use super::{StudyPage, chart};
+use crate::chart::panel::Panel;
 use crate::ui::kit::data_table::{Cell, DataTable};
 use crate::ui::kit::widgets::{Card, card_titled};
 use crate::ui::kit::{
@@ -22,7 +22,7 @@ impl StudyPage {
         let rect = ui.available_rect_before_wrap();
         let runs = self.results.comparison().cloned();
         let (picture, unit, card) = if self.results.learnt().is_some() {
-            let (picture, unit) = self.results.learning.picture(title, tokens)?;
+            let (picture, unit) = self.results.learning.picture(title)?;
             (picture, unit, rect)
         } else {
             let runs = runs?;
@@ -31,7 +31,7 @@ impl StudyPage {
             let (line, card) = rect.split_top_bottom_at_y(rect.top() + LINE);
             ui.painter().rect_filled(rect, 0.0, tokens.card);
             legend(ui, shown, &runs, line.shrink2(vec2(2.0 * GRID, 0.0)));
-            let found = self.results.pictures(&runs, tokens).iter().find(|(kind, _)| kind.title() == title)?;
+            let found = self.results.pictures(&runs).iter().find(|(kind, _)| kind.title() == title)?;
             (&found.1, found.0.unit(), card)
         };
         let Card { mut header, mut body } = card_titled(ui, card, title, unit, "", |ui| {
@@ -44,14 +44,14 @@ impl StudyPage {
 }
 
 /// Returns the points of each run, against the axis's values or, for curves, the epochs since the switch.
-fn sheet(picture: &Picture) -> DataTable {
+fn sheet(picture: &Panel) -> DataTable {
     let mut sheet = DataTable::default();
-    sheet.head(["run", if picture.ticks.is_some() { "axis" } else { "epochs since the switch" }, "value"]);
+    sheet.head(["run", if picture.x.ticks.is_some() { "axis" } else { "epochs since the switch" }, "value"]);
     for target in &picture.targets {
         for point in &target.points {
-            let tick = picture.ticks.iter().flatten().find(|tick| (tick.0 - point.x).abs() < 1e-9);
-            let at = tick.map_or_else(|| Cell::from(point.x), |tick| Cell::from(tick.1.as_str()));
-            let value = if picture.log { 10f64.powf(point.y) } else { point.y };
+            let tick = picture.x.ticks.iter().flatten().find(|tick| (tick.0 - point.0).abs() < 1e-9);
+            let at = tick.map_or_else(|| Cell::from(point.0), |tick| Cell::from(tick.1.as_str()));
+            let value = if picture.y.log { 10f64.powf(point.1) } else { point.1 };
             sheet.row([target.name.as_str().into(), at, value.into()]);
         }
     }

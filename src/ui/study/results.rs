@@ -3,11 +3,11 @@
 use std::sync::Arc;
 
 use super::learning::{Learning, Worked};
-use super::panels::PanelKind;
-use super::picture::{Picture, View};
 use crate::analysis::LearningCurves;
 use crate::analysis::comparison::Comparison;
-use crate::ui::kit::theme::Tokens;
+use crate::chart::panel::Panel;
+use crate::chart::study::kinds::PanelKind;
+use crate::chart::study::panels::{View, panel};
 
 /// Holds the comparison and the pictures last computed from it.
 #[derive(Default)]
@@ -33,8 +33,8 @@ pub enum Shown {
 
 /// Holds pictures, and the selection that they show.
 struct Drawn {
-    of: (Shown, usize, bool),
-    pictures: Vec<(PanelKind, Picture)>,
+    of: (Shown, usize),
+    pictures: Vec<(PanelKind, Panel)>,
 }
 
 impl Results {
@@ -83,15 +83,15 @@ impl Results {
     }
 
     /// Returns the panels that have something to show.
-    pub(super) fn pictures(&mut self, runs: &Comparison, tokens: &Tokens) -> &[(PanelKind, Picture)] {
-        let of = (self.shown(runs), self.series, tokens.dark);
+    pub(super) fn pictures(&mut self, runs: &Comparison) -> &[(PanelKind, Panel)] {
+        let of = (self.shown(runs), self.series);
         if self.drawn.as_ref().is_none_or(|drawn| drawn.of != of) {
             let (kinds, switch) = match of.0 {
                 Shown::Switch(switch) => (PanelKind::SWITCH.as_slice(), switch),
                 Shown::Run => (PanelKind::RUN.as_slice(), 0),
             };
             let view = View { switch, series: of.1 };
-            let picture = |kind: &PanelKind| (*kind, Picture::of(*kind, runs, view, tokens));
+            let picture = |kind: &PanelKind| (*kind, panel(*kind, runs, view));
             let mut pictures: Vec<_> = kinds.iter().map(picture).collect();
             // A switch always has the same panels, so that a figure that cannot be computed is visibly missing.
             if of.0 == Shown::Run {

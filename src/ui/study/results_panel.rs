@@ -8,11 +8,12 @@ use egui::{Align, Align2, Color32, FontId, Layout, Rect, RichText, Ui, UiBuilder
 
 use super::action::StudyAction;
 use super::learning;
-use super::panels::Style;
-use super::picture::{self, Picture};
 use super::results::Shown;
 use super::{Busy, State, StudyPage, chart};
 use crate::analysis::comparison::Comparison;
+use crate::chart::panel::{Panel, Sign};
+use crate::chart::study::panels::{MOST_LINES, keys};
+use crate::paint::panel::sign;
 use crate::ui::app::action_queue::Actions;
 use crate::ui::kit::widgets::{Card, card_titled, choose};
 use crate::ui::kit::{
@@ -97,32 +98,23 @@ pub(super) fn legend(ui: &Ui, shown: Shown, runs: &Comparison, rect: Rect) {
         painter.galley(pos2(x, y - galley.size().y / 2.0), galley, colour);
         width
     };
-    let mut entries: Vec<(&str, Color32, bool)> = Vec::new();
-    for (place, series) in runs.series.iter().enumerate() {
-        entries
-            .extend(picture::series_ink(runs, place, tokens).map(|(ink, broken)| (series.name.as_str(), ink, !broken)));
-    }
-    // If colours stand for series, those of values occur in the aligned curves only.
-    if entries.is_empty() || shown != Shown::Run {
-        let value = |(place, value)| (value, picture::value(runs, place, tokens), true);
-        entries.extend(runs.values.iter().map(|value| value.text.as_str()).enumerate().map(value));
-    }
     let mut x = rect.left() + write(rect.left(), &runs.axis, tokens.weak) + 12.0;
-    for (name, colour, full) in entries {
+    for entry in keys(runs, shown != Shown::Run) {
         if x > rect.right() - 60.0 {
             write(x, "…", tokens.weak);
             break;
         }
-        if full {
-            painter.circle_filled(pos2(x + 4.0, y), 4.0, colour);
+        let (at, colour) = (pos2(x + 4.0, y), tokens.ink(entry.ink));
+        if entry.sign == Sign::Ring {
+            painter.circle_stroke(at, 3.5, egui::Stroke::new(1.2, colour));
         } else {
-            painter.circle_stroke(pos2(x + 4.0, y), 3.5, egui::Stroke::new(1.2, colour));
+            painter.circle_filled(at, 4.0, colour);
         }
-        x += 12.0 + write(x + 12.0, name, tokens.text) + 14.0;
+        x += 12.0 + write(x + 12.0, &entry.name, tokens.text) + 14.0;
     }
-    let many = shown != Shown::Run && runs.finished() > picture::MOST_LINES;
+    let many = shown != Shown::Run && runs.finished() > MOST_LINES;
     if many && x < rect.right() - 200.0 {
-        write(x, &format!("more than {} runs: means and bands only", picture::MOST_LINES), tokens.weak);
+        write(x, &format!("more than {} runs: means and bands only", MOST_LINES), tokens.weak);
     }
 }
 
@@ -130,7 +122,7 @@ fn panels(ui: &mut Ui, page: &mut StudyPage, runs: &Comparison, rect: Rect) {
     let tokens = Tokens::of(ui);
     let gap = 1.5 * GRID;
     let StudyPage { results, cards, .. } = page;
-    let pictures = results.pictures(runs, tokens);
+    let pictures = results.pictures(runs);
     let across = match pictures.len() {
         0 | 1 => 1,
         2 | 4 => 2,
@@ -153,23 +145,17 @@ fn panels(ui: &mut Ui, page: &mut StudyPage, runs: &Comparison, rect: Rect) {
 }
 
 /// Draws the label of each line of a panel, if there are several.
-pub(super) fn names(ui: &mut Ui, picture: &Picture) {
+pub(super) fn names(ui: &mut Ui, picture: &Panel) {
     let tokens = Tokens::of(ui);
     let rect = ui.available_rect_before_wrap();
     let mut x = rect.right();
-    for (name, style) in picture.legend.iter().rev() {
-        let galley = ui.painter().layout_no_wrap((*name).to_owned(), FontId::proportional(9.5), tokens.weak);
+    for entry in picture.legend.iter().rev() {
+        let galley = ui.painter().layout_no_wrap(entry.name.clone(), FontId::proportional(9.5), tokens.weak);
         let left = x - galley.size().x - 20.0;
         if left < rect.left() {
             break;
         }
-        let colour = if *style == Style::Control { tokens.weak.gamma_multiply(0.7) } else { tokens.text };
-        let at = pos2(left + 7.0, rect.center().y);
-        if *style == Style::Main {
-            ui.painter().circle_filled(at, 3.0, colour);
-        } else {
-            ui.painter().circle_stroke(at, 2.4, egui::Stroke::new(1.0, colour));
-        }
+        ui.painter().add(sign(entry.sign, pos2(left + 7.0, rect.center().y), tokens.ink(entry.ink)));
         ui.painter().galley(pos2(left + 14.0, rect.center().y - galley.size().y / 2.0), galley, tokens.weak);
         x = left;
     }

@@ -13,11 +13,11 @@ use super::context::{Selection, ViewContext, absent};
 use super::pane::Pane;
 use super::view::{Needs, ViewClass};
 use crate::math::plane::Point;
+use crate::paint::axes;
 use crate::run::{History, circle, origin, profile};
 use crate::ui::kit::format;
 use crate::ui::kit::theme;
 use crate::ui::kit::widgets::segments;
-use crate::ui::plot::axes;
 
 /// Largest number of earlier runs that are kept.
 const KEPT: usize = 12;
@@ -161,7 +161,7 @@ fn plot(ui: &mut Ui, context: &ViewContext<'_>, lines: &[CircleLine], origin: Po
         .custom_x_axes(vec![angles])
         .custom_y_axes(vec![axis])
         .x_grid_spacer(quarters)
-        .y_grid_spacer(format::spacer(false, axes::ticks_up(height)))
+        .y_grid_spacer(axes::spacer(false, axes::ticks_up(height)))
         .show(ui, |plot_ui| {
             plot_ui.set_plot_bounds_x(-1.02 * PI..=1.02 * PI);
             plot_ui.set_plot_bounds_y(low..=high);

@@ -11,11 +11,11 @@ use egui::{Align2, Color32, ColorImage, Pos2, Rect, Shape, Stroke, TextureHandle
 
 use super::context::{ViewContext, absent};
 use super::pane::Pane;
-use super::pixels::Shades;
 use super::view::{Needs, ViewClass};
 use crate::analysis::modes_of;
 use crate::math::modes::Modes;
 use crate::math::plane::Point;
+use crate::paint::pixels::Shades;
 use crate::run::{Snapshot, cell, grid};
 use crate::ui::kit::background_task::BackgroundTask;
 use crate::ui::kit::data_table::Cell;

@@ -21,7 +21,6 @@ mod modes;
 mod moment_comparison;
 mod optimiser;
 mod pane;
-mod pixels;
 mod prediction;
 mod program;
 mod run_comparison;

@@ -13,8 +13,8 @@ use egui::{
 use super::context::ViewContext;
 use super::gram::{Mode, entry, range_of};
 use super::pane::Pane;
-use super::pixels::{Shades, colour_bar, picture};
 use super::view::{Needs, ViewClass};
+use crate::paint::pixels::{Shades, colour_bar, picture};
 use crate::storage::Grams;
 use crate::ui::kit::background_task::BackgroundTask;
 use crate::ui::kit::data_table::DataTable;

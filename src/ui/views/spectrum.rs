@@ -8,12 +8,12 @@ use egui_plot::{Line, LineStyle, PlotPoint, PlotPoints};
 use super::context::{ViewContext, choose_block};
 use super::pane::Pane;
 use super::view::{Needs, ViewClass};
+use crate::paint::{axes, axes::AXIS};
 use crate::run::{Block, Snapshot};
 use crate::ui::kit::data_table::DataTable;
 use crate::ui::kit::format;
 use crate::ui::kit::theme;
 use crate::ui::plot::series_cache::eigenvalues;
-use crate::ui::plot::{axes, axes::AXIS};
 
 /// This view shows the eigenvalues at the cursor.
 #[derive(Default)]
@@ -83,7 +83,7 @@ fn plot(
         .custom_x_axes(vec![index])
         .custom_y_axes(vec![axis])
         .x_grid_spacer(index_spacer)
-        .y_grid_spacer(format::spacer(true, axes::ticks_up(height)))
+        .y_grid_spacer(axes::spacer(true, axes::ticks_up(height)))
         .show(ui, |plot_ui| {
             plot_ui.set_plot_bounds_x(-0.06..=right + 0.06);
             plot_ui.set_plot_bounds_y(low..=high);

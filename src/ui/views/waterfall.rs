@@ -8,15 +8,16 @@ use egui_plot::{GridMark, PlotImage, PlotPoint};
 
 use super::context::{ViewContext, choose_block};
 use super::pane::Pane;
-use super::pixels::{Shades, colour_bar};
 use super::view::{Needs, ViewClass};
+use crate::paint::pixels::{Shades, colour_bar};
+use crate::paint::{axes, axes::AXIS};
 use crate::run::{Block, History};
 use crate::ui::kit::data_table::DataTable;
 use crate::ui::kit::format;
+use crate::ui::kit::theme;
 use crate::ui::kit::widgets::segments;
 use crate::ui::plot::series_cache::{Key, SeriesId, Window, eigenvalues};
 use crate::ui::plot::{TimePlot, Trace, cursor, gestures, time_plot, window};
-use crate::ui::plot::{axes, axes::AXIS};
 
 /// Number of rows of the picture.
 const ROWS: usize = 96;
@@ -189,7 +190,7 @@ fn frame(ui: &mut Ui, context: &mut ViewContext<'_>, height: f32, n: usize, stat
     let axis = axes::left(context.tokens, (-1.1 * depth, 0.1 * depth), |value| format!("{:.0}", 10f64.powf(-value)));
     let picture = state.drawn.as_ref().map(|drawn| drawn.texture.id());
     let behind = ui.painter().add(egui::Shape::Noop);
-    let shown = axes::over_time(ui, "waterfall", height, (from, to), true)
+    let shown = axes::over_time(ui, "waterfall", height, (from, to), Some(theme::ticks()))
         .show_grid(false)
         .custom_y_axes(vec![axis])
         .y_grid_spacer(move |input| {

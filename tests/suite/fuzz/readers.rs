@@ -6,10 +6,11 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use clap::Parser as _;
-use kernelscope::chart::{Format, write_all, write_study};
+use kernelscope::chart::Format;
 use kernelscope::cli::{Cli, execute};
 use kernelscope::data::load as load_data;
 use kernelscope::model::Network;
+use kernelscope::paint::{write_all, write_study};
 use kernelscope::spec::{DataSpec, Lesson, NetworkSpec, Source, Spec};
 use kernelscope::storage::{
     LoadError, Loaded, StudyFolder, load, load_beside, load_kernels, load_lazily, load_rows, write_arrays,

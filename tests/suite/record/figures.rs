@@ -1,8 +1,13 @@
 //! Figures: any record can be drawn, and what is written in them is what the record says.
 
+use std::collections::BTreeMap;
+
 use kernelscope::chart::palette::task_colour;
-use kernelscope::chart::{Figure, Format, render, write_all};
+use kernelscope::chart::{Figure, Format};
+use kernelscope::paint::theme::Tokens;
+use kernelscope::paint::{page, render, write_all};
 use kernelscope::run::{Ending, Event, History};
+use quick_xml::events::Event as Xml;
 
 use super::stream::{events, spec};
 
@@ -16,6 +21,50 @@ fn finished(step: u64) -> Ending {
     Ending::Finished { step }
 }
 
+/// Reads an SVG, which must be well-formed: its elements with their attributes, pictures without their pixels, and with their words.
+fn elements(svg: &str) -> Vec<Element> {
+    let mut reader = quick_xml::Reader::from_str(svg);
+    let (mut found, mut open): (Vec<Element>, usize) = (Vec::new(), 0);
+    loop {
+        let event = reader.read_event().unwrap();
+        if let Xml::Start(element) | Xml::Empty(element) = &event {
+            let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
+            let attributes = element.attributes().map(|attribute| {
+                let attribute = attribute.unwrap();
+                let value = text(&attribute.value);
+                let is_picture = value.starts_with("data:image/png;base64,");
+                (text(attribute.key.as_ref()), if is_picture { String::new() } else { value })
+            });
+            found.push(Element {
+                name: text(element.name().as_ref()),
+                attributes: attributes.collect(),
+                words: String::new(),
+            });
+        }
+        match event {
+            Xml::Start(_) => open += 1,
+            Xml::End(_) => open -= 1,
+            Xml::Text(text) => found.last_mut().unwrap().words += &text.decode().unwrap(),
+            Xml::Eof => break,
+            _ => {}
+        }
+    }
+    assert_eq!(open, 0, "every element is closed");
+    found
+}
+
+struct Element {
+    name: String,
+    attributes: BTreeMap<String, String>,
+    words: String,
+}
+
+impl Element {
+    fn number(&self, attribute: &str) -> f64 {
+        self.attributes[attribute].parse().unwrap()
+    }
+}
+
 #[test]
 fn any_record_can_be_drawn() {
     let one_row = events(&spec(1, 1.0), finished).into_iter().take(4);
@@ -25,8 +74,11 @@ fn any_record_can_be_drawn() {
     for record in &records {
         for figure in Figure::ALL {
             let svg = String::from_utf8(render(record, figure, Format::Svg).unwrap()).unwrap();
-            assert!(svg.starts_with("<svg") && svg.trim_end().ends_with("</svg>"), "{figure:?}");
-            assert!(!svg.contains("NaN") && !svg.contains("inf"), "{figure:?}");
+            assert!(svg.starts_with("<?xml") && svg.trim_end().ends_with("</svg>"), "{figure:?}");
+            for element in elements(&svg) {
+                let said = element.attributes.values().chain([&element.words]);
+                assert!(said.clone().all(|said| !said.contains("NaN") && !said.contains("inf")), "{figure:?}");
+            }
         }
     }
 }
@@ -38,8 +90,8 @@ fn spikes_and_dips_are_written_beside_their_points() {
     let velocity = svg(Figure::Velocity);
     assert!(velocity.contains("×10"), "the planted ratio");
     assert!(velocity.contains("training task 1") && velocity.contains(">task 2<") || velocity.contains("task 2\n"));
-    let [red, green, blue] = task_colour(1);
-    assert!(velocity.contains(&format!("#{red:02X}{green:02X}{blue:02X}")), "the colour of task 1");
+    let [red, green, blue, _] = Tokens::in_theme(false).task(1).to_array();
+    assert!(velocity.contains(&format!("stroke=\"#{red:02x}{green:02x}{blue:02x}\"")), "the window's colour of task 1");
     assert!(svg(Figure::LambdaMax).contains("−20 %"), "the planted dip");
     assert!(svg(Figure::Gram).contains("At the spike, epoch 4.25"));
     let calm = history(events(&spec(1, 4.0), finished));
@@ -69,23 +121,29 @@ fn neighbouring_tasks_never_share_a_colour() {
     }
 }
 
-/// The texts of an SVG: where each is put, its anchor, its size and its words.
-fn texts(svg: &str) -> Vec<(f64, f64, String, f64, String)> {
-    let mut found = Vec::new();
-    for piece in svg.split("<text ").skip(1) {
-        let (head, rest) = piece.split_once('>').unwrap();
-        let words = rest.split_once("</text>").unwrap().0.trim().to_owned();
-        if head.contains("rotate") {
-            continue;
-        }
-        let attribute = |name: &str| {
-            let after = head.split_once(&format!("{name}=\"")).unwrap().1;
-            after.split_once('"').unwrap().0.to_owned()
-        };
-        let number = |name: &str| attribute(name).parse::<f64>().unwrap();
-        found.push((number("x"), number("y"), attribute("text-anchor"), number("font-size"), words));
-    }
-    found
+/// A text of an SVG that is not turned.
+struct Written {
+    left: f64,
+    right: f64,
+    baseline: f64,
+    size: f64,
+    /// Whether it is in the font of ticks.
+    is_tick: bool,
+    words: String,
+}
+
+fn texts(svg: &str) -> Vec<Written> {
+    let texts = elements(svg).into_iter().filter(|element| element.name == "text");
+    let upright = texts.filter(|text| !text.attributes.contains_key("transform"));
+    let written = |text: Element| Written {
+        left: text.number("x"),
+        right: text.number("x") + text.number("textLength"),
+        baseline: text.number("y"),
+        size: text.number("font-size"),
+        is_tick: text.attributes["font-family"].contains("monospace"),
+        words: text.words,
+    };
+    upright.map(written).collect()
 }
 
 /// The run as it is when it is cut off: `rows` snapshots after its only switch.
@@ -110,26 +168,42 @@ fn no_word_of_a_figure_is_cut_wherever_its_mark_is() {
         let record = cut_off(rows);
         for figure in [Figure::Velocity, Figure::LambdaMax, Figure::Accuracy, Figure::Alignment, Figure::Eigenvalues] {
             let svg = String::from_utf8(render(&record, figure, Format::Svg).unwrap()).unwrap();
-            let of = |name: &str| -> f64 {
-                let after = svg.split_once(&format!("{name}=\"")).unwrap().1;
-                after.split_once('"').unwrap().0.parse().unwrap()
-            };
-            let (wide, high) = (of("<svg width"), of("height"));
+            let root = &elements(&svg)[0];
+            let (wide, high) = (root.number("width"), root.number("height"));
             let found = texts(&svg);
             assert!(found.len() > 8, "{figure:?}");
-            let marks = found.iter().filter(|text| text.4.starts_with(['×', '−']) && text.3 > 15.0).count();
-            assert_eq!(marks > 0, matches!(figure, Figure::Velocity | Figure::LambdaMax), "{figure:?}, {rows}");
-            for (x, y, anchor, size, words) in found {
-                // About what a sans-serif letter takes on average, with some to spare.
-                let width = 0.6 * size * words.chars().count() as f64;
-                let (left, right) = match anchor.as_str() {
-                    "start" => (x, x + width),
-                    "end" => (x - width, x),
-                    _ => (x - width / 2.0, x + width / 2.0),
-                };
-                assert!(left >= -1.0 && right <= wide + 1.0, "{figure:?}, {rows}: “{words}” from {left} to {right}");
-                assert!(y >= 0.0 && y <= high, "{figure:?}, {rows}: “{words}” at {y}");
+            let is_mark = |text: &&Written| text.words.starts_with(['×', '−']) && !text.is_tick;
+            assert_eq!(
+                found.iter().any(|text| is_mark(&text)),
+                matches!(figure, Figure::Velocity | Figure::LambdaMax),
+                "{figure:?}, {rows}"
+            );
+            for Written { left, right, baseline, size, words, .. } in &found {
+                assert!(*left >= 0.0 && *right <= wide, "{figure:?}, {rows}: “{words}” from {left} to {right}");
+                assert!(baseline - size >= -1.0 && *baseline <= high, "{figure:?}, {rows}: “{words}” at {baseline}");
             }
+            // No text stands over another one.
+            for (place, one) in found.iter().enumerate() {
+                for other in &found[..place] {
+                    let beside = one.right <= other.left + 0.5 || other.right <= one.left + 0.5;
+                    let apart = (one.baseline - other.baseline).abs() >= 0.7 * one.size.min(other.size);
+                    assert!(beside || apart, "{figure:?}, {rows}: “{}” over “{}”", one.words, other.words);
+                }
+            }
+        }
+    }
+}
+
+#[test]
+fn a_figure_made_twice_is_the_same_to_the_byte() {
+    let place = tempfile::tempdir().unwrap();
+    let record = history(events(&spec(2, 2.0), finished));
+    for format in [Format::Svg, Format::Png] {
+        let all = write_all(&record, place.path(), format).unwrap();
+        for (path, figure) in all.iter().zip(Figure::ALL) {
+            // On a thread of its own, as a worker does it, and after other figures or alone.
+            let alone = std::thread::scope(|scope| scope.spawn(|| render(&record, figure, format)).join().unwrap());
+            assert!(std::fs::read(path).unwrap() == alone.unwrap(), "{figure:?}");
         }
     }
 }
@@ -162,15 +236,19 @@ fn no_two_ticks_of_an_axis_say_the_same() {
         Box::new(|step| 7e11 + step as f64 * 1e7),
         Box::new(|step| step as f64 * 1e-9),
     ];
-    for of in curves {
-        let record = with_lambda_max(of);
-        let svg = String::from_utf8(render(&record, Figure::LambdaMax, Format::Svg).unwrap()).unwrap();
+    // On logarithmic axes, too.
+    let calm = with_lambda_max(|_| 12.0);
+    let logarithmic =
+        [Figure::Velocity, Figure::Eigenvalues, Figure::Susceptibility].map(|figure| (calm.clone(), figure));
+    let linear = curves.into_iter().map(|of| (with_lambda_max(of), Figure::LambdaMax));
+    for (record, figure) in linear.chain(logarithmic) {
+        let svg = String::from_utf8(render(&record, figure, Format::Svg).unwrap()).unwrap();
         // The labels of the upper panel's left axis.
-        let mut ticks: Vec<String> =
-            texts(&svg).into_iter().filter(|text| text.2 == "end" && text.1 < 380.0).map(|text| text.4).collect();
-        ticks.retain(|words| !words.starts_with('×') && !words.ends_with('%'));
+        let on_the_left =
+            |text: &Written| text.is_tick && text.left < 0.1 * f64::from(page::WIDTH) && text.baseline < 190.0;
+        let ticks: Vec<String> = texts(&svg).into_iter().filter(on_the_left).map(|text| text.words).collect();
         let different: std::collections::BTreeSet<&String> = ticks.iter().collect();
-        assert!(ticks.len() >= 2, "{ticks:?}");
+        assert!(ticks.len() >= 2, "{figure:?}: {ticks:?}");
         assert_eq!(different.len(), ticks.len(), "{ticks:?}");
     }
 }

@@ -4,7 +4,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use kernelscope::chart::{Figure, Format, render};
+use kernelscope::chart::{Figure, Format};
+use kernelscope::paint::render;
 use kernelscope::run::Ending;
 use kernelscope::storage::{create, load};
 use proptest::prelude::*;

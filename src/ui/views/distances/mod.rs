@@ -8,9 +8,10 @@ use egui_plot::{PlotImage, PlotPoint, PlotTransform};
 
 use super::context::{ViewContext, choose_task};
 use super::pane::Pane;
-use super::pixels::{Shades, colour_bar};
 use super::view::{Needs, ViewClass};
 use crate::analysis::{DistanceMatrix, GrowingDistances, compared_snapshots};
+use crate::paint::pixels::{Shades, colour_bar};
+use crate::paint::{axes, axes::AXIS};
 use crate::run::Snapshot;
 use crate::ui::kit::background_task::BackgroundTask;
 use crate::ui::kit::data_table::DataTable;
@@ -18,7 +19,6 @@ use crate::ui::kit::format;
 use crate::ui::kit::theme;
 use crate::ui::kit::widgets::segments;
 use crate::ui::plot::series_cache::Window;
-use crate::ui::plot::{axes, axes::AXIS};
 use crate::ui::plot::{cursor, gestures, window};
 
 /// Largest number of pixels along an edge of the picture.
@@ -197,10 +197,10 @@ fn frame(ui: &mut Ui, context: &mut ViewContext<'_>, state: &DistancesView) -> P
     let axis = axes::left(context.tokens, (from, to), move |value| format::tick(value, span, false));
     let picture = state.drawn.as_ref().map(|drawn| drawn.0.id());
     let behind = ui.painter().add(egui::Shape::Noop);
-    let shown = axes::over_time(ui, "distances", height, (from, to), true)
+    let shown = axes::over_time(ui, "distances", height, (from, to), Some(theme::ticks()))
         .show_grid(false)
         .custom_y_axes(vec![axis])
-        .y_grid_spacer(format::spacer(false, axes::ticks_up(height)))
+        .y_grid_spacer(axes::spacer(false, axes::ticks_up(height)))
         .show(ui, |plot_ui| {
             plot_ui.set_plot_bounds_x(from..=to);
             plot_ui.set_plot_bounds_y(from..=to);

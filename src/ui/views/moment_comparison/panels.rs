@@ -9,14 +9,14 @@ use egui::{
 use egui_plot::{Line, PlotPoints};
 
 use crate::analysis::MomentComparison;
+use crate::paint::axes;
+use crate::paint::pixels::{Shades, amounts, colour_bar, nearly_all, picture};
 use crate::run::RunInfo;
 use crate::ui::kit::format;
 use crate::ui::kit::theme;
 use crate::ui::playback::{Which, colour};
-use crate::ui::plot::axes;
 use crate::ui::views::atlas::Atlas;
 use crate::ui::views::context::ViewContext;
-use crate::ui::views::pixels::{Shades, amounts, colour_bar, nearly_all, picture};
 use crate::ui::views::spectrum;
 
 /// Room above a panel for its caption, below it for a colour bar, and between panels.
@@ -278,7 +278,7 @@ pub fn spectra(ui: &mut Ui, context: &ViewContext<'_>, found: &MomentComparison,
         .custom_x_axes(vec![index])
         .custom_y_axes(vec![axis])
         .x_grid_spacer(spectrum::index_spacer)
-        .y_grid_spacer(format::spacer(true, axes::ticks_up(place.height())))
+        .y_grid_spacer(axes::spacer(true, axes::ticks_up(place.height())))
         .show(&mut ui, |plot_ui| {
             plot_ui.set_plot_bounds_x(-0.06..=right + 0.06);
             plot_ui.set_plot_bounds_y(low..=high);

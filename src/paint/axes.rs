@@ -1,10 +1,10 @@
 //! Builds the parts common to all plots: axes of one width with our own ticks, and none of `egui_plot`'s own gestures.
 
-use egui::{Sense, Ui};
-use egui_plot::{AxisHints, HPlacement, Plot};
+use egui::{FontId, Sense, Ui};
+use egui_plot::{AxisHints, GridInput, GridMark, HPlacement, Plot};
 
-use crate::ui::kit::format;
-use crate::ui::kit::{theme, theme::Tokens};
+use super::{theme, theme::Tokens};
+use crate::chart::format;
 
 /// Width of every left axis, in points, so that stacked plots line up.
 pub const AXIS: f32 = 40.0;
@@ -60,9 +60,19 @@ pub fn ticks_up(height: f32) -> usize {
     (height / 26.0).clamp(1.0, 6.0) as usize
 }
 
-/// Returns [`bare`] over the range of epochs in view, which all time plots share.
-pub fn over_time(ui: &Ui, id: &str, height: f32, (from, to): (f64, f64), labels: bool) -> Plot<'static> {
+/// Returns [`bare`] over a range of epochs, with labels in this font; without labels if another plot is right below.
+pub fn over_time(ui: &Ui, id: &str, height: f32, (from, to): (f64, f64), labels: Option<FontId>) -> Plot<'static> {
     let across = ((ui.available_width() - AXIS) / 56.0).max(1.0) as usize;
-    let axis = bottom(Tokens::of(ui), labels, move |value| format::tick(value, to - from, false));
-    bare(ui, id, height).custom_x_axes(vec![axis]).x_grid_spacer(format::spacer(false, across))
+    let axis = bottom(Tokens::of(ui), labels.is_some(), move |value| format::tick(value, to - from, false));
+    let axis = axis.tick_label_font(labels.unwrap_or_else(theme::ticks));
+    bare(ui, id, height).custom_x_axes(vec![axis]).x_grid_spacer(spacer(false, across))
+}
+
+/// Returns a spacer for `egui_plot` that shows exactly these ticks (it would fade or drop those with a small `step_size`).
+pub fn spacer(log: bool, most: usize) -> impl Fn(GridInput) -> Vec<GridMark> {
+    move |input: GridInput| {
+        let (from, to) = input.bounds;
+        let marks = format::marks(log, (from, to), most).into_iter();
+        marks.map(|value| GridMark { value, step_size: to - from }).collect()
+    }
 }

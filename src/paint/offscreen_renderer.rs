@@ -9,9 +9,12 @@ use std::sync::Arc;
 
 use egui::epaint::ClippedShape;
 use egui::epaint::textures::{TextureFilter, TexturesDelta};
-use egui::{ColorImage, Context, ImageData, Memory, RawInput, Rect, TextureId, Theme, Ui, Vec2, ViewportId};
+use egui::{
+    ColorImage, Context, ImageData, Memory, RawInput, Rect, TextureHandle, TextureId, TextureOptions, Theme, Ui, Vec2,
+    ViewportId,
+};
 
-use crate::ui::kit::theme;
+use super::theme;
 
 /// Pixels per point in pictures, sharp enough for print.
 pub const SCALE: f32 = 2.0;
@@ -39,14 +42,27 @@ pub struct Plate {
 pub struct OffscreenRenderer {
     ctx: Context,
     scale: f32,
+    /// Longest side of the texture of the glyphs; its width is reserved at once.
+    atlas: usize,
     textures: HashMap<TextureId, Texture>,
 }
 
 impl OffscreenRenderer {
+    /// Creates one for views and for the whole window.
     pub fn new(scale: f32) -> Self {
+        // The glyphs of a large window at twice its size would not fit the limit of the smallest graphics cards.
+        Self::with_atlas(scale, 8192)
+    }
+
+    /// Creates one for figures, which have little text.
+    pub fn of_figures(scale: f32) -> Self {
+        Self::with_atlas(scale, 2048)
+    }
+
+    fn with_atlas(scale: f32, atlas: usize) -> Self {
         let ctx = Context::default();
         theme::install(&ctx);
-        Self { ctx, scale, textures: HashMap::new() }
+        Self { ctx, scale, atlas, textures: HashMap::new() }
     }
 
     /// Copies the window's scroll positions, panel widths and the like.
@@ -58,6 +74,12 @@ impl OffscreenRenderer {
         if let Some(focused) = self.ctx.memory(Memory::focused) {
             self.ctx.memory_mut(|memory| memory.surrender_focus(focused));
         }
+    }
+
+    /// Loads images whose pixels stay squares; each lives until its handle is dropped.
+    pub fn textures(&self, images: Vec<ColorImage>) -> Vec<TextureHandle> {
+        let load = |image| self.ctx.load_texture("image", image, TextureOptions::NEAREST);
+        images.into_iter().map(load).collect()
     }
 
     /// Draws a picture of this size, in points; `draw` is called more than once.
@@ -77,8 +99,7 @@ impl OffscreenRenderer {
             let mut input =
                 RawInput { screen_rect: Some(Rect::from_min_size(egui::Pos2::ZERO, size)), ..RawInput::default() };
             input.viewports.entry(ViewportId::ROOT).or_default().native_pixels_per_point = Some(self.scale);
-            // The glyphs of a large window at twice its size would not fit the limit of the smallest graphics cards.
-            input.max_texture_side = Some(8192);
+            input.max_texture_side = Some(self.atlas);
             let mut output = self.ctx.run_ui(input, &mut draw);
             self.take(std::mem::take(&mut output.textures_delta));
             shapes = output.shapes;

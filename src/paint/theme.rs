@@ -1,9 +1,11 @@
-//! Defines every colour, size and gap of the window in one place, for the light and the dark theme.
+//! Defines every colour, size and gap of the window and of figures in one place, for the light and the dark theme.
 //!
 //! Guarantees: views take colours from [`Tokens`] only, so that a theme applies completely; there is one accent, and the colours
 //! of tasks come from one colour-blind-safe set, so that no colour has two meanings.
 
 use egui::{Color32, CornerRadius, FontFamily, FontId, Margin, Stroke, TextStyle, Theme, Vec2, Visuals};
+
+use crate::chart::palette::{Colour, Ink, task_colour, value_colour};
 
 /// The colours of one theme by purpose.
 #[derive(Debug)]
@@ -98,7 +100,7 @@ impl Tokens {
 
     /// Returns the colour of a task (number from 1), legible as a line on this theme's plot background.
     pub fn task(&self, number: usize) -> Color32 {
-        let [r, g, b] = crate::chart::palette::task_colour(number);
+        let [r, g, b] = task_colour(number);
         let colour = Color32::from_rgb(r, g, b);
         let bright = (3 * u32::from(r) + 6 * u32::from(g) + u32::from(b)) / 10;
         match (self.dark, bright) {
@@ -108,6 +110,23 @@ impl Tokens {
             (false, 180..) => colour.lerp_to_gamma(Color32::BLACK, 0.4),
             (false, _) => colour.lerp_to_gamma(Color32::BLACK, 0.06),
         }
+    }
+
+    /// Returns a colour of a chart.
+    pub fn ink(&self, ink: impl Into<Ink>) -> Color32 {
+        let Ink { colour, strength } = ink.into();
+        let colour = match colour {
+            Colour::Text => self.text,
+            Colour::Weak => self.weak,
+            Colour::Faint => self.faint,
+            Colour::Task(number) => self.task(number),
+            Colour::Value { place, count } => {
+                let [r, g, b] = value_colour(place, count, self.dark);
+                Color32::from_rgb(r, g, b)
+            }
+            Colour::Layer { place, count } => self.layer(place, count),
+        };
+        if strength < 1.0 { colour.gamma_multiply(strength) } else { colour }
     }
 
     /// Returns the colour of layer `place` of `count`: from the images (dark) to the logits (bright), within the range that is

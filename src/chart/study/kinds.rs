@@ -161,6 +161,26 @@ impl PanelKind {
         matches!(self, Self::Accuracy | Self::LearningCurves).then_some((0.0, 1.0))
     }
 
+    /// Returns the title and the name of the vertical axis in a file, where no help explains them.
+    pub(super) fn in_full(self) -> (String, String) {
+        let (title, y) = match self {
+            Self::Velocity => ("Velocity on the first task’s probes", "(1 − CKA) per epoch"),
+            Self::Spike => ("Spike of the velocity at the first switch, and its background", "(1 − CKA) per epoch"),
+            Self::Ratio => ("Spike over its background, and what fake switches give", "ratio"),
+            Self::LambdaMax => ("λ_max over that at the switch", "ratio"),
+            Self::Dip => ("Dip: smallest λ_max within three epochs over λ_max before", "ratio"),
+            Self::Recovery => {
+                ("Epochs until λ_max is back where it was (a line only where it comes back in all runs)", "epochs")
+            }
+            Self::Scale => ("Scale of the kernel over that at the switch", "ratio"),
+            Self::Alignment => ("Alignment with the labels, centred", "alignment"),
+            Self::Accuracy => ("Test accuracy on the first task", "accuracy"),
+            Self::Law(law) => (law.title, law.unit),
+            Self::LearningCurves => ("Test accuracy", "accuracy"),
+        };
+        (title.to_owned(), y.to_owned())
+    }
+
     /// Explains the figure shown, its definition, and its source.
     pub fn help(self) -> String {
         let of_task = "on the probes of the task that ends at the switch";

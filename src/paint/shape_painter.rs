@@ -164,6 +164,10 @@ impl<P: Paper> Ink<'_, P> {
         if mesh.texture_id != TextureId::default() {
             return;
         }
+        if let Some(colour) = one_colour(mesh) {
+            self.paper.fill(&joined(mesh), colour);
+            return;
+        }
         for corners in mesh.triangles() {
             let corners = corners.map(|at| mesh.vertices[at as usize]);
             let path = line(&corners.map(|corner| corner.pos), true);
@@ -177,6 +181,29 @@ impl<P: Paper> Ink<'_, P> {
     fn texture(&self, id: TextureId) -> Option<Texture> {
         self.plate.textures.get(&id).cloned()
     }
+}
+
+/// Returns the colour that all corners have.
+fn one_colour(mesh: &Mesh) -> Option<Color32> {
+    let first = mesh.vertices.first()?.color;
+    mesh.vertices.iter().all(|corner| corner.color == first).then_some(first)
+}
+
+/// Returns all triangles as one path: painted one by one, they would show where they touch. All run the same way round, so that no
+/// two cancel out along a common edge.
+fn joined(mesh: &Mesh) -> BezPath {
+    let mut path = BezPath::new();
+    for corners in mesh.triangles() {
+        let [a, mut b, mut c] = corners.map(|at| mesh.vertices[at as usize].pos);
+        if (b - a).rot90().dot(c - a) < 0.0 {
+            (b, c) = (c, b);
+        }
+        path.move_to(point(a));
+        path.line_to(point(b));
+        path.line_to(point(c));
+        path.close_path();
+    }
+    path
 }
 
 fn mean(colours: [Color32; 3]) -> Color32 {

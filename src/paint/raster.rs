@@ -59,9 +59,9 @@ impl Press {
         let wanted: Vec<*const ColorImage> = plate.textures.values().map(|of| Arc::as_ptr(&of.image)).collect();
         self.known.retain(|known, _| wanted.contains(known));
         let atlas = plate.textures.get(&TextureId::default()).cloned();
-        let mut sheet = DataTable { press: self, atlas, scale: plate.scale, clipped: false };
-        paint(plate, &mut sheet);
-        if sheet.clipped {
+        let mut page = Page { press: self, atlas, scale: plate.scale, clipped: false };
+        paint(plate, &mut page);
+        if page.clipped {
             self.context.pop_clip_path();
         }
         self.context.flush();
@@ -94,7 +94,7 @@ pub fn png(plate: &Plate, ground: Color32, to: &mut impl Write) -> io::Result<()
         .map_err(io::Error::other)
 }
 
-struct DataTable<'a> {
+struct Page<'a> {
     press: &'a mut Press,
     /// The texture of the glyphs.
     atlas: Option<Texture>,
@@ -107,7 +107,7 @@ fn colour_of(colour: Color32) -> AlphaColor<Srgb> {
     AlphaColor::from_rgba8(r, g, b, a)
 }
 
-impl DataTable<'_> {
+impl Page<'_> {
     /// Paints the part of an image between two texels into a rectangle of the page.
     fn part(&mut self, rect: Rect, image: &Arc<ColorImage>, texels: Rect, nearest: bool, tint: Color32, at: Affine) {
         if !rect.is_positive() || !texels.is_positive() {
@@ -134,7 +134,7 @@ impl DataTable<'_> {
     }
 }
 
-impl Paper for DataTable<'_> {
+impl Paper for Page<'_> {
     fn clip(&mut self, rect: Rect) {
         if self.clipped {
             self.press.context.pop_clip_path();

@@ -89,7 +89,7 @@ pub fn nearly_all(seen: &mut [f64]) -> Option<f64> {
 pub fn colour_bar(ui: &mut Ui, shades: &Shades, range: (f64, f64), texts: [&str; 2]) {
     use egui::{FontId, Mesh, Rect, Shape, pos2, vec2};
 
-    let tokens = crate::ui::kit::theme::Tokens::of(ui);
+    let tokens = super::theme::Tokens::of(ui);
     let (rect, _) = ui.allocate_exact_size(vec2(ui.available_width(), 12.0), egui::Sense::hover());
     let font = FontId::monospace(9.5);
     let low = ui.painter().layout_no_wrap(texts[0].to_owned(), font.clone(), tokens.weak);

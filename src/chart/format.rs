@@ -1,9 +1,5 @@
-//! Formats numbers as text and chooses ticks of axes. All functions are pure; a number has the same form everywhere.
-
-use egui_plot::{GridInput, GridMark};
-
-use crate::chart::without_zeros;
-pub use crate::chart::{change, times};
+//! Formats numbers as text, and chooses the ranges and ticks of axes. All functions are pure; a number has the same form in the
+//! window and in figures.
 
 /// Formats a number to three significant digits, with a power of ten where there would be many zeros.
 pub fn number(value: f64) -> String {
@@ -150,13 +146,8 @@ pub fn log_marks(from: f64, to: f64, most: usize) -> Vec<f64> {
         return (first..=last).map(|place| (place * step) as f64).collect();
     }
     if span >= 0.6 {
-        let within = |digits: &[f64]| -> Vec<f64> {
-            let decades = from.floor() as i32..=to.ceil() as i32;
-            let marks = decades.flat_map(|decade| digits.iter().map(move |digit| f64::from(decade) + digit.log10()));
-            marks.filter(|mark| (from..=to).contains(mark)).collect()
-        };
-        let fine = within(&[1.0, 2.0, 5.0]);
-        return if fine.len() <= most.max(2) { fine } else { within(&[1.0, 3.0]) };
+        let fine = within_decades((from, to), &[1.0, 2.0, 5.0]);
+        return if fine.len() <= most.max(2) { fine } else { within_decades((from, to), &[1.0, 3.0]) };
     }
     linear_marks(10f64.powf(from), 10f64.powf(to), most)
         .into_iter()
@@ -165,13 +156,30 @@ pub fn log_marks(from: f64, to: f64, most: usize) -> Vec<f64> {
         .collect()
 }
 
-/// Returns a spacer for `egui_plot` that shows exactly these ticks (it would fade or drop those with a small `step_size`).
-pub fn spacer(log: bool, most: usize) -> impl Fn(GridInput) -> Vec<GridMark> {
-    move |input: GridInput| {
-        let (from, to) = input.bounds;
-        let marks = if log { log_marks(from, to, most) } else { linear_marks(from, to, most) };
-        marks.into_iter().map(|value| GridMark { value, step_size: to - from }).collect()
+/// Returns these multiples of the powers of ten in a range of log10 values, as log10 values.
+fn within_decades((from, to): (f64, f64), digits: &[f64]) -> Vec<f64> {
+    let decades = from.floor() as i32..=to.ceil() as i32;
+    let marks = decades.flat_map(|decade| digits.iter().map(move |digit| f64::from(decade) + digit.log10()));
+    marks.filter(|mark| (from..=to).contains(mark)).collect()
+}
+
+/// Returns the ticks of an axis in print, as stored, and the span by which [`tick`] labels them: as [`marks`], but a logarithmic
+/// axis on which there would be but one has more.
+pub fn marks_in_print(log: bool, range: (f64, f64), most: usize) -> (Vec<f64>, f64) {
+    let (marks, span) = (marks(log, range, most), range.1 - range.0);
+    // Those at the very edge have no label.
+    let inside = marks.iter().filter(|mark| (range.0 + 0.05 * span..range.1 - 0.05 * span).contains(mark));
+    if !log || inside.count() > 1 {
+        return (marks, span);
     }
+    let digits: &[f64] = if span < 1.5 { &[1.0, 2.0, 3.0, 5.0, 7.0] } else { &[1.0, 2.0, 5.0] };
+    // Labelled as on a short axis: in full.
+    (within_decades(range, digits), span.min(1.0))
+}
+
+/// Returns the ticks of an axis, as stored: log10 values on a logarithmic one.
+pub fn marks(log: bool, (from, to): (f64, f64), most: usize) -> Vec<f64> {
+    if log { log_marks(from, to, most) } else { linear_marks(from, to, most) }
 }
 
 /// Applies [`settle`] to a linear axis. Values that are equal, or too close for ticks of a few digits, get a wider range than
@@ -195,4 +203,48 @@ pub fn settle((low, high): (f64, f64), least: f64) -> (f64, f64) {
     let step = nice_step(span / 12.0);
     let margin = span * 0.06;
     (((low - margin) / step).floor() * step, ((high + margin) / step).ceil() * step)
+}
+
+/// Removes the trailing zeros of a decimal: `3.00` becomes 3, `1.50e6` becomes 1.5e6 and `300` stays; a number of only zeros
+/// has no minus sign.
+pub fn without_zeros(number: &str) -> String {
+    let (mantissa, exponent) = number.find('e').map_or((number, ""), |place| number.split_at(place));
+    let mantissa = if mantissa.contains('.') { mantissa.trim_end_matches('0').trim_end_matches('.') } else { mantissa };
+    let mantissa = if mantissa == "-0" { "0" } else { mantissa };
+    format!("{mantissa}{exponent}")
+}
+
+/// Formats a factor with two significant digits, or all before the point; 3.0 keeps its zero, as it was measured to a tenth.
+pub fn times(ratio: f64) -> String {
+    let text = match ratio {
+        9.95..999_500.0 => format!("{ratio:.0}"),
+        0.995..9.95 => format!("{ratio:.1}"),
+        0.0995..0.995 => format!("{ratio:.2}"),
+        0.0 => "0".to_owned(),
+        ratio if ratio.is_finite() => format!("{ratio:.1e}"),
+        _ => return "–".to_owned(),
+    };
+    text.replace('-', "−")
+}
+
+/// Formats the change by a factor: 0.85 is −15 %. A change that would round to none has a decimal.
+pub fn change(factor: f64) -> String {
+    let percent = 100.0 * (factor - 1.0);
+    if !percent.is_finite() {
+        return "–".to_owned();
+    }
+    let text = if percent.abs() < 0.95 { format!("{percent:.1}") } else { format!("{percent:.0}") };
+    let text = without_zeros(&text);
+    let sign = if text.starts_with('-') || text == "0" { "" } else { "+" };
+    format!("{sign}{text} %").replace('-', "−")
+}
+
+/// Formats a number with so many decimals, or with a power of ten where it would be long.
+pub fn fixed(value: f64, decimals: usize) -> String {
+    if value == 0.0 {
+        return "0".to_owned();
+    }
+    let is_short = (1e-3..1e5).contains(&value.abs());
+    let text = if is_short { format!("{value:.decimals$}") } else { format!("{value:.1e}").replace(".0e", "e") };
+    text.replace('-', "−")
 }

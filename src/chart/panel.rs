@@ -1,0 +1,239 @@
+//! Describes a chart as data: its curves, bands, dots, guides and marks, its axes and its legend, in colours by their purpose.
+//!
+//! Guarantees: no drawing library is known here, so that the window and the files of figures show the same description with the
+//! same painter ([`crate::paint::panel`]). Positions are as stored: log10 on a logarithmic axis, where a value at or below 0 has
+//! no place.
+
+use super::format;
+use super::heat_maps::HeatMaps;
+use super::palette::Ink;
+
+/// A position: x and y as stored.
+pub type Point = (f64, f64);
+
+/// Widths of the curves that a panel is about, and of the less important ones.
+pub const MAIN: f32 = 1.4;
+pub const THIN: f32 = 0.8;
+
+/// The content of a figure.
+#[derive(Clone, Debug)]
+pub enum Chart {
+    /// Panels below each other.
+    Panels(Vec<Panel>),
+    Maps(HeatMaps),
+}
+
+/// One panel.
+#[derive(Clone, Debug, Default)]
+pub struct Panel {
+    /// What stands above it in a file.
+    pub title: String,
+    pub x: Axis,
+    pub y: Axis,
+    /// Which task was trained when, as bands behind everything.
+    pub tasks: Vec<TaskBand>,
+    /// Vertical lines: the switches.
+    pub rules: Vec<f64>,
+    pub ribbons: Vec<Ribbon>,
+    /// Reference lines, which do not affect the range, each with its name where it leaves the panel.
+    pub guides: Vec<(Line, &'static str)>,
+    pub lines: Vec<Line>,
+    pub bars: Vec<Bar>,
+    pub dots: Vec<Dot>,
+    /// Texts at the right of the panel, at these heights.
+    pub ends: Vec<End>,
+    pub marks: Vec<Mark>,
+    /// The names of its curves.
+    pub legend: Vec<Entry>,
+    /// What the pointer can point out in the window.
+    pub targets: Vec<Target>,
+}
+
+/// One axis.
+#[derive(Clone, Debug)]
+pub struct Axis {
+    /// The quantity and its unit.
+    pub name: String,
+    pub log: bool,
+    pub range: (f64, f64),
+    /// The places that have a label; none where round numbers have one.
+    pub ticks: Option<Vec<(f64, String)>>,
+}
+
+impl Default for Axis {
+    fn default() -> Self {
+        Self { name: String::new(), log: false, range: (0.0, 1.0), ticks: None }
+    }
+}
+
+/// A line through points.
+#[derive(Clone, Debug)]
+pub struct Line {
+    pub points: Vec<Point>,
+    pub ink: Ink,
+    pub width: f32,
+    pub style: Dashes,
+}
+
+/// The stroke of a line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dashes {
+    None,
+    Broken,
+    Dotted,
+}
+
+/// The band between the smallest and the largest of several runs.
+#[derive(Clone, Debug)]
+pub struct Ribbon {
+    /// x, smallest and largest.
+    pub points: Vec<(f64, f64, f64)>,
+    pub ink: Ink,
+}
+
+/// A bar from the smallest to the largest.
+#[derive(Clone, Debug)]
+pub struct Bar {
+    pub at: f64,
+    pub ends: (f64, f64),
+    pub ink: Ink,
+}
+
+/// A dot, filled or hollow.
+#[derive(Clone, Debug)]
+pub struct Dot {
+    pub at: Point,
+    pub ink: Ink,
+    pub full: bool,
+}
+
+/// A text at the end of a line.
+#[derive(Clone, Debug)]
+pub struct End {
+    pub at: Point,
+    pub text: String,
+    pub ink: Ink,
+}
+
+/// A number at a point of a curve.
+#[derive(Clone, Debug)]
+pub struct Mark {
+    pub at: Point,
+    pub text: String,
+    pub ink: Ink,
+    /// Whether the text stands above its point, where there is room.
+    pub above: bool,
+}
+
+/// The time in which a task was trained.
+#[derive(Clone, Debug)]
+pub struct TaskBand {
+    pub from: f64,
+    pub to: f64,
+    pub task: usize,
+}
+
+/// A name in the legend.
+#[derive(Clone, Debug)]
+pub struct Entry {
+    pub name: String,
+    pub ink: Ink,
+    pub sign: Sign,
+}
+
+/// The sign before a name in the legend.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Sign {
+    Line,
+    Dot,
+    Ring,
+}
+
+/// A target of the pointer: the points of one run, and its name.
+#[derive(Clone, Debug)]
+pub struct Target {
+    pub name: String,
+    pub points: Vec<Point>,
+    pub ink: Ink,
+    /// The run that a click opens, by its index in the study.
+    pub run: Option<usize>,
+}
+
+impl Panel {
+    /// Returns an empty panel whose vertical axis is this one.
+    pub fn bare(log: bool) -> Self {
+        Self { y: Axis { log, ..Axis::default() }, ..Self::default() }
+    }
+
+    /// Returns an empty panel of this title and quantity.
+    pub fn titled(title: &str, y: &str, log: bool) -> Self {
+        let y = Axis { name: y.to_owned(), log, ..Axis::default() };
+        Self { title: title.to_owned(), y, ..Self::default() }
+    }
+
+    /// Adds a curve, and its name to the legend; none when another curve of this colour has it.
+    pub fn curve(
+        &mut self,
+        name: Option<String>,
+        ink: impl Into<Ink>,
+        width: f32,
+        points: impl IntoIterator<Item = Point>,
+    ) {
+        let ink = ink.into();
+        let points = self.points(points);
+        self.lines.push(Line { points, ink, width, style: Dashes::None });
+        self.legend.extend(name.map(|name| Entry { name, ink, sign: Sign::Line }));
+    }
+
+    /// Returns the stored form of a height; none where it has no place.
+    pub fn stored(&self, value: f64) -> Option<f64> {
+        let stored = if self.y.log { value.log10() } else { value };
+        // Beyond this a range could not be computed.
+        (stored.abs() < 1e300).then_some(stored)
+    }
+
+    /// Returns these points as stored; the horizontal place is left as it is.
+    pub fn points(&self, points: impl IntoIterator<Item = Point>) -> Vec<Point> {
+        points.into_iter().filter_map(|(x, y)| Some((x, self.stored(y)?))).collect()
+    }
+
+    /// Adds a band between the smallest and the largest of the values at each place; a band needs two of them.
+    pub fn ribbon(&mut self, spread: impl IntoIterator<Item = (f64, [f64; 3])>, ink: impl Into<Ink>) {
+        let ends = |(x, [low, _, high]): (f64, [f64; 3])| Some((x, self.stored(low)?, self.stored(high)?));
+        let points: Vec<(f64, f64, f64)> = spread.into_iter().filter_map(ends).collect();
+        if points.len() > 1 {
+            self.ribbons.push(Ribbon { points, ink: ink.into() });
+        }
+    }
+
+    /// Sets the range of the vertical axis to that of the content; `least` is its smallest span, as stored.
+    pub fn settle(&mut self, least: f64) {
+        let settle = if self.y.log { format::settle } else { format::settle_linear };
+        self.y.range = settle(self.span(), least);
+    }
+
+    /// Fits the vertical axis to the content, with the least span that is not taken for noise.
+    pub fn fitted(mut self) -> Self {
+        self.settle(if self.y.log { 0.3 } else { 1e-9 });
+        self
+    }
+
+    /// Returns whether there is nothing to show.
+    pub fn is_empty(&self) -> bool {
+        self.lines.iter().all(|line| line.points.is_empty()) && self.dots.is_empty() && self.ribbons.is_empty()
+    }
+
+    /// Returns the least and the greatest value, as stored; of a logarithmic axis at most twelve decades.
+    fn span(&self) -> (f64, f64) {
+        let lines = self.lines.iter().flat_map(|line| &line.points).map(|point| point.1);
+        let dots = self.dots.iter().map(|dot| dot.at.1);
+        let ribbons = self.ribbons.iter().flat_map(|ribbon| &ribbon.points).flat_map(|point| [point.1, point.2]);
+        let all = lines.chain(dots).chain(ribbons);
+        let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), y| (low.min(y), high.max(y)));
+        match low <= high {
+            true if self.y.log => (low.max(high - 12.0), high),
+            true => (low, high),
+            false => (0.0, 1.0),
+        }
+    }
+}

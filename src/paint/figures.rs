@@ -1,0 +1,90 @@
+//! Makes the files of figures: each is described from the record, painted without a window, and written whole.
+//!
+//! Guarantees: every figure can be made from any record, also an empty one, and on any thread; made twice it is the same to the
+//! byte.
+
+use std::io::Write as _;
+use std::path::{Path, PathBuf};
+
+use egui::{Theme, Vec2};
+use thiserror::Error;
+
+use super::offscreen_renderer::OffscreenRenderer;
+use super::theme::Tokens;
+use super::{heat_maps, page, raster, svg};
+use crate::chart::panel::Chart;
+use crate::chart::{Figure, Format, figure, figures_of_study};
+use crate::run::History;
+use crate::storage::{
+    FolderError, StudyFolder,
+    format::{atomic, disk},
+};
+
+/// The reasons why a figure could not be made; each prints as one sentence.
+#[derive(Debug, Error)]
+pub enum FigureError {
+    #[error("cannot draw the figure {0}: {1}")]
+    Draw(String, std::io::Error),
+    #[error(transparent)]
+    Write(#[from] FolderError),
+}
+
+/// Pixels of a PNG per point of a figure, of which 96 are an inch: sharp on a slide and in print.
+const SCALE: f32 = 4.0;
+
+/// One figure as the bytes of its file.
+pub fn render(history: &History, which: Figure, format: Format) -> Result<Vec<u8>, FigureError> {
+    paint(&mut OffscreenRenderer::of_figures(SCALE), which.name(), &figure(history, which), format)
+}
+
+/// The files that [`write_all`] writes.
+pub fn files(history: &History, folder: &Path, format: Format) -> Vec<PathBuf> {
+    let figures = Figure::ALL.into_iter().filter(|figure| figure.is_of(history));
+    figures.map(|figure| folder.join(figure.file_name(format))).collect()
+}
+
+/// Draws all figures of a run into a folder, which is created if needed; returns their paths.
+pub fn write_all(history: &History, folder: &Path, format: Format) -> Result<Vec<PathBuf>, FigureError> {
+    let figures = Figure::ALL.into_iter().filter(|figure| figure.is_of(history));
+    write(figures.map(|which| (which.name().to_owned(), figure(history, which))), folder, format)
+}
+
+/// Draws the figures of a study into a folder, which is created if needed; returns their paths.
+pub fn write_study(study: &StudyFolder, folder: &Path, format: Format) -> Result<Vec<PathBuf>, FigureError> {
+    write(figures_of_study(study).into_iter(), folder, format)
+}
+
+fn write(
+    charts: impl Iterator<Item = (String, Chart)>,
+    folder: &Path,
+    format: Format,
+) -> Result<Vec<PathBuf>, FigureError> {
+    disk::make_folder(folder).map_err(|err| FolderError::write(folder, err))?;
+    let mut renderer = OffscreenRenderer::of_figures(SCALE);
+    let write = |(name, chart): (String, Chart)| {
+        let path = folder.join(format!("{name}.{}", format.extension()));
+        let bytes = paint(&mut renderer, &name, &chart, format)?;
+        atomic::replace(&path, |writer| writer.write_all(&bytes))?;
+        Ok(path)
+    };
+    charts.map(write).collect()
+}
+
+/// Paints a figure of this name.
+fn paint(renderer: &mut OffscreenRenderer, name: &str, chart: &Chart, format: Format) -> Result<Vec<u8>, FigureError> {
+    let (size, textures): (Vec2, _) = match chart {
+        Chart::Panels(panels) => (page::size(panels.len()), Vec::new()),
+        Chart::Maps(maps) => (heat_maps::size(maps), renderer.textures(heat_maps::images(maps))),
+    };
+    let plate = renderer.develop(size, Theme::Light, |ui| match chart {
+        Chart::Panels(panels) => page::paint(ui, name, panels),
+        Chart::Maps(maps) => heat_maps::paint(ui, maps, &textures),
+    });
+    let (mut bytes, ground) = (Vec::new(), Tokens::in_theme(false).card);
+    match format {
+        Format::Svg => svg::svg(&plate, name, ground, &mut bytes),
+        Format::Png => raster::png(&plate, ground, &mut bytes),
+    }
+    .map_err(|err| FigureError::Draw(name.to_owned(), err))?;
+    Ok(bytes)
+}

@@ -1,0 +1,365 @@
+//! Paints a described panel into the room of a ui: axes, bands, curves, dots, and the texts at lines and marks.
+//!
+//! Guarantees: texts at the ends of lines and at marks lie inside the panel and do not cover each other.
+
+use std::f32::consts::GOLDEN_RATIO;
+use std::sync::Arc;
+
+use egui::epaint::{Mesh, Shape};
+use egui::{Align2, Color32, FontId, Painter, Pos2, Rect, Response, Stroke, Ui, pos2, vec2};
+use egui_plot::{GridMark, PlotPoint, PlotTransform};
+
+use super::axes;
+use super::theme::{self, Tokens};
+use crate::chart::format;
+use crate::chart::panel::{Axis, Dashes, Line, Mark, Panel, Point, Sign};
+
+/// The sizes of a panel, in the window or on paper.
+#[derive(Clone, Debug)]
+pub struct Look {
+    /// A factor on the size of lines and dots.
+    pub thick: f32,
+    pub ticks: FontId,
+    /// The font of texts beside lines.
+    pub beside: FontId,
+    /// The font of the numbers at marks.
+    pub mark: FontId,
+    /// The least width of the left axis.
+    pub left: f32,
+    /// The room for texts at the right of the lines; none is as much as this panel's own texts need.
+    pub room: Option<f32>,
+    /// Whether it is for paper: the ground is white, the axes are lines, and their names stand outside.
+    pub paper: bool,
+}
+
+impl Look {
+    /// Returns that of the window.
+    pub fn of_window(thick: f32) -> Self {
+        let beside = FontId::proportional(10.0);
+        let mark = theme::note();
+        Self { thick, ticks: theme::ticks(), beside, mark, left: axes::AXIS, room: None, paper: false }
+    }
+
+    /// Returns that of files.
+    pub fn of_paper() -> Self {
+        Self {
+            thick: 1.0,
+            ticks: FontId::monospace(10.5),
+            beside: FontId::proportional(11.5),
+            mark: FontId::proportional(13.0),
+            left: 0.0,
+            room: None,
+            paper: true,
+        }
+    }
+
+    /// Returns the ticks of the vertical axis of a panel of this height, and the span by which they are labelled.
+    fn upward(&self, panel: &Panel, height: f32) -> (Vec<f64>, f64) {
+        let (Axis { log, range, .. }, most) = (&panel.y, axes::ticks_up(height));
+        if self.paper {
+            format::marks_in_print(*log, *range, most)
+        } else {
+            (format::marks(*log, *range, most), range.1 - range.0)
+        }
+    }
+}
+
+/// A panel as painted.
+pub struct Painted {
+    pub response: Response,
+    /// The transform from stored values to positions.
+    pub transform: PlotTransform,
+}
+
+/// Paints a panel into the remaining room of this ui.
+pub fn paint(ui: &mut Ui, id: &str, panel: &Panel, look: &Look) -> Painted {
+    let tokens = Tokens::of(ui);
+    let behind = ui.painter().add(Shape::Noop);
+    let ((left, right), (low, high)) = (panel.x.range, panel.y.range);
+    let (log, span, height) = (panel.y.log, high - low, ui.available_height());
+    let across = ui.available_width() - look.left;
+    let room = look.room.unwrap_or_else(|| ends_width(ui, panel, look)).min(0.5 * across);
+    let right = right + (right - left) * f64::from(room / (across - room).max(1.0));
+    let plot = match &panel.x.ticks {
+        None => axes::over_time(ui, id, height, panel.x.range, Some(look.ticks.clone())),
+        Some(ticks) => {
+            let letter = LETTER * look.ticks.size / theme::ticks().size;
+            let shown: Arc<[(f64, String)]> = fitting(ticks, (left, right), across, letter).into();
+            let marks: Vec<GridMark> =
+                shown.iter().map(|tick| GridMark { value: tick.0, step_size: right - left }).collect();
+            let label = move |value: f64| {
+                let nearest = shown.iter().min_by(|a, b| (a.0 - value).abs().total_cmp(&(b.0 - value).abs()));
+                nearest.map_or_else(String::new, |tick| tick.1.clone())
+            };
+            let axis = axes::bottom(tokens, true, label).tick_label_font(look.ticks.clone());
+            axes::bare(ui, id, height).custom_x_axes(vec![axis]).x_grid_spacer(move |_| marks.clone())
+        }
+    };
+    let (up, labelled) = look.upward(panel, height);
+    let axis = axes::left(tokens, (low, high), move |value| format::tick(value, labelled, log));
+    let axis = axis.min_thickness(look.left).tick_label_font(look.ticks.clone());
+    let up = move |_| up.iter().map(|&value| GridMark { value, step_size: span }).collect();
+    let shown = plot.custom_y_axes(vec![axis]).y_grid_spacer(up).show(ui, |plot| {
+        plot.set_plot_bounds_x(left..=right);
+        plot.set_plot_bounds_y(low..=high);
+    });
+    let (transform, response) = (shown.transform, shown.response);
+    let frame = *transform.frame();
+    ui.painter().set(behind, Shape::Vec(ground(panel, &transform, look, tokens)));
+    if panel.is_empty() {
+        let (font, faint) = (look.mark.clone(), tokens.faint);
+        ui.painter().text(frame.center(), Align2::CENTER_CENTER, "Not measured", font, faint);
+    } else {
+        let painter = ui.painter().with_clip_rect(frame);
+        for &at in &panel.rules {
+            painter.vline(transform.position_from_point_x(at), frame.y_range(), Stroke::new(1.5, tokens.faint));
+        }
+        for ribbon in &panel.ribbons {
+            let fill = tokens.ink(ribbon.ink).gamma_multiply(if tokens.dark { 0.16 } else { 0.14 });
+            painter.add(band(&ribbon.points, &transform, fill));
+        }
+        for line in panel.guides.iter().map(|(line, _)| line).chain(&panel.lines) {
+            painter.extend(stroke(line, &transform, look.thick, tokens.ink(line.ink)));
+        }
+        dots(&ui.painter().with_clip_rect(frame.expand(3.0)), panel, &transform, look.thick, tokens);
+        ends(ui, panel, &transform, room - GAP, look);
+        marks(ui, panel, &transform, look);
+    }
+    if look.paper {
+        let line = Stroke::new(0.75, tokens.weak);
+        ui.painter().line_segment([frame.left_top(), frame.left_bottom()], line);
+        ui.painter().line_segment([frame.left_bottom(), frame.right_bottom()], line);
+    } else if panel.x.ticks.is_none() && !panel.is_empty() {
+        let (at, font) = (frame.right_bottom() - vec2(4.0, 1.0), FontId::proportional(9.5));
+        ui.painter().text(at, Align2::RIGHT_BOTTOM, &panel.x.name, font, tokens.faint);
+    }
+    Painted { response, transform }
+}
+
+/// Space between the end of a line and its text, with that behind the text.
+const GAP: f32 = 8.0;
+
+/// Returns the width that the texts at the right of the lines need.
+pub fn ends_width(ui: &Ui, panel: &Panel, look: &Look) -> f32 {
+    let widths = panel.ends.iter().map(|end| width(ui, &end.text, &look.beside) + GAP);
+    widths.fold(0.0, f32::max)
+}
+
+/// Returns the width of the left axis that the labels of its ticks need in a panel of this height.
+pub fn axis_width(ui: &Ui, panel: &Panel, height: f32, look: &Look) -> f32 {
+    let (ticks, span) = look.upward(panel, height);
+    let widths = ticks.into_iter().map(|tick| width(ui, &format::tick(tick, span, panel.y.log), &look.ticks) + GAP);
+    widths.fold(0.0, f32::max)
+}
+
+/// Returns what lies behind the grid: the ground, and the tasks.
+fn ground(panel: &Panel, transform: &PlotTransform, look: &Look, tokens: &Tokens) -> Vec<Shape> {
+    let frame = *transform.frame();
+    let mut shapes = Vec::new();
+    if !look.paper {
+        shapes.push(Shape::rect_filled(frame, 2.0, tokens.well));
+    }
+    for band in &panel.tasks {
+        let edges =
+            [band.from, band.to].map(|at| transform.position_from_point_x(at).clamp(frame.left(), frame.right()));
+        let rect = Rect::from_x_y_ranges(edges[0]..=edges[1], frame.y_range());
+        shapes.push(Shape::rect_filled(rect, 0.0, tokens.band(band.task, false)));
+    }
+    shapes
+}
+
+fn place(transform: &PlotTransform, (x, y): Point) -> Pos2 {
+    transform.position_from_point(&PlotPoint::new(x, y))
+}
+
+/// Returns a band of one colour. `epaint`'s own shape of a band fades where it is narrow.
+fn band(points: &[(f64, f64, f64)], transform: &PlotTransform, fill: Color32) -> Shape {
+    let mut mesh = Mesh::default();
+    for (count, &(x, low, high)) in (0u32..).zip(points) {
+        mesh.colored_vertex(place(transform, (x, high)), fill);
+        mesh.colored_vertex(place(transform, (x, low)), fill);
+        if let Some(last) = (2 * count).checked_sub(2) {
+            mesh.add_triangle(last, last + 1, last + 2);
+            mesh.add_triangle(last + 1, last + 3, last + 2);
+        }
+    }
+    Shape::mesh(mesh)
+}
+
+/// Length of the pieces of a broken line.
+const DASH: f32 = 5.0;
+
+fn stroke(line: &Line, transform: &PlotTransform, thick: f32, colour: Color32) -> Vec<Shape> {
+    let stroke = Stroke::new(thick * line.width, colour);
+    let points: Vec<Pos2> = line.points.iter().map(|&point| place(transform, point)).collect();
+    match (points.as_slice(), line.style) {
+        ([], _) => Vec::new(),
+        // A curve of one point would not be seen.
+        (&[only], _) => vec![Shape::circle_filled(only, stroke.width.max(1.5), colour)],
+        (_, Dashes::None) => vec![Shape::line(points, stroke)],
+        (_, Dashes::Broken) => Shape::dashed_line(&points, stroke, DASH, DASH * (GOLDEN_RATIO - 1.0)),
+        (_, Dashes::Dotted) => Shape::dotted_line(&points, colour, 4.0, stroke.width),
+    }
+}
+
+/// Paints bars and dots above the lines.
+fn dots(painter: &Painter, panel: &Panel, transform: &PlotTransform, thick: f32, tokens: &Tokens) {
+    for bar in &panel.bars {
+        let ends = [bar.ends.0, bar.ends.1].map(|y| place(transform, (bar.at, y)));
+        painter.line_segment(ends, Stroke::new(thick, tokens.ink(bar.ink)));
+    }
+    for dot in &panel.dots {
+        let (at, colour) = (place(transform, dot.at), tokens.ink(dot.ink));
+        if dot.full {
+            painter.circle_filled(at, 3.0 * thick, colour);
+        } else {
+            painter.circle_stroke(at, 2.4 * thick, Stroke::new(thick, colour));
+        }
+    }
+}
+
+/// Paints the texts at the right of the lines, each at the height of its line's end unless another one is there, and the names
+/// of the reference lines where these leave the panel.
+fn ends(ui: &Ui, panel: &Panel, transform: &PlotTransform, room: f32, look: &Look) {
+    let (painter, frame, tokens) = (ui.painter(), *transform.frame(), Tokens::of(ui));
+    let mut ends: Vec<_> = panel.ends.iter().map(|end| (place(transform, end.at), end)).collect();
+    ends.sort_by(|a, b| a.0.y.total_cmp(&b.0.y));
+    let line = 1.1 * look.beside.size;
+    let limits = (frame.top() + 0.6 * look.beside.size, frame.bottom() - 0.6 * look.beside.size);
+    let heights = apart(&ends.iter().map(|end| end.0.y).collect::<Vec<_>>(), limits, line);
+    for ((at, end), y) in ends.iter().zip(heights) {
+        let at = pos2(at.x.max(frame.left()) + 5.0, y);
+        let most = end.text.chars().count() as f32 * room / width(ui, &end.text, &look.beside).max(1.0);
+        let text = cut(&end.text, (most + 0.01) as usize);
+        painter.text(at, Align2::LEFT_CENTER, text, look.beside.clone(), tokens.ink(end.ink));
+    }
+    for (line, name) in &panel.guides {
+        let &[first, last] = line.points.as_slice() else { continue };
+        let y = last.1.max(panel.y.range.0 + 0.08 * (panel.y.range.1 - panel.y.range.0));
+        let x = first.0 + (last.0 - first.0) * (y - first.1) / (last.1 - first.1);
+        // A reference line falls, so its name lies above it at the right, or below it at the left.
+        let at = place(transform, (x, y));
+        // Behind the end of the line are the texts of the curves.
+        let fits = at.x + 2.0 + width(ui, name, &look.beside) < place(transform, last).x;
+        let (align, aside) = if fits { (Align2::LEFT_BOTTOM, 2.0) } else { (Align2::RIGHT_TOP, -2.0) };
+        let at = at + vec2(aside, 0.0);
+        painter.text(at, align, name, look.beside.clone(), tokens.weak);
+    }
+}
+
+/// Paints the numbers at marks: beside their points, where they lie inside the panel and over no curve and no other number, as
+/// far as there is such a place.
+fn marks(ui: &Ui, panel: &Panel, transform: &PlotTransform, look: &Look) {
+    let (painter, frame, tokens) = (ui.painter(), *transform.frame(), Tokens::of(ui));
+    if panel.marks.is_empty() {
+        return;
+    }
+    let curves: Vec<Vec<Pos2>> =
+        panel.lines.iter().map(|line| line.points.iter().map(|&at| place(transform, at)).collect()).collect();
+    let crossed = |rect: &Rect| curves.iter().any(|curve| curve.windows(2).any(|ends| crosses(rect, ends[0], ends[1])));
+    let mut taken: Vec<Rect> = Vec::new();
+    for Mark { at, text, ink, above } in &panel.marks {
+        let (at, colour) = (place(transform, *at), tokens.ink(*ink));
+        let galley = painter.layout_no_wrap(text.clone(), look.mark.clone(), colour);
+        let size = galley.size();
+        let beside = |above: bool, far: f32| {
+            let y = if above { at.y - 3.0 - far - size.y } else { at.y + 3.0 + far };
+            [at.x + 5.0, at.x - 5.0 - size.x, at.x - 0.5 * size.x].map(|x| Rect::from_min_size(pos2(x, y), size))
+        };
+        let rects: Vec<Rect> = [0.0, 8.0, 16.0]
+            .into_iter()
+            .flat_map(|far| [*above, !*above].map(|above| beside(above, far)))
+            .flatten()
+            .collect();
+        let inside = |rect: &&Rect| frame.contains_rect(**rect);
+        let is_apart = |rect: &&Rect| inside(rect) && taken.iter().all(|other| !other.intersects(**rect));
+        let is_free = |rect: &&Rect| is_apart(rect) && !crossed(rect);
+        let found = rects.iter().find(is_free).or_else(|| rects.iter().find(is_apart));
+        let Some(&rect) = found.or_else(|| rects.iter().find(inside)).or(rects.first()) else { continue };
+        painter.with_clip_rect(frame.expand(3.0)).circle_filled(at, 3.0 * look.thick, colour);
+        if look.paper && crossed(&rect) {
+            painter.rect_filled(rect, 2.0, tokens.card.gamma_multiply(0.75));
+        }
+        painter.galley(rect.min, galley, colour);
+        taken.push(rect);
+    }
+}
+
+/// Returns whether the line between two points goes through a rectangle.
+fn crosses(rect: &Rect, from: Pos2, to: Pos2) -> bool {
+    // The part of the line, from 0 to 1, that is between each pair of opposite edges.
+    let (mut first, mut last) = (0.0f32, 1.0f32);
+    for (from, to, low, high) in [(from.x, to.x, rect.left(), rect.right()), (from.y, to.y, rect.top(), rect.bottom())]
+    {
+        let along = to - from;
+        if along == 0.0 {
+            if from < low || from > high {
+                return false;
+            }
+            continue;
+        }
+        let (one, other) = ((low - from) / along, (high - from) / along);
+        first = first.max(one.min(other));
+        last = last.min(one.max(other));
+    }
+    first <= last
+}
+
+/// Returns the width of a text in this font.
+pub fn width(ui: &Ui, text: &str, font: &FontId) -> f32 {
+    ui.painter().layout_no_wrap(text.to_owned(), font.clone(), Color32::WHITE).size().x
+}
+
+/// Moves heights (ascending) apart as little as lines of text of this height need, within these ends.
+fn apart(heights: &[f32], (top, bottom): (f32, f32), line: f32) -> Vec<f32> {
+    let mut moved: Vec<f32> = Vec::new();
+    for &height in heights {
+        moved.push(height.max(moved.last().map_or(top, |last| last + line)));
+    }
+    let mut limit = bottom;
+    for height in moved.iter_mut().rev() {
+        *height = height.min(limit);
+        limit = *height - line;
+    }
+    moved
+}
+
+/// Returns the ticks whose labels fit.
+fn fitting(ticks: &[(f64, String)], (left, right): (f64, f64), width: f32, letter: f32) -> Vec<(f64, String)> {
+    let at = |value: f64| ((value - left) / (right - left)) as f32 * width;
+    // Names are cut to the room of each; numbers are never cut, but some are left out.
+    let room = (width / ticks.len().max(1) as f32 / letter) as usize;
+    let names = ticks.iter().any(|tick| tick.1.parse::<f64>().is_err());
+    let mut shown: Vec<(f64, String)> = Vec::new();
+    let mut free = f32::NEG_INFINITY;
+    let mut sorted: Vec<&(f64, String)> = ticks.iter().collect();
+    sorted.sort_by(|a, b| a.0.total_cmp(&b.0));
+    for (value, text) in sorted {
+        let text = if names { cut(text, room.max(3)) } else { text.clone() };
+        let half = 0.5 * letter * text.chars().count() as f32;
+        if at(*value) - half >= free {
+            free = at(*value) + half + letter;
+            shown.push((*value, text));
+        }
+    }
+    shown
+}
+
+/// Width of a letter of a tick label in the window.
+const LETTER: f32 = 5.8;
+
+fn cut(text: &str, most: usize) -> String {
+    if text.chars().count() <= most {
+        return text.to_owned();
+    }
+    text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
+}
+
+/// Returns the sign before a name of a legend, around this place.
+pub fn sign(sign: Sign, at: Pos2, colour: Color32) -> Shape {
+    match sign {
+        Sign::Dot => Shape::circle_filled(at, 3.0, colour),
+        Sign::Ring => Shape::circle_stroke(at, 2.4, Stroke::new(1.0, colour)),
+        Sign::Line => Shape::line_segment([at - vec2(6.0, 0.0), at + vec2(6.0, 0.0)], Stroke::new(2.0, colour)),
+    }
+}
