@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::plan::announcement;
+use super::announcement::announcement;
 use crate::run::{Block, Event, History, MAX_ROWS, Metric};
 use crate::storage::{FolderError, RunFolder};
 

@@ -13,7 +13,7 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::de::DeserializeOwned;
 
 use super::device::Device;
-use super::explain::explanation;
+use super::kernel_plan::explanation;
 use super::refused::Refused;
 use super::repeat::Repeat;
 use super::signals::UntilWritten;

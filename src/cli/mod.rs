@@ -7,15 +7,15 @@
 #[macro_use]
 mod print;
 
+mod announcement;
 mod device;
-mod explain;
 mod figures;
 mod follow;
 mod gram;
 mod install;
+mod kernel_plan;
 mod lists;
 mod metrics;
-mod plan;
 mod refused;
 mod repeat;
 mod run;

@@ -11,7 +11,7 @@ use std::{
 
 use super::cifar_kind::PIXELS;
 use super::pickle::{self, Item};
-use super::{Cifar, DataError, RawImages, RawSet, places};
+use super::{Cifar, DataError, RawImages, RawSet, find_files};
 
 /// The folder of one of the two versions.
 enum Version {
@@ -39,24 +39,24 @@ pub(super) fn load(path: &Path, kind: Cifar) -> Result<RawSet, DataError> {
 
 /// Finds the folder itself or the subfolder with the files.
 fn locate(path: &Path, kind: Cifar) -> Result<Version, DataError> {
-    places::folder(path)?;
-    if let Some(folder) = places::with(path, kind.first(), &[kind.folder()])? {
+    find_files::folder(path)?;
+    if let Some(folder) = find_files::with(path, kind.first(), &[kind.folder()])? {
         return Ok(Version::Binary(folder));
     }
     let (folder, file) = kind.python();
-    if let Some(folder) = places::with(path, file, &[folder])? {
+    if let Some(folder) = find_files::with(path, file, &[folder])? {
         return Ok(Version::Python(folder));
     }
     let other = if kind == Cifar::Ten { Cifar::Hundred } else { Cifar::Ten };
     for (file, folder) in [(other.first(), other.folder()), (other.python().1, other.python().0)] {
-        if let Some(folder) = places::with(path, file, &[folder])? {
+        if let Some(folder) = find_files::with(path, file, &[folder])? {
             let (holds, instead) =
                 (format!("the files of {}", other.name()), format!("set data.source={}", other.key()));
             return Err(DataError::Other { folder, holds, instead });
         }
     }
     let start = kind.folder().trim_end_matches("-batches-bin").trim_end_matches("-binary");
-    Err(match places::archive(path, start) {
+    Err(match find_files::archive(path, start) {
         Some(archive) => DataError::Archive { file: archive },
         None => missing(path, kind.first(), kind),
     })
@@ -77,7 +77,7 @@ fn python(folder: &Path, kind: Cifar) -> Result<RawSet, DataError> {
         if !path.exists() {
             return Err(missing(folder, name, kind));
         }
-        let (file, handle) = places::open(&path)?;
+        let (file, handle) = find_files::open(&path)?;
         let mut bytes = Vec::new();
         // Bytes written as text take twice their size, and the file names of the images some more.
         let ceiling = (2 * most * kind.record() + (4 << 20)) as u64;
@@ -129,7 +129,7 @@ fn load_file(folder: &Path, name: &str, kind: Cifar, most: usize) -> Result<RawI
     if !path.exists() {
         return Err(missing(folder, name, kind));
     }
-    let (file, handle) = places::open(&path)?;
+    let (file, handle) = find_files::open(&path)?;
     read_records(&file, handle, kind, most)
 }
 
@@ -171,7 +171,7 @@ pub fn read_records(file: &str, reader: impl Read, kind: Cifar, most: usize) -> 
 fn class_names(folder: &Path, kind: Cifar) -> Vec<String> {
     let mut text = Vec::new();
     // Names are optional: an error in this file must not stop a run.
-    if let Ok((_, file)) = places::open(&folder.join(kind.names_file())) {
+    if let Ok((_, file)) = find_files::open(&folder.join(kind.names_file())) {
         let _ = file.take(64 << 10).read_to_end(&mut text);
     }
     let text = String::from_utf8_lossy(&text);

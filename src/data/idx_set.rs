@@ -3,12 +3,13 @@
 use std::io::Read as _;
 use std::path::Path;
 
-use super::places::{self, Files};
-use super::{DataError, RawImages, RawSet, idx, known};
+use super::find_files;
+use super::find_files::Files;
+use super::{DataError, RawImages, RawSet, idx, known_sets};
 
 /// Reads the set at this path; also returns sentences that describe changes made while reading.
 pub(super) fn load(path: &Path) -> Result<(RawSet, Vec<String>), DataError> {
-    let files = places::idx(path)?;
+    let files = find_files::idx(path)?;
     let (mut train, mut test) = (read(&files, 0)?, read(&files, 1)?);
     let mut notes = Vec::new();
     if files.folder != path && path.is_dir() {
@@ -26,11 +27,11 @@ pub(super) fn load(path: &Path) -> Result<(RawSet, Vec<String>), DataError> {
         notes.push(format!("Each image is read as {height} × {width} pixels of {channels} channels"));
     }
     let count = train.labels.iter().chain(&test.labels).max().map_or(0, |&label| usize::from(label) + 1);
-    let named = known::name(&train, &test);
+    let named = known_sets::name(&train, &test);
     let is_known = named.is_some();
-    let (name, class_names) = named.unwrap_or_else(|| (neutral(&files), known::numbered(count)));
+    let (name, class_names) = named.unwrap_or_else(|| (neutral(&files), known_sets::numbered(count)));
     let mut set = RawSet { name, class_names, train, test };
-    let table = mapping(&files).filter(|_| !is_known).and_then(|table| known::letters(&table, &set));
+    let table = mapping(&files).filter(|_| !is_known).and_then(|table| known_sets::letters(&table, &set));
     let is_told = table.is_some();
     set.class_names = table.unwrap_or(set.class_names);
     if !is_known && !is_told && files.choice().to_string_lossy().to_lowercase().contains("mnist") {
@@ -42,7 +43,7 @@ pub(super) fn load(path: &Path) -> Result<(RawSet, Vec<String>), DataError> {
 
 fn read(files: &Files, part: usize) -> Result<RawImages, DataError> {
     // All files exist, or the set would not have been found.
-    let open = |held: usize| places::open(files.file(part, held).unwrap_or(&files.folder));
+    let open = |held: usize| find_files::open(files.file(part, held).unwrap_or(&files.folder));
     let (images_file, images) = open(0)?;
     let (labels_file, labels) = open(1)?;
     // Labels first: they are short, so their errors show before the images are unpacked.
@@ -65,7 +66,7 @@ fn mapping(files: &Files) -> Option<String> {
     if files.prefix.is_empty() {
         return None;
     }
-    let (_, file) = places::open(&files.folder.join(format!("{}-mapping.txt", files.prefix))).ok()?;
+    let (_, file) = find_files::open(&files.folder.join(format!("{}-mapping.txt", files.prefix))).ok()?;
     let mut text = String::new();
     file.take(64 << 10).read_to_string(&mut text).ok()?;
     Some(text)

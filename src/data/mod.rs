@@ -9,25 +9,25 @@
 //! bounded by the actual content of the file; images are stored once, and tasks are index lists and transforms over them;
 //! nothing here depends on a thread or on earlier random numbers.
 
+mod batch_order;
 mod cifar;
 mod cifar_kind;
-mod drawn;
 mod embedded;
 mod error;
+mod find_files;
 mod frequency;
 pub mod idx;
 mod idx_set;
 mod images;
-mod known;
-mod order;
+mod known_sets;
 mod pickle;
-mod places;
 mod plane;
 mod probe;
 mod replay;
 mod samples;
 mod source;
 mod stream;
+mod synthetic;
 mod targets;
 mod transform;
 
@@ -35,12 +35,12 @@ use std::sync::Arc;
 
 use crate::spec::Spec;
 
+pub use crate::data::batch_order::{batch_order, batch_range, steps_per_epoch};
+pub use crate::data::synthetic::{MODES, Role};
 pub use cifar::{read_pickle, read_records};
 pub use cifar_kind::Cifar;
-pub use drawn::{MODES, Role};
 pub use error::DataError;
 pub use images::{DataSet, Images, RawImages, RawSet, Scaling};
-pub use order::{batch_order, batch_range, steps_per_epoch};
 pub use probe::Probes;
 pub use replay::{Batch, Memory};
 pub use source::load;
@@ -64,7 +64,7 @@ pub struct Prepared {
 pub fn prepare(spec: &Spec) -> Result<Prepared, DataError> {
     let set = Arc::new(match spec.data.source.plane() {
         Some(plane) => plane::set(plane, spec),
-        None if spec.data.source.is_drawn() => drawn::set(spec),
+        None if spec.data.source.is_drawn() => synthetic::set(spec),
         None => load(&spec.data)?,
     });
     let stream = TaskStream::new(spec, Arc::clone(&set))?;

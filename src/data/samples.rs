@@ -3,7 +3,8 @@
 //! Guarantee: n training samples are those of the run with `data.samples = n` and the same seed, and no validation sample
 //! is among them.
 
-use super::drawn::{self, Role};
+use super::synthetic;
+use super::synthetic::Role;
 use super::{DataError, Images, Prepared};
 use crate::spec::Spec;
 
@@ -14,7 +15,7 @@ impl Prepared {
     /// Fails if the set does not have that many images beside the probes.
     pub fn samples(&self, spec: &Spec, role: Role, count: usize) -> Result<Images, DataError> {
         if spec.data.source.is_drawn() {
-            return Ok(drawn::draw(spec, role, count));
+            return Ok(synthetic::draw(spec, role, count));
         }
         let task = self.stream.task(1);
         let order = task.order();

@@ -16,7 +16,7 @@
 use faer::{Mat, MatRef};
 
 use super::Gram;
-use super::product::product;
+use super::deterministic_product::product;
 use super::regression_error::RegressionError;
 use super::spectrum::eigenpairs;
 

@@ -3,6 +3,7 @@
 
 pub mod alignment;
 pub mod decomposed;
+pub mod deterministic_product;
 pub mod distance;
 pub mod fit;
 pub mod forgetting;
@@ -13,7 +14,6 @@ pub mod modes;
 pub mod overlap;
 pub mod plane;
 pub mod polynomial;
-pub mod product;
 pub mod regression;
 mod regression_error;
 pub mod rng;

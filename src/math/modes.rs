@@ -7,7 +7,7 @@
 use faer::MatRef;
 
 use super::Gram;
-use super::product::product;
+use super::deterministic_product::product;
 use super::spectrum::eigenpairs;
 
 /// All eigenpairs of a kernel of n images.

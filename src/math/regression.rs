@@ -22,7 +22,7 @@ use faer::{Mat, MatRef, Par};
 
 use super::Gram;
 use super::decomposed::{EigenDecomposition, Rounding};
-use super::product::product;
+use super::deterministic_product::product;
 pub use super::regression_error::RegressionError;
 
 /// A solved regression.

@@ -3,27 +3,27 @@
 //!
 //! A network is a [`crate::spec::Program`]: a new one needs no change here. A new operation needs one file in `ops`.
 
+mod allocator;
 mod cotangent;
 mod device;
-mod draw;
 mod family;
-mod loading;
-mod memory;
+mod forward_mode;
+mod infer_program;
 mod names;
 mod network;
 mod ops;
+mod parameter_source;
 mod parameters;
 mod product;
-mod source;
-mod stored;
 mod tape;
-mod taps;
+mod weight_sampler;
+mod weights_file;
 
+pub use crate::model::allocator::{release_freed_memory, tune_allocator};
+pub use crate::model::parameter_source::WeightsError;
 pub use cotangent::Cotangent;
 pub use device::{AdapterInfo, Chosen, DeviceChoice, adapters, answers, choose, gpu};
-pub use memory::{release_freed_memory, tune_allocator};
 pub use network::{Network, Statistics};
 pub use parameters::{belongs, layer_of};
 pub use product::{LONGEST, Values, inner, inner_here, inner_of_long, is_host, multiply};
-pub use source::WeightsError;
 pub use tape::{Input, Pull, Tap, Tape, View};

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::family::Family;
-use super::source::WeightsError;
+use super::parameter_source::WeightsError;
 use crate::run::{printable, printable_list};
 
 /// The location of a tensor of the network: its name here, the tensor of the file that contains it, and, if it is one third

@@ -7,13 +7,14 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 
-use super::draw::Draw;
-use super::loading::{self, Found};
+use super::forward_mode::ForwardMode;
+use super::infer_program;
+use super::infer_program::Found;
 use super::ops::{self, At, Value};
+use super::parameter_source::{Source, WeightsError};
 use super::parameters::belongs;
-use super::source::{Source, WeightsError};
 use super::tape::{Node, Tape};
-use super::taps::ForwardMode;
+use super::weight_sampler::Draw;
 use crate::run::NamedTensor;
 use crate::spec::ops::{Parameter, feature_axis};
 use crate::spec::{KnownSettings, Line, NetworkSpec, Program};
@@ -110,7 +111,7 @@ impl Network {
         image: [usize; 3],
         device: &Device,
     ) -> Result<(Self, Vec<String>), WeightsError> {
-        let (program, found, mut stored) = loading::open(spec, parts, image)?;
+        let (program, found, mut stored) = infer_program::open(spec, parts, image)?;
         let network = Self::build(NetworkStructure::new(program, spec, found), &mut stored, device)?;
         Ok((network, stored.finish()?))
     }

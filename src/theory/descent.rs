@@ -17,7 +17,7 @@ use faer::{Mat, MatRef};
 
 use crate::math::Gram;
 use crate::math::decomposed::{EigenDecomposition, Rounding};
-use crate::math::product::product;
+use crate::math::deterministic_product::product;
 
 /// The duration of training.
 #[derive(Clone, Copy, Debug, PartialEq)]

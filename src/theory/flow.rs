@@ -8,7 +8,7 @@ use faer::{Accum, MatMut, MatRef, Par};
 
 use super::descent::TrainingProblem;
 use crate::math::Gram;
-use crate::math::product::product;
+use crate::math::deterministic_product::product;
 
 /// Largest error of a step, relative to the outputs and absolute.
 const RELATIVE: f64 = 1e-9;

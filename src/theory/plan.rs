@@ -2,8 +2,8 @@
 //! order.
 
 use super::gia::gia;
-use super::given::Given;
 use super::growth;
+use super::image_functions::Given;
 use super::limits::{At, NoLimit, Why};
 use super::ops::{Law, Reading, rule};
 use super::steps::{Join, Step};

@@ -4,7 +4,7 @@
 use faer::MatRef;
 
 use super::dual::Moments;
-use super::given::Layout;
+use super::image_functions::Layout;
 
 /// Prepared inputs: laid out for the layers that read them, with each sample's kernel with itself.
 #[derive(Clone, Debug)]

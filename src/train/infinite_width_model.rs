@@ -21,7 +21,7 @@ use super::learner::StepOutcome;
 use super::step_options::StepOptions;
 use crate::data::{Batch, Prepared};
 use crate::math::Gram;
-use crate::math::product::product;
+use crate::math::deterministic_product::product;
 use crate::math::regression::factorised;
 use crate::math::rng::{Stream, rng};
 use crate::spec::{Loss, Spec, memory_available};

@@ -4,7 +4,7 @@ use burn::tensor::{Tensor, TensorData};
 use rand::RngExt as _;
 
 use super::operation::Done;
-use crate::model::taps::Training;
+use crate::model::forward_mode::Training;
 use crate::spec::ops::Dropout;
 
 pub(super) fn run(op: &Dropout, input: Tensor<2>, training: Option<&mut Training>) -> Done {

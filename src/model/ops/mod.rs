@@ -26,7 +26,7 @@ pub(super) use operation::{At, Value};
 pub use windows::Windows;
 
 use self::operation::Done;
-use super::taps::Training;
+use super::forward_mode::Training;
 use crate::spec::ops::Op;
 
 /// Computes a line from its inputs.

@@ -9,8 +9,8 @@ use burn::tensor::Tensor;
 use super::learned::by_feature;
 use super::operation::{At, Done, Step, Value};
 use crate::model::Cotangent;
+use crate::model::forward_mode::Training;
 use crate::model::tape::{Backward, View};
-use crate::model::taps::Training;
 use crate::spec::ops::{Norm, NormKind};
 
 /// The weight of a new batch in the running statistics: PyTorch's default.

@@ -2,12 +2,12 @@
 //! branch multiply them; products of independent branches have K₁K₂ and Θ₁K₂ + K₁Θ₂; concatenated branches share the
 //! features, or the places.
 
-use super::super::given::beside;
 use super::super::limits::Why;
 use super::super::steps::{Join, Step};
 use super::super::value::{Order, Random, Root, Value, union};
 use super::law::{Law, Reading, Rule};
 use crate::spec::ops::{Arithmetic, Scale};
+use crate::theory::image_functions::beside;
 
 pub(super) fn rule(op: Arithmetic, reading: &Reading<'_>) -> Rule {
     if reading.is_given() {

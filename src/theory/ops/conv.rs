@@ -6,12 +6,12 @@
 //! but the covariance over all channels, the only quantity that the next layer depends on, is the same.
 
 use super::super::gains::Gains;
-use super::super::given::{Layout, windows};
 use super::super::limits::Why;
 use super::super::steps::Step;
 use super::super::value::{Random, Root, Value, union};
 use super::law::{Reading, Rule, average};
 use crate::spec::ops::Conv;
+use crate::theory::image_functions::{Layout, windows};
 
 pub(super) fn rule(op: &Conv, reading: &Reading<'_>) -> Rule {
     let line = reading.line();

@@ -2,12 +2,12 @@
 //! over equal pixels.
 
 use super::super::gains::Gains;
-use super::super::given::Layout;
 use super::super::limits::Why;
 use super::super::steps::Step;
 use super::super::value::{Random, Value};
 use super::law::{Reading, Rule, average};
 use crate::spec::ops::Dense;
+use crate::theory::image_functions::Layout;
 
 pub(super) fn rule(op: &Dense, reading: &Reading<'_>) -> Rule {
     let line = reading.line();

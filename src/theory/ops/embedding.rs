@@ -2,12 +2,12 @@
 //! equal.
 
 use super::super::gains::Gains;
-use super::super::given::Layout;
 use super::super::limits::Why;
 use super::super::steps::Step;
 use super::super::value::Random;
 use super::law::{Reading, Rule};
 use crate::spec::ops::Embedding;
+use crate::theory::image_functions::Layout;
 
 pub(super) fn rule(op: &Embedding, reading: &Reading<'_>) -> Rule {
     if !reading.is_given() {

@@ -2,7 +2,7 @@
 
 use crate::spec::ops::feature_axis;
 use crate::spec::{Line, NetworkSpec, Program};
-use crate::theory::given::{Layout, Source};
+use crate::theory::image_functions::{Layout, Source};
 use crate::theory::limits::{NoLimit, Why};
 use crate::theory::steps::{Join, Step};
 use crate::theory::value::{Random, Value};

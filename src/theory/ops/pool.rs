@@ -1,11 +1,11 @@
 //! Rule of average pooling: it is linear, so K and Θ are means over all pairs of pixels of two windows. Max pooling has no
 //! closed form.
 
-use super::super::given::windows;
 use super::super::limits::Why;
 use super::super::steps::Step;
 use super::law::{Law, Reading, Rule};
 use crate::spec::ops::{Pool, PoolKind};
+use crate::theory::image_functions::windows;
 
 pub(super) fn rule(op: &Pool, reading: &Reading<'_>) -> Rule {
     if reading.is_given() {

@@ -5,8 +5,8 @@ use egui::{
     pos2, vec2,
 };
 
+use super::explanations;
 use super::layout::{self, Layout, fits, shown};
-use super::words;
 use crate::run::TensorMetrics;
 use crate::spec::{Line, NetworkSpec, Parameter, Program};
 use crate::ui::kit::{theme, theme::Tokens};
@@ -79,7 +79,7 @@ impl ProgramDrawing<'_> {
             let lit = response.hovered() || response.has_focus();
             filled(ui, rect, share, at == *block, lit, true);
             ui.painter().text(rect.center(), Align2::CENTER_CENTER, at + 1, theme::ticks(), tokens.text);
-            if response.on_hover_text(format!("{name}: {} of the trace", words::share(share))).clicked() {
+            if response.on_hover_text(format!("{name}: {} of the trace", explanations::share(share))).clicked() {
                 *block = at;
             }
         }
@@ -106,11 +106,11 @@ impl ProgramDrawing<'_> {
         }
         for (place, item) in layout.items.iter().enumerate() {
             let line = &self.program.lines[item.line];
-            let step = words::step(line);
-            pill(ui, item.forward, words::short(line), false);
+            let step = explanations::step(line);
+            pill(ui, item.forward, explanations::short(line), false);
             hover(ui, item.forward, ("forward", item.line), &step);
             if line.op.operation().is_some() {
-                pill(ui, item.backward, &format!("{}′", words::short(line)), true);
+                pill(ui, item.backward, &format!("{}′", explanations::short(line)), true);
                 hover(ui, item.backward, ("backward", item.line), &step);
             }
             for tensor in &item.tensors {
@@ -165,7 +165,7 @@ impl ProgramDrawing<'_> {
 
         let fixed = tensor.stands_still(self.network.parametrisation);
         let number = match told.and_then(|told| told.share) {
-            Some(share) => words::share(share),
+            Some(share) => explanations::share(share),
             None if fixed => "fixed".to_owned(),
             None => "–".to_owned(),
         };
@@ -174,7 +174,7 @@ impl ProgramDrawing<'_> {
             ui.painter().layout_no_wrap(text.to_owned(), font.clone(), tokens.text).size().x
         };
         let (small, tick) = (theme::note(), theme::ticks());
-        let shape = words::shape(tensor, self.network);
+        let shape = explanations::shape(tensor, self.network);
         let value = width(&number, &tick);
         if rect.width() > 92.0 {
             // One line holds the name, the shape if there is room, and the share.
@@ -182,12 +182,12 @@ impl ProgramDrawing<'_> {
             let room = rect.width() - value - 18.0;
             let long = [format!("{}  {shape}", tensor.name), tensor.name.clone(), tensor.part().to_owned()];
             let text = long.iter().find(|text| width(text, &small) < room);
-            let text = text.map_or_else(|| words::sign(line, tensor), |text| text.as_str());
+            let text = text.map_or_else(|| explanations::sign(line, tensor), |text| text.as_str());
             painter.text(pos2(rect.left() + 6.0, middle), Align2::LEFT_CENTER, text, small, tokens.text);
             painter.text(pos2(rect.right() - 6.0, middle), Align2::RIGHT_CENTER, number, tick, tokens.text);
         } else {
             let lines = ((rect.height() - 4.0) / LINE) as usize;
-            let mut texts = vec![(words::sign(line, tensor).to_owned(), small.clone()), (number, tick.clone())];
+            let mut texts = vec![(explanations::sign(line, tensor).to_owned(), small.clone()), (number, tick.clone())];
             if lines < 2 {
                 texts.remove(0);
             } else if lines > 2 && width(&shape, &tick) < rect.width() - 2.0 {
@@ -201,8 +201,8 @@ impl ProgramDrawing<'_> {
         }
         let text = format!(
             "{}\n\n{}",
-            words::told(self.network, tensor, told, self.task),
-            words::formula(self.network, self.program, line, tensor)
+            explanations::told(self.network, tensor, told, self.task),
+            explanations::formula(self.network, self.program, line, tensor)
         );
         let response = response.on_hover_text(text);
         if response.clicked() {

@@ -8,13 +8,13 @@
 
 mod drawing;
 mod editor;
+mod explanations;
 mod files;
-mod ink;
 mod layout;
-mod margin;
+mod line_facts;
 mod pane;
 mod reader;
-mod words;
+mod text_layout;
 
 use std::sync::Arc;
 
@@ -22,7 +22,6 @@ use egui::{RichText, Ui, UiBuilder};
 
 use self::drawing::ProgramDrawing;
 use self::editor::Editor;
-use self::margin::RunNetwork;
 use super::context::{ViewContext, choose_task};
 use super::pane::{Pane, PaneAction};
 use super::view::{Needs, ViewClass};
@@ -30,6 +29,7 @@ use crate::run::TensorMetrics;
 use crate::spec::{NetworkSpec, Program};
 use crate::ui::kit::waker::waker;
 use crate::ui::kit::{theme, theme::GRID};
+use crate::ui::views::program::line_facts::RunNetwork;
 
 /// From this size on, text and drawing fit side by side.
 const BOTH: f32 = 640.0;

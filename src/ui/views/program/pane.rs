@@ -8,8 +8,9 @@ use egui::{
 };
 
 use super::editor::{Editor, EditorAction};
-use super::ink::{self, Gap};
-use super::margin::{Margins, RunNetwork};
+use super::line_facts::{Margins, RunNetwork};
+use super::text_layout;
+use super::text_layout::Gap;
 use crate::spec::text::{MOST_BYTES, NETWORKS};
 use crate::ui::kit::format;
 use crate::ui::kit::widgets::{Icon, IconButton};
@@ -176,7 +177,7 @@ fn lines(
         (line, message, galley)
     });
     let gap = wrong.as_ref().map(|(line, _, galley)| Gap { line: line - 1, height: galley.size().y + 5.0 });
-    let natural = ink::galley(ui, &editor.text, gap).size().x;
+    let natural = text_layout::galley(ui, &editor.text, gap).size().x;
     if editor.writes && ui.input_mut(|input| input.consume_key(egui::Modifiers::COMMAND, egui::Key::Enter)) {
         *wish = refusal(editor, around).is_none().then_some(EditorAction::Apply);
     }
@@ -186,7 +187,8 @@ fn lines(
         ui.add_space(gutter);
         let scroll = ScrollArea::horizontal().id_salt("line").max_width(width).auto_shrink([false, true]);
         let shown = scroll.show(ui, |ui| {
-            let mut layouter = |ui: &Ui, text: &dyn egui::TextBuffer, _: f32| ink::galley(ui, text.as_str(), gap);
+            let mut layouter =
+                |ui: &Ui, text: &dyn egui::TextBuffer, _: f32| text_layout::galley(ui, text.as_str(), gap);
             let size = vec2(width.max(natural + 12.0), (height - 2.0).max(20.0));
             let field = TextEdit::multiline(&mut editor.text).id(Editor::id()).layouter(&mut layouter);
             let frame = Frame::new().inner_margin(Margin::same(EDGE));

@@ -10,7 +10,7 @@ use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
 use super::names::{Found, Place, Shapes};
-use super::source::{Source, WeightsError};
+use super::parameter_source::{Source, WeightsError};
 use crate::run::{printable, printable_list};
 use crate::spec::ops::Parameter;
 use crate::storage::tensors_of;

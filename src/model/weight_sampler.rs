@@ -4,7 +4,7 @@ use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, StandardNormal};
 
-use super::source::{Source, WeightsError};
+use super::parameter_source::{Source, WeightsError};
 use crate::math::rng;
 use crate::spec::ops::{Fill, Parameter};
 use crate::spec::{Init, NetworkSpec};

@@ -4,8 +4,8 @@
 use egui::{Align2, Rect, Role, Sense, Ui, WidgetInfo, pos2};
 
 use super::editor::Editor;
+use super::explanations;
 use super::reader::{Network, Row};
-use super::words;
 use crate::run::TensorMetrics;
 use crate::spec::NetworkSpec;
 use crate::ui::kit::{theme, theme::Tokens};
@@ -108,7 +108,7 @@ impl Margins {
                         let width = (place.width() - 6.0) * share.clamp(0.0, 1.0) as f32;
                         let bar = place.shrink2(egui::vec2(0.0, 1.5)).with_min_x(place.right() - width);
                         ui.painter().rect_filled(bar, 2.0, tokens.accent.gamma_multiply(0.3));
-                        (words::share(share), tokens.text)
+                        (explanations::share(share), tokens.text)
                     }
                     None => (String::new(), tokens.weak),
                 },
@@ -153,11 +153,11 @@ fn share(network: &Network, row: &Row, around: &RunNetwork<'_>) -> Option<f64> {
 /// Returns the output shape of the last program line that it wrote.
 fn shape(network: &Network, row: &Row) -> String {
     let last = row.lines.last().map(|&line| network.program.lines[line].shape.as_slice());
-    last.map_or_else(String::new, |shape| words::sides(shape, &network.spec))
+    last.map_or_else(String::new, |shape| explanations::sides(shape, &network.spec))
 }
 
 fn parameters(network: &Network, row: &Row) -> String {
-    if network.spec.is_infinite() { "∞".to_owned() } else { words::count(row.parameters) }
+    if network.spec.is_infinite() { "∞".to_owned() } else { explanations::count(row.parameters) }
 }
 
 /// Returns all facts about a line in one sentence.
@@ -166,7 +166,7 @@ fn sentence(network: &Network, row: &Row, line: usize, share: Option<f64>) -> St
     if !row.tensors.is_empty() {
         parts.push(format!("{} parameters", parameters(network, row)));
     }
-    parts.extend(share.map(|share| format!("{} of tr Θ", words::share(share))));
+    parts.extend(share.map(|share| format!("{} of tr Θ", explanations::share(share))));
     parts.push(if row.refusal.is_none() { "has a limit" } else { "no limit" }.to_owned());
     parts.join(", ")
 }
@@ -177,8 +177,8 @@ fn told(network: &Network, row: &Row, line: usize, share: Option<f64>) -> String
     let mut text = sentence(network, row, line, share);
     for &place in row.lines.iter().take(MOST) {
         let line = &network.program.lines[place];
-        let name = if line.name.is_empty() { words::short(line) } else { &line.name };
-        text += &format!("\n{name} {}", words::sides(&line.shape, &network.spec));
+        let name = if line.name.is_empty() { explanations::short(line) } else { &line.name };
+        text += &format!("\n{name} {}", explanations::sides(&line.shape, &network.spec));
     }
     if row.lines.len() > MOST {
         text += &format!("\nand {} more lines of the program", row.lines.len() - MOST);

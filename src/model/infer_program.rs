@@ -11,8 +11,8 @@ use std::time::{Duration, Instant};
 
 use super::family::Family;
 use super::names;
-use super::source::WeightsError;
-use super::stored::{Stored, is_of};
+use super::parameter_source::WeightsError;
+use super::weights_file::{Stored, is_of};
 use crate::spec::ops::{Parameter, shown};
 use crate::spec::text::Choices;
 use crate::spec::{KnownSettings, Line, NetworkSpec, Program, Setting, Shapes};
