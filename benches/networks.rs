@@ -9,7 +9,7 @@ use kernelscope::math::timing::{Timing, time};
 use kernelscope::model::Network;
 use kernelscope::ntk::{Reduction, Request, layerwise};
 use kernelscope::spec::{NetworkSpec, Spec};
-use kernelscope::train::{Learner, StepOptions};
+use kernelscope::train::{NetworkTrainer, StepOptions};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
@@ -62,7 +62,7 @@ fn main() -> anyhow::Result<()> {
     if wants("step") {
         let mut spec = Spec { network, ..Spec::default() };
         spec.training.batch = IMAGES;
-        let mut learner = Learner::new(&spec, IMAGE, CLASSES, &Device::flex());
+        let mut learner = NetworkTrainer::new(&spec, IMAGE, CLASSES, &Device::flex());
         let mut step = || learner.step(&pixels, &labels, &StepOptions::at(0.01), false).loss;
         time(1, &mut step);
         let (timing, _) = time(STEPS, &mut step);

@@ -6,7 +6,7 @@
 use burn::tensor::Device;
 use kernelscope::math::timing::{Timing, time};
 use kernelscope::spec::Spec;
-use kernelscope::train::{Learner, StepOptions};
+use kernelscope::train::{NetworkTrainer, StepOptions};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
@@ -39,7 +39,7 @@ fn main() -> anyhow::Result<()> {
     let mut spec = Spec::default();
     spec.network.width = WIDTH.into();
     spec.training.batch = BATCH;
-    let mut learner = Learner::new(&spec, [1, 28, 28], CLASSES, &Device::flex());
+    let mut learner = NetworkTrainer::new(&spec, [1, 28, 28], CLASSES, &Device::flex());
     let mut draw = ChaCha8Rng::seed_from_u64(1);
     let batches: Vec<(Vec<f32>, Vec<usize>)> = (0..BATCHES)
         .map(|_| {

@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use kernelscope::cli::{self, Cli, Refused, Stopped};
+use kernelscope::cli::{self, Cli, EndedBySignal, RefusedRequest};
 use kernelscope::diagnostics::log_file;
 use kernelscope::model::tune_allocator;
 use kernelscope::ui::app::{display, display::Gone};
@@ -16,7 +16,7 @@ fn main() -> ExitCode {
     if command.as_ref().is_none_or(cli::Command::opens_window) {
         // SAFETY: no thread has been started yet.
         let told = unsafe { display::settle() };
-        told.iter().for_each(|sentence| cli::say(sentence));
+        told.iter().for_each(|sentence| cli::print_error_line(sentence));
     }
     let done = match command {
         Some(command) => {
@@ -32,8 +32,8 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(err) => {
             cli::report(&err);
-            let stopped = err.downcast_ref::<Stopped>().map(|stopped| stopped.code);
-            ExitCode::from(stopped.unwrap_or(if err.is::<Refused>() { 2 } else { 1 }))
+            let stopped = err.downcast_ref::<EndedBySignal>().map(|stopped| stopped.code);
+            ExitCode::from(stopped.unwrap_or(if err.is::<RefusedRequest>() { 2 } else { 1 }))
         }
     }
 }
@@ -46,7 +46,7 @@ fn window() -> anyhow::Result<()> {
         && displays.iter().all(|name| std::env::var_os(name).is_none_or(|value| value.is_empty()))
     {
         log_file::to_stderr();
-        cli::say("There is no display: the default preset runs without a window");
+        cli::print_error_line("There is no display: the default preset runs without a window");
         return cli::run_default();
     }
     let options =
@@ -55,7 +55,7 @@ fn window() -> anyhow::Result<()> {
         if err.is::<Gone>() {
             return Err(err);
         }
-        cli::say(&format!("{err:#}: the default preset runs without a window"));
+        cli::print_error_line(&format!("{err:#}: the default preset runs without a window"));
         cli::run_default()
     })
 }

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use crate::math::Gram;
 use crate::math::alignment::{alignment, alignment_centred};
-use crate::math::distance::{Centring, angle, between, change, distance};
+use crate::math::distance::{Centring, angle, change, distance, distance_if_defined};
 use crate::math::spectrum::{effective_rank, eigenvalues};
 use crate::run::{Block, BlockMetrics, CrossMetrics, Row, Snapshot, finite};
 
@@ -59,34 +59,34 @@ impl Lag {
 }
 
 /// A Gram that later velocities may need, cut into its blocks.
-type Held = (u64, f64, Vec<Gram>);
+type StoredGram = (u64, f64, Vec<Gram>);
 /// Grams at the beginning of a lag that are no rows themselves, by step: epoch and values.
-pub(crate) type Partners = BTreeMap<u64, (f64, Vec<f64>)>;
+pub(crate) type LagPartners = BTreeMap<u64, (f64, Vec<f64>)>;
 
 /// The state that the metrics of the next Gram depend on.
-pub(crate) struct Measured {
+pub(crate) struct MetricHistory {
     labels: Option<Vec<usize>>,
     blocks: Vec<(Block, Range<usize>)>,
     lag: Lag,
     first: Option<Vec<Gram>>,
     at_switch: Option<Vec<Gram>>,
-    held: VecDeque<Held>,
-    partners: Partners,
+    held: VecDeque<StoredGram>,
+    partners: LagPartners,
     /// The largest asymmetry seen.
     pub(crate) asymmetry: f64,
 }
 
-impl Measured {
+impl MetricHistory {
     /// For Grams of n rows; `tasks` are the rows of each task's block, which may be empty.
     pub(crate) fn new(n: usize, labels: Option<Vec<usize>>, tasks: Vec<Range<usize>>, lag: Lag) -> Self {
         let own = tasks.into_iter().enumerate().map(|(place, rows)| (Block::Task(place + 1), rows));
         let blocks = std::iter::once((Block::All, 0..n)).chain(own).collect();
-        let (held, partners) = (VecDeque::new(), Partners::new());
+        let (held, partners) = (VecDeque::new(), LagPartners::new());
         Self { labels, blocks, lag, first: None, at_switch: None, held, partners, asymmetry: 0.0 }
     }
 
     /// Creates the same state with Grams at which lags begin although they are no rows.
-    pub(crate) fn with_partners(self, partners: Partners) -> Self {
+    pub(crate) fn with_partners(self, partners: LagPartners) -> Self {
         Self { partners, ..self }
     }
 
@@ -112,7 +112,7 @@ impl Measured {
         };
         let first = self.first.get_or_insert_with(|| grams.clone()).as_slice();
         let one = |(place, (block, rows)): (usize, &(Block, Range<usize>))| {
-            let against = Against {
+            let against = ReferenceKernels {
                 start: &first[place],
                 switch: self.at_switch.as_ref().map(|grams| &grams[place]),
                 lagged: before.map(|(step, epoch, held)| (&held[place], moment.step - step, moment.epoch - epoch)),
@@ -137,7 +137,7 @@ impl Measured {
     }
 
     /// The Gram at the beginning of this lag, where it is no row.
-    fn partner(&mut self, moment: Moment) -> Result<Option<Held>, String> {
+    fn partner(&mut self, moment: Moment) -> Result<Option<StoredGram>, String> {
         let Some(from) = moment.lag_from() else { return Ok(None) };
         let Some((epoch, values)) = self.partners.remove(&from) else { return Ok(None) };
         let n = self.blocks[0].1.len();
@@ -163,7 +163,7 @@ impl Measured {
 }
 
 /// The kernels and labels that a kernel is compared with.
-pub struct Against<'a> {
+pub struct ReferenceKernels<'a> {
     /// The kernel at the start, and at the last switch, if there was one.
     pub start: &'a Gram,
     pub switch: Option<&'a Gram>,
@@ -177,11 +177,12 @@ pub struct Against<'a> {
 
 impl BlockMetrics {
     /// Computes the metrics that need a block's kernel alone; the others are missing. The spectrum ascends.
-    pub fn of_kernel(block: Block, gram: &Gram, spectrum: &[f64], against: &Against<'_>) -> Self {
-        let Against { start, switch, lagged, moved, labels } = *against;
+    pub fn of_kernel(block: Block, gram: &Gram, spectrum: &[f64], against: &ReferenceKernels<'_>) -> Self {
+        let ReferenceKernels { start, switch, lagged, moved, labels } = *against;
         let since_start = change(gram, start);
         let lag = lagged.filter(|lagged| lagged.2 > 0.0);
-        let gap = |centring| lag.and_then(|(before, _, epochs)| Some((between(gram, before, centring)?, epochs)));
+        let gap =
+            |centring| lag.and_then(|(before, _, epochs)| Some((distance_if_defined(gram, before, centring)?, epochs)));
         let (centred, uncentred) = (gap(Centring::Centred), gap(Centring::Uncentred));
         Self {
             lag_steps: lagged.map(|lagged| lagged.1),
@@ -194,7 +195,7 @@ impl BlockMetrics {
                 .filter(|(_, moved)| *moved > 0.0)
                 .and_then(|((gap, _), moved)| finite(gap / (moved * moved))),
             distance: finite(distance(gram, start, Centring::Centred)),
-            distance_switch: switch.and_then(|switch| between(gram, switch, Centring::Centred)),
+            distance_switch: switch.and_then(|switch| distance_if_defined(gram, switch, Centring::Centred)),
             scale: finite(since_start.scale),
             rotation: finite(since_start.rotation),
             drift: finite(since_start.drift),

@@ -279,7 +279,7 @@ impl LearningCurves {
         let bent: Vec<String> = self
             .curves
             .iter()
-            .filter(|curve| curve.learner.tells_bends())
+            .filter(|curve| curve.learner.reports_bends())
             .filter_map(|curve| {
                 let (first, last) = bends(curve)?;
                 let way = if last > first { "steepens" } else { "flattens" };

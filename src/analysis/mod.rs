@@ -12,7 +12,7 @@ mod power_laws;
 mod residuals;
 
 pub use distance_matrix::{DistanceMatrix, GrowingDistances, compared_snapshots};
-pub use kernel_metrics::Against;
+pub use kernel_metrics::ReferenceKernels;
 pub use learning_curves::{Curve, ErrorKind, Fitted, Instant, LearningCurves};
 pub use milestones::Milestone;
 pub use moment_comparison::{Moment, MomentComparer, MomentComparison};

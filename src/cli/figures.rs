@@ -4,10 +4,10 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
-use super::refused::Refused;
+use super::refused::RefusedRequest;
 use crate::chart::Format;
 use crate::paint::{files, write_all, write_study};
-use crate::storage::{FIGURES, STUDY, StudyFolder, Tidied, array_of, load, load_kernels, tidy};
+use crate::storage::{FIGURES, RepairedFolder, STUDY, StudyFolder, array_of, load, load_kernels, tidy};
 
 /// Arguments of `figures`.
 #[derive(Debug, clap::Args)]
@@ -41,11 +41,11 @@ pub(super) fn figures(args: &FiguresArgs) -> anyhow::Result<()> {
         return of_kernels(args, format);
     }
     if !args.run.exists() {
-        return Err(Refused(format!("{} is not there", args.run.display())).into());
+        return Err(RefusedRequest(format!("{} is not there", args.run.display())).into());
     }
     let out = args.out.clone().unwrap_or_else(|| args.run.join(FIGURES));
     if args.run.join(STUDY).is_file() {
-        let study = StudyFolder::open(&args.run).map_err(|err| Refused(err.to_string()))?;
+        let study = StudyFolder::open(&args.run).map_err(|err| RefusedRequest(err.to_string()))?;
         for place in 0..study.runs().len() {
             if let Some(tidied) = in_order(&study.run_folder(place)) {
                 tidied.told.iter().for_each(|sentence| eprintln!("{sentence}"));
@@ -61,7 +61,7 @@ pub(super) fn figures(args: &FiguresArgs) -> anyhow::Result<()> {
     for sentence in tidied.iter().flat_map(|tidied| &tidied.told) {
         eprintln!("{sentence}");
     }
-    let loaded = load(&args.run).map_err(|err| Refused(err.to_string()))?;
+    let loaded = load(&args.run).map_err(|err| RefusedRequest(err.to_string()))?;
     for warning in &loaded.warnings {
         eprintln!("{warning}");
     }
@@ -73,12 +73,12 @@ pub(super) fn figures(args: &FiguresArgs) -> anyhow::Result<()> {
 
 /// Draws the figures of an archive of kernels, beside the archive.
 fn of_kernels(args: &FiguresArgs, format: Format) -> anyhow::Result<()> {
-    let loaded = load_kernels(&args.run, &mut |_, _| true).map_err(Refused)?;
+    let loaded = load_kernels(&args.run, &mut |_, _| true).map_err(RefusedRequest)?;
     let out = args.out.clone().unwrap_or_else(|| figures_folder(&args.run));
     let there = files(&loaded.history, &out, format).into_iter().find(|path| path.exists());
     if let Some(there) = there.filter(|_| !args.overwrite) {
         let message = format!("{} exists: choose another folder with --out or give --overwrite", there.display());
-        return Err(Refused(message).into());
+        return Err(RefusedRequest(message).into());
     }
     for warning in &loaded.warnings {
         eprintln!("{warning}");
@@ -98,6 +98,6 @@ fn figures_folder(path: &Path) -> PathBuf {
 }
 
 /// Completes work that a killed run left half done; a run that is still going or a read-only folder is no error.
-fn in_order(run: &Path) -> Option<Tidied> {
+fn in_order(run: &Path) -> Option<RepairedFolder> {
     tidy(run).inspect_err(|err| log::info!("{err}")).ok()
 }

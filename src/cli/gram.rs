@@ -14,7 +14,7 @@ use serde::de::DeserializeOwned;
 
 use super::device::Device;
 use super::kernel_plan::explanation;
-use super::refused::Refused;
+use super::refused::RefusedRequest;
 use super::repeat::Repeat;
 use super::signals::UntilWritten;
 use crate::math::Gram as Matrix;
@@ -24,7 +24,7 @@ use crate::spec::text::NETWORKS;
 use crate::spec::{Activation, KnownSettings, METADATA_PREFIX, Parametrisation};
 use crate::storage::{Output, check_place, write_arrays};
 use crate::worker::DeviceChoice;
-use crate::worker::gram::{self, Apart, Gram, GramError, Kernel, Order, Request};
+use crate::worker::gram::{self, Gram, GramError, Kernel, Order, PartKind, Request};
 
 /// Arguments of `gram`.
 #[derive(Debug, clap::Args)]
@@ -131,13 +131,13 @@ fn arch_help() -> String {
 }
 
 /// Returns the settings given by `--arch`.
-fn arch(name: &str) -> Result<KnownSettings, Refused> {
+fn arch(name: &str) -> Result<KnownSettings, RefusedRequest> {
     match ARCHS.iter().find(|(known, ..)| *known == name) {
         Some(&(_, program, activation, pool)) => {
             let said = KnownSettings { program: Some(program.to_owned()), activation, ..KnownSettings::default() };
             Ok(said.with("pool", pool))
         }
-        None => KnownSettings::named(name).map_err(|why| Refused(format!("--arch: {why}"))),
+        None => KnownSettings::named(name).map_err(|why| RefusedRequest(format!("--arch: {why}"))),
     }
 }
 
@@ -151,10 +151,10 @@ fn word<T: DeserializeOwned + Clone + Send + Sync + 'static>(
 
 impl GramArgs {
     /// Returns the settings of the network given by the options.
-    fn said(&self) -> Result<KnownSettings, Refused> {
+    fn said(&self) -> Result<KnownSettings, RefusedRequest> {
         let arch = self.arch.as_deref().map(arch).transpose()?.unwrap_or_default();
         let set = KnownSettings::from_settings(self.set.iter().map(String::as_str));
-        let set = set.map_err(|why| Refused(format!("--set: {why}")))?;
+        let set = set.map_err(|why| RefusedRequest(format!("--set: {why}")))?;
         let options = KnownSettings {
             activation: self.activation,
             parametrisation: self.parametrisation,
@@ -165,7 +165,7 @@ impl GramArgs {
         let options = options.with("pool", self.pool.clone()).with("heads", self.heads.map(NonZeroUsize::get));
         if let Some((key, by_option, by_set)) = options.contradiction(&set) {
             let option = key.trim_start_matches(METADATA_PREFIX);
-            return Err(Refused(format!(
+            return Err(RefusedRequest(format!(
                 "--{option} is {by_option} and --set gives {option}={by_set}: use one of them"
             )));
         }
@@ -176,12 +176,12 @@ impl GramArgs {
                 let option = key.trim_start_matches(METADATA_PREFIX);
                 let message =
                     format!("--arch gives {option} = {by_arch} and --{option} is {by_option}: use one of them");
-                Err(Refused(message))
+                Err(RefusedRequest(message))
             }
         }
     }
 
-    fn order(&self) -> Result<Order, Refused> {
+    fn order(&self) -> Result<Order, RefusedRequest> {
         let reduction = match self.reduction {
             Reduction::Trace => gram::Reduction::Trace,
             Reduction::Full => gram::Reduction::Full,
@@ -198,7 +198,7 @@ impl GramArgs {
             others: self.inputs2.clone(),
             request: Request {
                 reduction,
-                apart: if self.per_tensor { Apart::Tensors } else { Apart::No },
+                apart: if self.per_tensor { PartKind::Tensors } else { PartKind::No },
                 logits: Vec::new(),
                 only: self.layers.clone(),
                 memory: self.memory.as_u64(),
@@ -212,7 +212,7 @@ impl GramArgs {
 
 pub(super) fn gram(args: &GramArgs) -> anyhow::Result<()> {
     if let Some(out) = &args.out {
-        check_place(out, Output::Kernels, args.overwrite).map_err(|err| Refused(err.to_string()))?;
+        check_place(out, Output::Kernels, args.overwrite).map_err(|err| RefusedRequest(err.to_string()))?;
     }
     args.repeat.start_threads()?;
     let signals = UntilWritten::listen();
@@ -230,7 +230,7 @@ pub(super) fn gram(args: &GramArgs) -> anyhow::Result<()> {
         gram.inputs().iter().for_each(|words| eprintln!("{words}"));
         return Ok(());
     }
-    gram.check_memory().map_err(|err| Refused(err.to_string()))?;
+    gram.check_memory().map_err(|err| RefusedRequest(err.to_string()))?;
     gram.inputs().iter().for_each(|words| eprintln!("{words}"));
     let began = Instant::now();
     let (timing, kernel) = match measure(&gram, &args.repeat) {
@@ -257,8 +257,8 @@ pub(super) fn gram(args: &GramArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn open(order: &Order) -> Result<Gram, Refused> {
-    Gram::open(order).map_err(|err| Refused(err.to_string()))
+fn open(order: &Order) -> Result<Gram, RefusedRequest> {
+    Gram::open(order).map_err(|err| RefusedRequest(err.to_string()))
 }
 
 fn measure(gram: &Gram, repeat: &Repeat) -> (Timing, Result<Kernel, GramError>) {

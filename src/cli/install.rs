@@ -9,7 +9,7 @@ use anyhow::Context as _;
 use clap_complete::{Shell, generate};
 use etcetera::base_strategy::{BaseStrategy as _, Xdg};
 
-use super::refused::Refused;
+use super::refused::RefusedRequest;
 
 const ENTRY: &str = include_str!("../../assets/kernelscope.desktop");
 const ICON: &[u8] = include_bytes!("../../assets/kernelscope.svg");
@@ -25,7 +25,7 @@ pub(super) fn completions(shell: Shell, command: &mut clap::Command) {
 /// Writes the desktop's entry and the icon for this user, and prints where.
 pub(super) fn desktop() -> anyhow::Result<()> {
     if !cfg!(all(unix, not(target_os = "macos"))) {
-        return Err(Refused("only desktops that follow freedesktop.org have such entries".to_owned()).into());
+        return Err(RefusedRequest("only desktops that follow freedesktop.org have such entries".to_owned()).into());
     }
     let data = Xdg::new().context("there is no home folder")?.data_dir();
     let program = std::env::current_exe().context("the program cannot be found")?;

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::refused::Refused;
+use super::refused::RefusedRequest;
 use crate::storage::{Output, STUDY, check_place, is_run, measure_kernels, metrics_of, write_metrics};
 
 /// Arguments of `metrics`.
@@ -23,16 +23,18 @@ pub(super) fn metrics(args: &MetricsArgs) -> anyhow::Result<()> {
     let path = &args.kernels;
     if is_run(path) {
         let table = path.join("metrics.csv");
-        return Err(Refused(format!("{} is the folder of a run: {} has them", path.display(), table.display())).into());
+        return Err(
+            RefusedRequest(format!("{} is the folder of a run: {} has them", path.display(), table.display())).into()
+        );
     }
     if path.join(STUDY).is_file() {
         let message = format!("{} is the folder of a study: each of its runs has a metrics.csv", path.display());
-        return Err(Refused(message).into());
+        return Err(RefusedRequest(message).into());
     }
     if let Some(out) = &args.out {
-        check_place(out, Output::Metrics, args.overwrite).map_err(|err| Refused(err.to_string()))?;
+        check_place(out, Output::Metrics, args.overwrite).map_err(|err| RefusedRequest(err.to_string()))?;
     }
-    let measured = measure_kernels(path).map_err(Refused)?;
+    let measured = measure_kernels(path).map_err(RefusedRequest)?;
     for warning in &measured.warnings {
         eprintln!("{warning}");
     }

@@ -36,10 +36,10 @@ pub use figures::{FigureFormat, FiguresArgs};
 pub use follow::follow;
 pub use gram::GramArgs;
 pub use metrics::MetricsArgs;
-pub use refused::Refused;
+pub use refused::RefusedRequest;
 pub use repeat::start_threads;
 pub use run::{RunArgs, run_default};
-pub use signals::Stopped;
+pub use signals::EndedBySignal;
 pub use study::StudyArgs;
 pub use summary::summary;
 pub use theory::TheoryArgs;
@@ -162,7 +162,7 @@ pub fn report(err: &anyhow::Error) {
 }
 
 /// Prints a line to standard error.
-pub fn say(line: &str) {
+pub fn print_error_line(line: &str) {
     eprintln!("{line}");
 }
 
@@ -207,7 +207,7 @@ pub fn execute(command: &Command) -> anyhow::Result<()> {
 
 fn open(args: &OpenArgs) -> anyhow::Result<()> {
     if let Some(missing) = args.paths.iter().find(|path| !array_of(path).0.exists()) {
-        return Err(Refused(format!("{} is not there", missing.display())).into());
+        return Err(RefusedRequest(format!("{} is not there", missing.display())).into());
     }
     let options = WindowOptions {
         spec: None,

@@ -6,4 +6,4 @@ use thiserror::Error;
 /// clap does.
 #[derive(Debug, Error)]
 #[error("{0}")]
-pub struct Refused(pub String);
+pub struct RefusedRequest(pub String);

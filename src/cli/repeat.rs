@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 
 use serde::Serialize;
 
-use super::refused::Refused;
+use super::refused::RefusedRequest;
 use crate::math::timing::Timing;
 use crate::worker::threads;
 
@@ -34,7 +34,7 @@ struct Line {
 
 impl Repeat {
     /// Starts the threads. Call it before any computation: faer and burn both use this pool, of which this thread is one.
-    pub fn start_threads(&self) -> Result<(), Refused> {
+    pub fn start_threads(&self) -> Result<(), RefusedRequest> {
         start_threads(self.threads, self.threads.is_some())
     }
 
@@ -58,8 +58,8 @@ impl Repeat {
 ///
 /// # Errors
 /// Fails in one sentence if they cannot be started.
-pub fn start_threads(count: Option<NonZeroUsize>, here: bool) -> Result<(), Refused> {
-    if let Some(notice) = threads::start(count, here).map_err(Refused)? {
+pub fn start_threads(count: Option<NonZeroUsize>, here: bool) -> Result<(), RefusedRequest> {
+    if let Some(notice) = threads::start(count, here).map_err(RefusedRequest)? {
         eprintln!("{notice}");
     }
     Ok(())

@@ -7,7 +7,7 @@ use anyhow::bail;
 
 use super::device::Device;
 use super::follow::{follow, progress_bar};
-use super::refused::Refused;
+use super::refused::RefusedRequest;
 use super::settings::Settings;
 use super::signals::Signals;
 use super::summary::summary;
@@ -47,7 +47,7 @@ pub fn run_default() -> anyhow::Result<()> {
 }
 
 fn headless(spec: &Spec, device: DeviceChoice, out: &Path, overwrite: bool) -> anyhow::Result<()> {
-    let opened = create(out, spec, overwrite).map_err(|err| Refused(err.to_string()))?;
+    let opened = create(out, spec, overwrite).map_err(|err| RefusedRequest(err.to_string()))?;
     let Opened { mut folder, resumed, mended } = opened;
     for sentence in mended {
         eprintln!("{sentence}");
@@ -65,7 +65,7 @@ fn headless(spec: &Spec, device: DeviceChoice, out: &Path, overwrite: bool) -> a
     let worker = Worker::start(job, Box::new(|| {}));
     // Dropping the worker, on any path, ends the run.
     let events = worker.events(QUIET).inspect(|_| {
-        if signals.is_asked() {
+        if signals.is_stopping() {
             worker.stop();
         }
     });
@@ -74,7 +74,7 @@ fn headless(spec: &Spec, device: DeviceChoice, out: &Path, overwrite: bool) -> a
     let place = out.display();
     match history.state() {
         RunState::Ended(Ending::Failed { message, .. }) if history.info().is_none() => {
-            return Err(Refused(message.clone()).into());
+            return Err(RefusedRequest(message.clone()).into());
         }
         RunState::Ended(Ending::Finished { .. }) => {}
         RunState::Ended(Ending::Stopped { step }) => {

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::refused::Refused;
+use super::refused::RefusedRequest;
 use crate::spec::{DataShape, PRESETS, Preset, Problem, STUDIES, Spec, preset, study};
 
 /// Arguments that say what a run is.
@@ -21,20 +21,22 @@ pub struct Settings {
 
 impl Settings {
     /// Returns the run, if it is valid. Reads at most the run file.
-    pub fn spec(&self) -> Result<Spec, Refused> {
+    pub fn spec(&self) -> Result<Spec, RefusedRequest> {
         let spec = self.read(|| PRESETS[0].spec(), preset)?;
         if spec.study.is_some() {
-            return Err(Refused("this is a study: `kernelscope study` runs it".to_owned()));
+            return Err(RefusedRequest("this is a study: `kernelscope study` runs it".to_owned()));
         }
         refuse(spec.problems(&DataShape::expected(&spec)))?;
         Ok(spec)
     }
 
     /// Returns the study, if all of its runs are valid.
-    pub fn study(&self) -> Result<Spec, Refused> {
+    pub fn study(&self) -> Result<Spec, RefusedRequest> {
         let spec = self.read(|| STUDIES[0].spec(), study)?;
         if spec.study.is_none() {
-            return Err(Refused("this is one run: give it a section [study], or `kernelscope run` it".to_owned()));
+            return Err(RefusedRequest(
+                "this is one run: give it a section [study], or `kernelscope run` it".to_owned(),
+            ));
         }
         refuse(spec.study_problems())?;
         Ok(spec)
@@ -45,30 +47,32 @@ impl Settings {
         &self,
         default: impl FnOnce() -> Spec,
         named: fn(&str) -> Option<&'static Preset>,
-    ) -> Result<Spec, Refused> {
+    ) -> Result<Spec, RefusedRequest> {
         let mut spec = match (&self.preset, &self.config) {
             (Some(name), _) => named(name).ok_or_else(|| unknown(name))?.spec(),
-            (None, Some(path)) => Spec::read(path).map_err(|err| Refused(format!("{}: {err}", path.display())))?,
+            (None, Some(path)) => {
+                Spec::read(path).map_err(|err| RefusedRequest(format!("{}: {err}", path.display())))?
+            }
             (None, None) => default(),
         };
-        spec.set_all(self.set.iter().map(String::as_str)).map_err(|err| Refused(err.to_string()))?;
+        spec.set_all(self.set.iter().map(String::as_str)).map_err(|err| RefusedRequest(err.to_string()))?;
         spec.root_paths(Path::new(""));
         Ok(spec)
     }
 }
 
-fn unknown(name: &str) -> Refused {
+fn unknown(name: &str) -> RefusedRequest {
     let message = match (preset(name), study(name)) {
         (Some(_), _) => format!("{name} is one run, no study: `kernelscope run --preset {name}`"),
         (_, Some(_)) => format!("{name} is a study: `kernelscope study --preset {name}`"),
         _ => format!("there is no preset {name}: `kernelscope presets` lists them"),
     };
-    Refused(message)
+    RefusedRequest(message)
 }
 
-pub(super) fn refuse(problems: Vec<Problem>) -> Result<(), Refused> {
+pub(super) fn refuse(problems: Vec<Problem>) -> Result<(), RefusedRequest> {
     match problems.into_iter().next() {
-        Some(problem) => Err(Refused(format!("{}: {}", problem.field, problem.message))),
+        Some(problem) => Err(RefusedRequest(format!("{}: {}", problem.field, problem.message))),
         None => Ok(()),
     }
 }

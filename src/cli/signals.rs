@@ -18,7 +18,7 @@ const QUIET: Duration = Duration::from_millis(50);
 /// The error of a command that was ended by a signal.
 #[derive(Debug, Error)]
 #[error("{message}")]
-pub struct Stopped {
+pub struct EndedBySignal {
     message: String,
     /// The exit code of the program.
     pub code: u8,
@@ -47,21 +47,21 @@ impl Signals {
     }
 
     /// Returns the flag that is set as soon as the command is to end.
-    pub(super) fn asked(&self) -> &Arc<AtomicBool> {
+    pub(super) fn stop_flag(&self) -> &Arc<AtomicBool> {
         &self.asked
     }
 
     /// Returns whether the command is to end.
-    pub(super) fn is_asked(&self) -> bool {
+    pub(super) fn is_stopping(&self) -> bool {
         self.asked.load(Ordering::Relaxed)
     }
 
     /// Returns the error if the end was requested: `what` describes the progress.
-    pub(super) fn stopped(&self, what: &str) -> Option<Stopped> {
+    pub(super) fn stopped(&self, what: &str) -> Option<EndedBySignal> {
         let signal = self.which.load(Ordering::Relaxed);
         let name = if signal == SIGINT as usize { "SIGINT (Ctrl+C)" } else { "SIGTERM" };
         let code = u8::try_from(128 + signal).unwrap_or(u8::MAX);
-        self.is_asked().then(|| Stopped { message: format!("Stopped by {name}: {what}"), code })
+        self.is_stopping().then(|| EndedBySignal { message: format!("Stopped by {name}: {what}"), code })
     }
 }
 

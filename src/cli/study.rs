@@ -9,7 +9,7 @@ use indicatif::ProgressBar;
 
 use super::device::Device;
 use super::follow::progress_bar;
-use super::refused::Refused;
+use super::refused::RefusedRequest;
 use super::settings::Settings;
 use super::signals::Signals;
 use crate::chart::Format;
@@ -39,9 +39,11 @@ pub struct StudyArgs {
 const STEPS: u64 = 10_000;
 
 pub(super) fn study(args: &StudyArgs) -> anyhow::Result<()> {
-    let refused = |err: &dyn std::fmt::Display| Refused(err.to_string());
+    let refused = |err: &dyn std::fmt::Display| RefusedRequest(err.to_string());
     if matches!(args.device, Device::Auto) {
-        return Err(Refused("the runs of a study train on one device: give --device cpu or gpu".to_owned()).into());
+        return Err(
+            RefusedRequest("the runs of a study train on one device: give --device cpu or gpu".to_owned()).into()
+        );
     }
     let spec = args.settings.study()?;
     let mut folder = StudyFolder::create(&args.out, &spec).map_err(|err| refused(&err))?;
@@ -83,7 +85,7 @@ pub(super) fn study(args: &StudyArgs) -> anyhow::Result<()> {
         true
     };
     let (at_once, signals) = (at_once(args, &folder), Signals::listen());
-    finish(&mut folder, args.device.into(), at_once, signals.asked(), hear)?;
+    finish(&mut folder, args.device.into(), at_once, signals.stop_flag(), hear)?;
     bar.finish_and_clear();
     let done = count - missing(&folder);
     let what = format!("{done} of {count} runs are done in {}; the same command does the others", args.out.display());

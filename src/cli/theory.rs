@@ -6,7 +6,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::refused::Refused;
+use super::refused::RefusedRequest;
 use super::repeat::Repeat;
 use super::settings::{Settings, refuse};
 use super::signals::UntilWritten;
@@ -17,7 +17,8 @@ use crate::spec::{Loss, Parametrisation, Spec, memory_available, preset};
 use crate::storage::{Arrays, Layout, Output, check_place, write_arrays};
 use crate::theory::posterior::{self, Blocks};
 use crate::theory::{
-    Infinite, KernelGradientDescent, Kernels, Length, LimitKernelError, Points, TrainingProblem, cross_entropy_flow,
+    InfiniteNetwork, KernelGradientDescent, Kernels, LimitKernelError, PreparedInputs, TrainingLength, TrainingProblem,
+    cross_entropy_flow,
 };
 
 /// Arguments of `theory`.
@@ -75,10 +76,10 @@ type Named = (String, Vec<usize>, Vec<f64>);
 
 pub(super) fn theory(args: &TheoryArgs) -> anyhow::Result<()> {
     if let Some(out) = &args.out {
-        check_place(out, Output::Kernels, args.overwrite).map_err(|err| Refused(err.to_string()))?;
+        check_place(out, Output::Kernels, args.overwrite).map_err(|err| RefusedRequest(err.to_string()))?;
     }
     if let Some(ridge) = args.ridge.filter(|ridge| !(ridge.is_finite() && *ridge >= 0.0)) {
-        return Err(Refused(format!("--ridge must be a number from 0 on, not {ridge}")).into());
+        return Err(RefusedRequest(format!("--ridge must be a number from 0 on, not {ridge}")).into());
     }
     args.repeat.start_threads()?;
     let signals = UntilWritten::listen();
@@ -87,11 +88,12 @@ pub(super) fn theory(args: &TheoryArgs) -> anyhow::Result<()> {
     if args.ridge.is_some() && (given.problem.is_none() || given.test.is_empty()) {
         let missing = if given.test.is_empty() { "x_test" } else { "y_train" };
         let message = format!("--ridge asks for a prediction, for which {} has no {missing}", args.inputs.display());
-        return Err(Refused(message).into());
+        return Err(RefusedRequest(message).into());
     }
     let classes = given.problem.as_ref().map_or(LOGITS, |problem| problem.classes);
     refuse(spec.network.check(given.image, classes))?;
-    let limit = Infinite::of(&spec.network, given.image, classes).map_err(|err| Refused(err.to_string()))?;
+    let limit =
+        InfiniteNetwork::of(&spec.network, given.image, classes).map_err(|err| RefusedRequest(err.to_string()))?;
     let (timing, answer) = time(args.repeat.times(), || compute(&limit, &given, spec.training.loss, args.ridge));
     let (arrays, words) = answer?;
     eprintln!("{}", given.words);
@@ -113,7 +115,12 @@ fn default() -> Spec {
 }
 
 /// Returns all results for these inputs, and a description of the computation.
-fn compute(limit: &Infinite, given: &Inputs, loss: Loss, ridge: Option<f64>) -> anyhow::Result<(Vec<Named>, String)> {
+fn compute(
+    limit: &InfiniteNetwork,
+    given: &Inputs,
+    loss: Loss,
+    ridge: Option<f64>,
+) -> anyhow::Result<(Vec<Named>, String)> {
     let (train, test) = (limit.points(&given.train), limit.points(&given.test));
     let (n, m) = (train.len(), test.len());
     let on_the_way = limit.working(n, n).max(limit.working(m, n)).max(limit.working(m, m));
@@ -122,10 +129,10 @@ fn compute(limit: &Infinite, given: &Inputs, loss: Loss, ridge: Option<f64>) -> 
     if 8.0 * numbers > free as f64 {
         let (needed, free) = (8.0 * numbers / 1e9, free as f64 / 1e9);
         let message = format!("the kernels need about {needed:.1} GB and {free:.1} GB are free: give fewer inputs");
-        return Err(Refused(message).into());
+        return Err(RefusedRequest(message).into());
     }
-    let refused = |why: LimitKernelError| Refused(why.to_string());
-    let own = |points: &Points| limit.own(points, &|| false).map_err(refused);
+    let refused = |why: LimitKernelError| RefusedRequest(why.to_string());
+    let own = |points: &PreparedInputs| limit.own(points, &|| false).map_err(refused);
     let square = own(&train)?;
     let others = match m {
         0 => None,
@@ -171,7 +178,7 @@ fn compute(limit: &Infinite, given: &Inputs, loss: Loss, ridge: Option<f64>) -> 
     if let (Some(ridge), Some((across, among))) = (ridge, &others) {
         let blocks = Blocks { train: &square, across, test: among };
         let mean = |values: &[f64]| (0..n).map(|at| values[at * n + at]).sum::<f64>() / n as f64;
-        let refused = |why: RegressionError| Refused(why.to_string());
+        let refused = |why: RegressionError| RefusedRequest(why.to_string());
         let nngp = posterior::nngp(blocks, &problem.targets, ridge * mean(&square.nngp)).map_err(refused)?;
         let ntk = posterior::ntk(blocks, &problem.targets, ridge * mean(&square.ntk)).map_err(refused)?;
         for (name, found) in [("nngp", nngp), ("ntk", ntk)] {
@@ -190,7 +197,7 @@ fn compute(limit: &Infinite, given: &Inputs, loss: Loss, ridge: Option<f64>) -> 
     }
     // Eigenvalues, predictions and covariances of finite kernels may still overflow.
     match arrays.iter().find(|(_, _, values)| values.iter().any(|value| !value.is_finite())) {
-        Some((name, _, _)) => Err(Refused(format!(
+        Some((name, _, _)) => Err(RefusedRequest(format!(
             "{name} would hold values that are larger than any number: scale the inputs or targets down"
         ))
         .into()),
@@ -211,7 +218,7 @@ fn push_kernels(arrays: &mut Vec<Named>, of: &str, shape: [usize; 2], kernels: &
 /// Returns f on the training and the other images.
 fn closed(descent: &KernelGradientDescent, given: &Targets, across: Option<&[f64]>) -> (Vec<f64>, Vec<f64>) {
     let problem = TrainingProblem { start: &given.start, targets: &given.targets };
-    let lengths: Vec<Length> = given.times.iter().map(|&time| Length::Flow(time)).collect();
+    let lengths: Vec<TrainingLength> = given.times.iter().map(|&time| TrainingLength::Flow(time)).collect();
     let test = across.map(|across| descent.test(problem, across, &given.start_test, &lengths));
     (descent.train(problem, &lengths), test.unwrap_or_default())
 }
@@ -219,7 +226,7 @@ fn closed(descent: &KernelGradientDescent, given: &Targets, across: Option<&[f64
 fn integrated(gram: &Gram, given: &Targets, across: Option<&[f64]>) -> anyhow::Result<(Vec<f64>, Vec<f64>)> {
     let problem = TrainingProblem { start: &given.start, targets: &given.targets };
     if !given.times.is_sorted() {
-        return Err(Refused("t must ascend with training.loss=cross-entropy".to_owned()).into());
+        return Err(RefusedRequest("t must ascend with training.loss=cross-entropy".to_owned()).into());
     }
     let flow = cross_entropy_flow(gram, problem, &given.times, &|| false).expect("nobody cancels");
     let test = across.map(|across| flow.outputs(across, &given.start_test));
@@ -227,8 +234,8 @@ fn integrated(gram: &Gram, given: &Targets, across: Option<&[f64]>) -> anyhow::R
 }
 
 /// Reads X.npz for this network; a plain array is x_train.
-fn read(path: &Path, spec: &Spec) -> Result<Inputs, Refused> {
-    let bad = |why: String| Refused(format!("{}: {why}", path.display()));
+fn read(path: &Path, spec: &Spec) -> Result<Inputs, RefusedRequest> {
+    let bad = |why: String| RefusedRequest(format!("{}: {why}", path.display()));
     let arrays = Arrays::open(path).map_err(bad)?;
     let mut arrays = arrays.alone_is("x_train");
     let shape = |arrays: &mut Arrays, name: &str| arrays.shape(name).map_err(|why| bad(format!("{name}: {why}")));
@@ -260,7 +267,7 @@ fn read(path: &Path, spec: &Spec) -> Result<Inputs, Refused> {
             found => Ok(found),
         }
     };
-    let mut inputs = |name: &str| Ok::<_, Refused>(floats(name)?.map_or_else(Vec::new, |(_, values)| values));
+    let mut inputs = |name: &str| Ok::<_, RefusedRequest>(floats(name)?.map_or_else(Vec::new, |(_, values)| values));
     let (train, test) = (inputs("x_train")?, inputs("x_test")?);
     let problem = match floats("y_train")? {
         None => None,
@@ -303,13 +310,13 @@ fn read(path: &Path, spec: &Spec) -> Result<Inputs, Refused> {
 }
 
 /// Checks that the kernels of these inputs, and the inputs themselves, fit into memory.
-fn check_memory(n: usize, m: usize, values: usize) -> Result<(), Refused> {
+fn check_memory(n: usize, m: usize, values: usize) -> Result<(), RefusedRequest> {
     let (rows, columns) = (n as f64, m as f64);
     let needed = 16.0 * (rows * rows + rows * columns + columns * columns) + 16.0 * (rows + columns) * values as f64;
     let free = memory_available() as f64;
     if needed > free {
         let (needed, free) = (needed / 1e9, free / 1e9);
-        return Err(Refused(format!(
+        return Err(RefusedRequest(format!(
             "the kernels need about {needed:.1} GB and {free:.1} GB are free: give fewer inputs"
         )));
     }

@@ -36,13 +36,13 @@ use std::sync::Arc;
 use crate::spec::Spec;
 
 pub use crate::data::batch_order::{batch_order, batch_range, steps_per_epoch};
-pub use crate::data::synthetic::{MODES, Role};
+pub use crate::data::synthetic::{MODES, SampleRole};
 pub use cifar::{read_pickle, read_records};
 pub use cifar_kind::Cifar;
 pub use error::DataError;
 pub use images::{DataSet, Images, RawImages, RawSet, Scaling};
 pub use probe::Probes;
-pub use replay::{Batch, Memory};
+pub use replay::{Batch, ReplayMemory};
 pub use source::load;
 pub use stream::{Task, TaskStream};
 pub use targets::Targets;
@@ -64,7 +64,7 @@ pub struct Prepared {
 pub fn prepare(spec: &Spec) -> Result<Prepared, DataError> {
     let set = Arc::new(match spec.data.source.plane() {
         Some(plane) => plane::set(plane, spec),
-        None if spec.data.source.is_drawn() => synthetic::set(spec),
+        None if spec.data.source.is_synthetic() => synthetic::set(spec),
         None => load(&spec.data)?,
     });
     let stream = TaskStream::new(spec, Arc::clone(&set))?;

@@ -4,7 +4,7 @@
 //! Nothing is standardised: the points are those of the networks in the literature.
 
 use super::{DataSet, Images, Scaling};
-use crate::math::plane::{Drawn, Plane, Point};
+use crate::math::plane::{Plane, Point, PointSplit};
 use crate::spec::{PLANE_CLASSES, Spec};
 
 /// Builds the set of this spec.
@@ -12,7 +12,7 @@ pub(super) fn set(plane: Plane, spec: &Spec) -> DataSet {
     let counts = spec.plane_points(plane);
     let training = |class: usize| {
         let mut points = plane.probes(class, spec.kernel.probes_per_class).repeat(spec.sharing(class));
-        points.extend(plane.points(class, counts.training, Drawn::Training));
+        points.extend(plane.points(class, counts.training, PointSplit::Training));
         points
     };
     let (name, class_names) = match plane {
@@ -23,7 +23,7 @@ pub(super) fn set(plane: Plane, spec: &Spec) -> DataSet {
         name: name.to_owned(),
         class_names: class_names.map(str::to_owned).into(),
         train: images(training),
-        test: images(|class| plane.points(class, counts.test, Drawn::Test)),
+        test: images(|class| plane.points(class, counts.test, PointSplit::Test)),
         // Maps −1 to black and 1 to white.
         scaling: Scaling { mean: vec![0.5], std: vec![0.5] },
         notes: Vec::new(),

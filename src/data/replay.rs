@@ -31,12 +31,12 @@ impl Batch {
 
 /// The replay memory of earlier tasks. Empty if there are none or replay is off.
 #[derive(Clone, Debug, Default)]
-pub struct Memory {
+pub struct ReplayMemory {
     /// Number of the task, and index among its training images.
     images: Vec<(usize, usize)>,
 }
 
-impl Memory {
+impl ReplayMemory {
     /// Stores `kept` training images of each of these tasks (all, if it has fewer), selected by the seed.
     pub fn of(seed: u64, stream: &TaskStream, earlier: &[usize], kept: usize) -> Self {
         let mut images = Vec::new();
@@ -49,7 +49,13 @@ impl Memory {
     }
 
     /// Appends `count` images from memory as their tasks transform them, for the step of a task after `done` others.
-    pub fn recall(&self, (seed, task, done): (u64, usize, u64), count: usize, stream: &TaskStream, batch: &mut Batch) {
+    pub fn append_samples(
+        &self,
+        (seed, task, done): (u64, usize, u64),
+        count: usize,
+        stream: &TaskStream,
+        batch: &mut Batch,
+    ) {
         if self.images.is_empty() {
             return;
         }

@@ -67,7 +67,7 @@ impl TaskStream {
             // A sign of a synthetic target is no class that must occur.
             let none = wanted.iter().all(|(_, count)| *count == 0);
             if let Some(&(class, _)) = wanted.iter().find(|(_, count)| *count == 0)
-                && (none || !spec.data.source.is_drawn())
+                && (none || !spec.data.source.is_synthetic())
             {
                 return Err(DataError::OnlyProbes { task: number, class, name: names[class].clone() });
             }
@@ -75,7 +75,7 @@ impl TaskStream {
                 wanted.iter().flat_map(|&(class, count)| &pool[class][..count]).copied().collect();
             train.sort_unstable();
             let mut order = train.clone();
-            if spec.data.samples > 0 && !spec.data.source.is_drawn() {
+            if spec.data.samples > 0 && !spec.data.source.is_synthetic() {
                 order.shuffle(&mut rng(spec.seed, Stream::Samples, 0, number as u64));
                 let Some(taken) = order.get(..spec.data.samples) else {
                     return Err(DataError::FewSamples { needed: spec.data.samples, there: order.len() });
@@ -181,7 +181,7 @@ impl Task {
     }
 
     /// Returns some images of the set, transformed.
-    pub(super) fn show(&self, chosen: &[usize]) -> Images {
+    pub(super) fn transformed(&self, chosen: &[usize]) -> Images {
         let images = &self.set.train;
         let mut pixels = Vec::with_capacity(chosen.len() * images.dim());
         chosen.iter().for_each(|&index| self.extend(images, index, &mut pixels));
@@ -214,7 +214,7 @@ impl Task {
             std::mem::replace(left, left.saturating_sub(1)) > 0
         };
         let chosen: Vec<usize> = self.train.iter().filter(wanted).copied().collect();
-        self.show(&chosen)
+        self.transformed(&chosen)
     }
 
     /// Returns a copy of all its test images, transformed. The caller should keep it if it is needed often.

@@ -13,7 +13,7 @@ use crate::spec::{SIGNS, Source, Spec};
 
 /// The purpose of samples.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Role {
+pub enum SampleRole {
     Training = 1,
     /// Validation samples: never trained on.
     Validation = 2,
@@ -27,12 +27,12 @@ pub enum Role {
 pub const MODES: usize = 1 << 14;
 
 /// Samples `count` samples of the problem of this spec.
-pub(super) fn draw(spec: &Spec, role: Role, count: usize) -> Images {
+pub(super) fn draw(spec: &Spec, role: SampleRole, count: usize) -> Images {
     let problem = Problem::of(spec);
     // Each number of samples has its own stream: with nested training sets the errors along n would be correlated.
-    let own = if role == Role::Training { count as u64 } else { 0 };
+    let own = if role == SampleRole::Training { count as u64 } else { 0 };
     let mut generator = rng(spec.seed, Stream::Samples, role as u64, own);
-    if let (Problem::Circle { waves }, Role::Training, true) = (&problem, role, spec.data.spacing.has_arcs()) {
+    if let (Problem::Circle { waves }, SampleRole::Training, true) = (&problem, role, spec.data.spacing.has_arcs()) {
         let first: f64 = generator.random_range(0.0..1.0);
         let mut place = |at: usize| {
             let within = spec.data.spacing.within(first, || generator.random_range(0.0..1.0));
@@ -50,12 +50,12 @@ pub(super) fn set(spec: &Spec) -> DataSet {
     let mut train =
         Images { shape: [1, 1, spec.synthetic_inputs()], pixels: Vec::new(), labels: Vec::new(), values: Vec::new() };
     for sign in 0..SIGNS {
-        let mut generator = rng(spec.seed, Stream::Samples, Role::Probe as u64, sign as u64);
+        let mut generator = rng(spec.seed, Stream::Samples, SampleRole::Probe as u64, sign as u64);
         let drawn = std::iter::repeat_with(|| problem.sample(&mut generator));
         let of_sign = drawn.filter(|(_, value)| usize::from(*value > 0.0) == sign);
         train.append(collect(spec, of_sign.take(spec.kernel.probes_per_class)));
     }
-    train.append(draw(spec, Role::Training, spec.synthetic_samples()));
+    train.append(draw(spec, SampleRole::Training, spec.synthetic_samples()));
     let name = match spec.data.source {
         Source::Fourier => format!("circle, power k^−{}", spec.data.exponent),
         _ => format!("{} on the sphere of {} inputs", spec.data.target.words(), spec.data.dimension),
@@ -64,7 +64,7 @@ pub(super) fn set(spec: &Spec) -> DataSet {
         name,
         class_names: ["y < 0", "y > 0"].map(str::to_owned).into(),
         train,
-        test: draw(spec, Role::Test, SIGNS * spec.data.test_per_class),
+        test: draw(spec, SampleRole::Test, SIGNS * spec.data.test_per_class),
         // Maps −2 to black and 2 to white.
         scaling: Scaling { mean: vec![0.5], std: vec![0.25] },
         notes: Vec::new(),

@@ -15,12 +15,12 @@ pub enum Transform {
     /// Pixel p is the pixel `.0[p]` of the original.
     Permuted(Vec<u32>),
     /// Each pixel is a weighted mean of up to four others and the background.
-    Rotated(Vec<Tap>),
+    Rotated(Vec<BilinearSource>),
 }
 
 /// The sources of one pixel, with their bilinear weights.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Tap {
+pub struct BilinearSource {
     sources: [(u32, f32); 4],
     /// Weight of the background.
     outside: f32,
@@ -46,7 +46,7 @@ impl Transform {
         let taps = places.map(|(row, column)| {
             let (down, right) = (row as f64 - centre[0], column as f64 - centre[1]);
             let source = [centre[0] + sin * right + cos * down, centre[1] + cos * right - sin * down];
-            Tap::at(source.map(snap), height, width)
+            BilinearSource::at(source.map(snap), height, width)
         });
         Self::Rotated(taps.collect())
     }
@@ -64,7 +64,7 @@ impl Transform {
     }
 }
 
-impl Tap {
+impl BilinearSource {
     /// Returns the bilinear weights at a position (row, column) between pixels.
     fn at([row, column]: [f64; 2], height: usize, width: usize) -> Self {
         let mut tap = Self::default();

@@ -22,7 +22,7 @@ const UNSEEN: &str = "crash.new";
 const MOST_REPORTS: usize = 5;
 
 /// The contents of a report besides the panic itself.
-pub struct Facts {
+pub struct ReportContext {
     /// The folder of the reports.
     pub folder: PathBuf,
     pub log: PathBuf,
@@ -37,14 +37,14 @@ pub struct Facts {
 
 /// The message and place of a panic.
 #[derive(Clone, Debug)]
-pub struct Broken {
+pub struct PanicInfo {
     pub message: String,
     /// File, line and column.
     pub place: String,
     pub backtrace: String,
 }
 
-impl Broken {
+impl PanicInfo {
     fn of(info: &PanicHookInfo<'_>) -> Self {
         let backtrace = std::backtrace::Backtrace::capture();
         let captured = backtrace.status() == std::backtrace::BacktraceStatus::Captured;
@@ -67,23 +67,23 @@ pub fn system() -> String {
 }
 
 /// Installs the panic hook: reports crashes of this thread, and logs panics of all others before the previous hook runs.
-pub fn watch(facts: Facts) {
+pub fn install_panic_hook(facts: ReportContext) {
     let main = std::thread::current().id();
     let before = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |info| {
-        let broken = Broken::of(info);
+        let broken = PanicInfo::of(info);
         let thread = std::thread::current();
         if thread.id() != main {
             let name = thread.name().unwrap_or("without a name");
             let text = format!("the thread {name} panicked at {}: {}", broken.place, broken.message);
-            facts.journal.note(Level::Error, env!("CARGO_PKG_NAME"), &text);
+            facts.journal.write_line(Level::Error, env!("CARGO_PKG_NAME"), &text);
             before(info);
             return;
         }
         if (facts.is_the_displays)() {
             let text =
                 format!("the display system failed, and with it the window, at {}: {}", broken.place, broken.message);
-            facts.journal.note(Level::Error, env!("CARGO_PKG_NAME"), &text);
+            facts.journal.write_line(Level::Error, env!("CARGO_PKG_NAME"), &text);
             return;
         }
         let outcome = match facts.write(&broken) {
@@ -95,9 +95,9 @@ pub fn watch(facts: Facts) {
     }));
 }
 
-impl Facts {
+impl ReportContext {
     /// Formats the report of this panic.
-    pub fn report(&self, broken: &Broken) -> String {
+    pub fn report(&self, broken: &PanicInfo) -> String {
         let time = jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S %:z");
         let autosaved = (self.autosaved)().map_or("none".to_owned(), |path| path.display().to_string());
         let mut text = format!("Kernelscope {VERSION} broke on {time}\n\n");
@@ -118,7 +118,7 @@ impl Facts {
     }
 
     /// Writes the report of this panic, and marks it as not yet mentioned.
-    fn write(&self, broken: &Broken) -> io::Result<PathBuf> {
+    fn write(&self, broken: &PanicInfo) -> io::Result<PathBuf> {
         // The process number distinguishes two windows that crash in the same second.
         let time = jiff::Timestamp::now().strftime("%Y%m%d-%H%M%SZ");
         let name = format!("crash-{time}-{}.txt", std::process::id());

@@ -24,7 +24,7 @@ const LAST_LINES: usize = 40;
 /// The log of this start.
 pub struct LogFile {
     stderr: env_logger::Logger,
-    book: Mutex<Book>,
+    book: Mutex<OpenLog>,
     /// True if another window of this user is open and has the usual file.
     is_another: bool,
     /// The lock that marks these files as owned; `None` if the system has no locks.
@@ -33,7 +33,7 @@ pub struct LogFile {
 
 /// The file, until it is full, and its last lines.
 #[derive(Default)]
-struct Book {
+struct OpenLog {
     file: Option<File>,
     left: u64,
     last: VecDeque<String>,
@@ -60,7 +60,7 @@ impl LogFile {
     /// Fails if no file can be written in this folder.
     pub fn open(folder: &Path) -> io::Result<(Self, PathBuf)> {
         let owned = |file: File, path, lock, is_another| {
-            let book = Book { file: Some(file), left: MOST_BYTES, last: VecDeque::new() };
+            let book = OpenLog { file: Some(file), left: MOST_BYTES, last: VecDeque::new() };
             // Messages of libraries about the display go to the file only; the program reports them in its own words.
             let stderr = stderr(concat!(env!("CARGO_PKG_NAME"), "=warn"));
             (Self { stderr, book: Mutex::new(book), is_another, _lock: lock }, path)
@@ -99,7 +99,7 @@ impl LogFile {
     }
 
     /// Writes a line to the file alone.
-    pub fn note(&self, level: Level, target: &str, text: &str) {
+    pub fn write_line(&self, level: Level, target: &str, text: &str) {
         let time = jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S%.3f");
         let text = text.replace('\n', "\n    ");
         if let Some(mut book) = self.book() {
@@ -108,7 +108,7 @@ impl LogFile {
     }
 
     /// Locks the book. The wait is bounded, because a thread that panics while it writes a line logs that panic here, too.
-    fn book(&self) -> Option<MutexGuard<'_, Book>> {
+    fn book(&self) -> Option<MutexGuard<'_, OpenLog>> {
         for _ in 0..100 {
             match self.book.try_lock() {
                 Ok(book) => return Some(book),
@@ -149,7 +149,7 @@ impl Log for LogFile {
     fn log(&self, record: &Record<'_>) {
         self.stderr.log(record);
         if self.wants(record.metadata()) {
-            self.note(record.level(), record.target(), &record.args().to_string());
+            self.write_line(record.level(), record.target(), &record.args().to_string());
         }
     }
 
@@ -158,7 +158,7 @@ impl Log for LogFile {
     }
 }
 
-impl Book {
+impl OpenLog {
     fn write(&mut self, line: String) {
         if let Some(file) = &mut self.file {
             let bytes = line.len() as u64 + 1;

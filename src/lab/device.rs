@@ -9,39 +9,39 @@ use std::time::{Duration, Instant};
 use burn::tensor::Device;
 
 use crate::data::{Prepared, Targets, batch_order, batch_range};
-use crate::model::{Chosen, DeviceChoice, choose, gpu};
+use crate::model::{ChosenDevice, DeviceChoice, choose, gpu};
 use crate::spec::{Cost, Spec};
-use crate::train::{Learner, StepOptions};
+use crate::train::{NetworkTrainer, StepOptions};
 
 /// Opens the device for a run of this spec on these images. Where the wish cannot be fulfilled, the words say why.
-pub fn for_run(choice: DeviceChoice, spec: &Spec, data: &Prepared, cancelled: &dyn Fn() -> bool) -> Chosen {
+pub fn for_run(choice: DeviceChoice, spec: &Spec, data: &Prepared, cancelled: &dyn Fn() -> bool) -> ChosenDevice {
     match choice {
         DeviceChoice::Auto | DeviceChoice::Gpu if spec.kernel.predict => {
-            Chosen::cpu(Some("the linearised networks are trained there"))
+            ChosenDevice::cpu(Some("the linearised networks are trained there"))
         }
         DeviceChoice::Cpu | DeviceChoice::Gpu => choose(choice),
         DeviceChoice::Auto => match gpu(false) {
             Ok(gpu) => faster(gpu, spec, data, cancelled),
-            Err(why) => Chosen::cpu(Some(&why)),
+            Err(why) => ChosenDevice::cpu(Some(&why)),
         },
     }
 }
 
 /// The GPU or the CPU, whichever takes less time for the steps and kernels of this spec, and the times in words.
-pub fn faster(gpu: Chosen, spec: &Spec, data: &Prepared, cancelled: &dyn Fn() -> bool) -> Chosen {
+pub fn faster(gpu: ChosenDevice, spec: &Spec, data: &Prepared, cancelled: &dyn Fn() -> bool) -> ChosenDevice {
     let cost = Cost::of(spec, &data.set.shape());
     let whole = |trial: &Trial| trial.step.mul_f64(cost.steps as f64) + trial.kernel.mul_f64(cost.snapshots as f64);
-    let Some(on_cpu) = Trial::on(&Device::flex(), spec, data, cancelled) else { return Chosen::cpu(None) };
+    let Some(on_cpu) = Trial::on(&Device::flex(), spec, data, cancelled) else { return ChosenDevice::cpu(None) };
     match catch_unwind(AssertUnwindSafe(|| Trial::on(&gpu.device, spec, data, cancelled))) {
         Ok(Some(on_gpu)) if whole(&on_gpu) < whole(&on_cpu) => {
-            Chosen { words: format!("{}: {}", gpu.words, on_gpu.against(&on_cpu)), ..gpu }
+            ChosenDevice { words: format!("{}: {}", gpu.words, on_gpu.against(&on_cpu)), ..gpu }
         }
         Ok(Some(on_gpu)) => {
             let words = format!("CPU: {} on the {}", on_cpu.against(&on_gpu), gpu.words);
-            Chosen { words, ..Chosen::cpu(None) }
+            ChosenDevice { words, ..ChosenDevice::cpu(None) }
         }
-        Ok(None) => Chosen::cpu(None),
-        Err(_) => Chosen::cpu(Some(&format!("{} failed its trial", gpu.words))),
+        Ok(None) => ChosenDevice::cpu(None),
+        Err(_) => ChosenDevice::cpu(Some(&format!("{} failed its trial", gpu.words))),
     }
 }
 
@@ -55,7 +55,7 @@ impl Trial {
     /// `None` when it was cancelled.
     fn on(device: &Device, spec: &Spec, data: &Prepared, cancelled: &dyn Fn() -> bool) -> Option<Self> {
         let shape = data.set.shape();
-        let mut learner = Learner::new(spec, shape.image, data.set.outputs(), device);
+        let mut learner = NetworkTrainer::new(spec, shape.image, data.set.outputs(), device);
         let probes = learner.upload(&data.probes.pixels, data.probes.len());
         let number = *spec.tasks.sequence().first()?;
         let task = data.stream.task(number);

@@ -56,7 +56,7 @@ enum Item<W> {
 
 /// The time that a caller waited before it could put in a piece of work.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Waited {
+pub struct WaitTime {
     /// For analyses.
     pub for_analysis: Duration,
     /// For a reader that is slow to take the events.
@@ -78,7 +78,7 @@ pub struct EventQueue<W> {
 
 /// The outlet of the queue, which the two threads share.
 struct Outlet<W> {
-    telling: Mutex<Telling<W>>,
+    telling: Mutex<Delivery<W>>,
     /// The thread is not to tell anything any more.
     is_taken: AtomicBool,
     reading: ReadingTime,
@@ -86,18 +86,18 @@ struct Outlet<W> {
 
 /// The end of the queue and the sink. Whoever has locked it may take items and tell them; the thread does so for as long as it
 /// lives, except while it analyses. So the sink can be taken from an analysis that takes too long, and nothing is lost.
-struct Telling<W> {
+struct Delivery<W> {
     items: Receiver<Item<W>>,
     sink: Box<dyn Sink + Send>,
 }
 
 impl<W> Outlet<W> {
     // The sink that a reader made panic has told what it could.
-    fn lock(&self) -> MutexGuard<'_, Telling<W>> {
+    fn lock(&self) -> MutexGuard<'_, Delivery<W>> {
         self.telling.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn tell(&self, telling: &mut Telling<W>, event: Event) -> Result<(), Closed> {
+    fn tell(&self, telling: &mut Delivery<W>, event: Event) -> Result<(), Closed> {
         self.reading.during(|| telling.sink.emit(event))
     }
 }
@@ -113,7 +113,7 @@ impl<W: Send + 'static> EventQueue<W> {
     ) -> Self {
         let (items, inbox) = bounded(EVENTS);
         let (work_waiting, work_taken) = bounded(WORK);
-        let telling = Mutex::new(Telling { items: inbox, sink });
+        let telling = Mutex::new(Delivery { items: inbox, sink });
         let outlet = Arc::new(Outlet { telling, is_taken: AtomicBool::new(false), reading: ReadingTime::default() });
         let shared = Arc::clone(&outlet);
         let run = move || tell_all(&shared, &work_taken, analyse);
@@ -148,7 +148,7 @@ impl<W: Send + 'static> EventQueue<W> {
     ///
     /// # Panics
     /// As the analysis did.
-    pub fn reserve(&mut self, cancelled: &dyn Fn() -> bool) -> Result<Waited, Halt> {
+    pub fn reserve(&mut self, cancelled: &dyn Fn() -> bool) -> Result<WaitTime, Halt> {
         let (began, read) = (Instant::now(), self.outlet.reading.total());
         loop {
             self.check()?;
@@ -160,7 +160,7 @@ impl<W: Send + 'static> EventQueue<W> {
         }
         let waited = began.elapsed();
         let for_reader = self.outlet.reading.total().saturating_sub(read).min(waited);
-        Ok(Waited { for_analysis: waited - for_reader, for_reader })
+        Ok(WaitTime { for_analysis: waited - for_reader, for_reader })
     }
 
     /// Puts in a piece of work for which there is a place, see [`Self::reserve`].

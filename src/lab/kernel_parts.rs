@@ -7,10 +7,10 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::math::alignment::{alignment, alignment_centred};
-use crate::math::distance::{Centring, between};
+use crate::math::distance::{Centring, distance_if_defined};
 use crate::math::lanczos::largest;
 use crate::math::{Gram, NotFinite};
-use crate::ntk::{Apart, Measured};
+use crate::ntk::{MeasuredKernels, PartKind};
 use crate::run::{LayerMetrics, LogitMetrics, Logits, TensorGram, TensorMetrics, finite};
 use crate::spec::tensor_grams_fit;
 
@@ -27,7 +27,7 @@ pub struct KernelParts {
 
 impl KernelParts {
     /// Cuts the parts of a kernel of `n` images into the blocks of the tasks, and symmetrises them.
-    pub fn cut(measured: &Measured, n: usize, tasks: &[Range<usize>]) -> Result<Self, NotFinite> {
+    pub fn cut(measured: &MeasuredKernels, n: usize, tasks: &[Range<usize>]) -> Result<Self, NotFinite> {
         let block = |values: &[f64], rows: &Range<usize>| {
             let entries = rows.clone().flat_map(|row| &values[row * n..][rows.clone()]).copied().collect();
             Ok(Gram::symmetrised(rows.len(), entries)?.0)
@@ -37,8 +37,8 @@ impl KernelParts {
         let parts: Vec<(Arc<str>, Blocks)> = measured.parts.iter().map(named).collect::<Result<_, _>>()?;
         let logits = measured.logits.iter().map(|values| cut(values)).collect::<Result<_, _>>()?;
         let (layers, tensors) = match measured.apart {
-            Apart::Tensors => (by_layer(&parts), parts),
-            Apart::Layers | Apart::No => (parts, Vec::new()),
+            PartKind::Tensors => (by_layer(&parts), parts),
+            PartKind::Layers | PartKind::No => (parts, Vec::new()),
         };
         Ok(Self { layers, tensors, logits })
     }
@@ -101,23 +101,24 @@ impl KernelParts {
 /// The sums of the tensors of each layer, which stand side by side.
 fn by_layer(tensors: &[(Arc<str>, Blocks)]) -> Vec<(Arc<str>, Blocks)> {
     let of_one = |group: &[(Arc<str>, Blocks)]| {
-        let name = Apart::Layers.part_of(&group[0].0).into();
+        let name = PartKind::Layers.part_of(&group[0].0).into();
         let block = |task: usize| group[1..].iter().fold(group[0].1[task].clone(), |sum, part| sum.plus(&part.1[task]));
         (name, (0..group[0].1.len()).map(block).collect())
     };
-    let same =
-        |a: &(Arc<str>, Blocks), b: &(Arc<str>, Blocks)| Apart::Layers.part_of(&a.0) == Apart::Layers.part_of(&b.0);
+    let same = |a: &(Arc<str>, Blocks), b: &(Arc<str>, Blocks)| {
+        PartKind::Layers.part_of(&a.0) == PartKind::Layers.part_of(&b.0)
+    };
     tensors.chunk_by(same).map(of_one).collect()
 }
 
 /// The Grams of all tensors of a measured kernel of `n` images, as a snapshot carries them; none where they are too large.
-pub fn tensor_grams(measured: &Measured, n: usize) -> Arc<[TensorGram]> {
-    if measured.apart != Apart::Tensors || !tensor_grams_fit(n, measured.parts.len()) {
+pub fn tensor_grams(measured: &MeasuredKernels, n: usize) -> Arc<[TensorGram]> {
+    if measured.apart != PartKind::Tensors || !tensor_grams_fit(n, measured.parts.len()) {
         return Arc::default();
     }
     measured.parts.iter().map(|(name, values)| TensorGram::pack(Arc::clone(name), n, values)).collect()
 }
 
 fn velocity(gram: &Gram, before: &Gram, lag_epochs: f64) -> Option<f64> {
-    between(gram, before, Centring::Centred).and_then(|gap| finite(gap / lag_epochs))
+    distance_if_defined(gram, before, Centring::Centred).and_then(|gap| finite(gap / lag_epochs))
 }

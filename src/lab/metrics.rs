@@ -10,21 +10,21 @@ use std::sync::Arc;
 
 use super::kernel_parts::KernelParts;
 use super::lag::{Lag, Lagged};
-use crate::analysis::Against;
+use crate::analysis::ReferenceKernels;
 use crate::data::Targets;
 use crate::math::alignment::{alignment, alignment_centred};
-use crate::math::distance::{Centring, between, change, distance};
+use crate::math::distance::{Centring, change, distance, distance_if_defined};
 use crate::math::lanczos::largest;
 use crate::math::spectrum::eigenvalues;
 use crate::math::{Gram, NotFinite};
-use crate::ntk::{FullKernel, Measured};
+use crate::ntk::{FullKernel, MeasuredKernels};
 use crate::run::{Block, BlockMetrics, CrossMetrics, OptimiserMetrics, Row, finite};
 use crate::spec::Loss;
 use crate::train::score;
 
 /// One measured kernel, cut into its blocks.
 #[derive(Clone, Debug)]
-pub struct Reading {
+pub struct MeasuredBlocks {
     /// The whole first, then each task's block.
     grams: Vec<Gram>,
     /// Whether a snapshot tells of it.
@@ -51,7 +51,7 @@ pub struct Meter {
     blocks: Vec<(Block, Range<usize>)>,
     first: Option<Vec<Gram>>,
     at_switch: Option<Vec<Gram>>,
-    held: Lagged<Reading>,
+    held: Lagged<MeasuredBlocks>,
     /// Θ̊, cut into its blocks, where there is one.
     limit: Option<Vec<Gram>>,
 }
@@ -104,13 +104,13 @@ impl Meter {
     }
 
     /// Symmetrises and cuts a measured kernel.
-    pub fn read(&self, measured: Measured) -> Result<Reading, NotFinite> {
+    pub fn read(&self, measured: MeasuredKernels) -> Result<MeasuredBlocks, NotFinite> {
         let parts = KernelParts::cut(&measured, self.labels.len(), &self.tasks())?;
         let (whole, _) = Gram::symmetrised(self.labels.len(), measured.trace)?;
         let cut = |whole: &Gram| self.blocks.iter().map(|(_, rows)| whole.block(rows.clone())).collect();
         let optimiser = measured.optimiser.map(|values| Gram::symmetrised(self.labels.len(), values)).transpose()?;
         let optimiser = optimiser.map(|(whole, _)| cut(&whole));
-        Ok(Reading { grams: cut(&whole), is_told: false, optimiser, parts, full: measured.full })
+        Ok(MeasuredBlocks { grams: cut(&whole), is_told: false, optimiser, parts, full: measured.full })
     }
 
     /// Class of each probe.
@@ -125,13 +125,13 @@ impl Meter {
 
     /// The Gram at the beginning of this lag, where no snapshot tells of it.
     pub fn partner(&self, lag: Lag) -> Option<&Gram> {
-        self.held.before(lag).filter(|before| !before.is_told).map(Reading::whole)
+        self.held.before(lag).filter(|before| !before.is_told).map(MeasuredBlocks::whole)
     }
 
     /// Keeps the reading at the end of this lag for the velocities to come; `is_told` where a snapshot tells of it.
-    pub fn hold(&mut self, lag: Lag, reading: Reading, is_told: bool) {
+    pub fn hold(&mut self, lag: Lag, reading: MeasuredBlocks, is_told: bool) {
         // No later velocity needs the full kernel, which is C² times the size.
-        let reading = Reading { full: None, is_told, ..reading };
+        let reading = MeasuredBlocks { full: None, is_told, ..reading };
         if self.first.is_none() {
             self.first = Some(reading.grams.clone());
         }
@@ -149,7 +149,7 @@ impl Meter {
     ///
     /// # Errors
     /// When the eigen-solver fails, in words.
-    pub fn spectra(&self, reading: &Reading) -> Result<Spectra, String> {
+    pub fn spectra(&self, reading: &MeasuredBlocks) -> Result<Spectra, String> {
         Ok(Spectra(reading.grams.iter().map(eigenvalues).collect::<Result<_, _>>()?))
     }
 
@@ -158,7 +158,7 @@ impl Meter {
     pub fn fill(
         &self,
         row: &mut Row,
-        reading: &Reading,
+        reading: &MeasuredBlocks,
         spectra: &Spectra,
         outputs: &[f32],
         moved: Option<f64>,
@@ -176,13 +176,13 @@ impl Meter {
     }
 
     /// Computes the metrics of the optimiser's kernel, block by block.
-    fn geometry(&self, reading: &Reading, lag: Lag) -> Arc<[OptimiserMetrics]> {
+    fn geometry(&self, reading: &MeasuredBlocks, lag: Lag) -> Arc<[OptimiserMetrics]> {
         let Some(grams) = &reading.optimiser else { return Arc::default() };
         let before = self.held.before(lag).and_then(|before| before.optimiser.as_ref());
         let lag_epochs = lag.steps as f64 / lag.epoch_steps as f64;
         let one = |(place, (block, rows)): (usize, &(Block, Range<usize>))| {
             let (gram, labels) = (&grams[place], &self.labels[rows.clone()]);
-            let gap = |before: &Vec<Gram>| between(gram, &before[place], Centring::Centred);
+            let gap = |before: &Vec<Gram>| distance_if_defined(gram, &before[place], Centring::Centred);
             OptimiserMetrics {
                 block: *block,
                 velocity: before.and_then(gap).and_then(|gap| finite(gap / lag_epochs)),
@@ -198,7 +198,7 @@ impl Meter {
 
     fn metrics(
         &self,
-        reading: &Reading,
+        reading: &MeasuredBlocks,
         spectra: &Spectra,
         outputs: &[f32],
         moved: Option<f64>,
@@ -221,7 +221,7 @@ impl Meter {
                 Loss::CrossEntropy => of_task.and_then(|full| full.sharpness_of_cross_entropy(rows.clone(), outputs)),
             };
             let in_steps = |value: Option<f64>| finite(rate? * self.gain * value?);
-            let against = Against {
+            let against = ReferenceKernels {
                 start: first,
                 switch: self.at_switch.as_ref().map(|grams| &grams[place]),
                 lagged: before.map(|before| (&before.grams[place], lag.steps, lag_epochs)),
@@ -245,7 +245,7 @@ impl Meter {
     }
 }
 
-impl Reading {
+impl MeasuredBlocks {
     /// The whole Gram.
     pub fn whole(&self) -> &Gram {
         &self.grams[0]

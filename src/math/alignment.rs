@@ -14,7 +14,7 @@ pub fn alignment_centred(gram: &Gram, labels: &[usize]) -> Option<f64> {
     if labels.windows(2).all(|pair| pair[0] == pair[1]) {
         return None;
     }
-    cosine(&gram.over(gram.scale()).turned()?, &label_gram(labels).centred())
+    cosine(&gram.over(gram.scale()).centred_unless_constant()?, &label_gram(labels).centred())
 }
 
 /// Returns YYᵀ of one-hot labels: 1 where two images share their class.

@@ -17,14 +17,14 @@ pub enum Centring {
 /// Returns S(K, K′) = 1 − CKA(K, K′), in 0 … 2 (0 … 1 for kernels). NaN where one of them has no direction: a matrix of
 /// zeros or, centred, one that is constant up to rounding ([`Gram::turned`]).
 pub fn distance(a: &Gram, b: &Gram, centring: Centring) -> f64 {
-    between(a, b, centring).unwrap_or(f64::NAN)
+    distance_if_defined(a, b, centring).unwrap_or(f64::NAN)
 }
 
 /// Returns [`distance`], with `None` in place of NaN.
-pub fn between(a: &Gram, b: &Gram, centring: Centring) -> Option<f64> {
+pub fn distance_if_defined(a: &Gram, b: &Gram, centring: Centring) -> Option<f64> {
     let (a, b) = (a.over(a.scale()), b.over(b.scale()));
     match centring {
-        Centring::Centred => Some(half_gap(&a.turned()?, &b.turned()?)),
+        Centring::Centred => Some(half_gap(&a.centred_unless_constant()?, &b.centred_unless_constant()?)),
         Centring::Uncentred => (a.frobenius() > 0.0 && b.frobenius() > 0.0).then(|| half_gap(&a, &b)),
     }
 }
@@ -37,7 +37,7 @@ impl Normalised {
     pub fn of(gram: &Gram, centring: Centring) -> Self {
         let gram = gram.over(gram.scale());
         let turned = match centring {
-            Centring::Centred => gram.turned(),
+            Centring::Centred => gram.centred_unless_constant(),
             Centring::Uncentred => Some(gram.as_ref().clone()).filter(|gram| gram.frobenius() > 0.0),
         };
         let over = |gram: &Gram, scale: f64| Self(gram.values().iter().map(|value| value * scale).collect());

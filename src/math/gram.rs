@@ -133,7 +133,7 @@ impl Gram {
     /// Returns HKH if the kernel has more than its mean feature: if ‖HKH‖ exceeds [`ROUNDING`] times ‖K‖. The kernel of a
     /// dead network, or of a last layer's bias, is the same for all pairs of images, and after centring only rounding error
     /// remains, whose direction is meaningless.
-    pub fn turned(&self) -> Option<Self> {
+    pub fn centred_unless_constant(&self) -> Option<Self> {
         let centred = self.centred();
         (centred.frobenius() > ROUNDING * self.frobenius()).then_some(centred)
     }

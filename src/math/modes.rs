@@ -62,6 +62,6 @@ impl Modes {
 /// Returns the fraction of the energy ‖vᵢᵀ r‖² of a mode that remains after `steps` steps of full-batch gradient descent on
 /// the mean squared error ½ mean (f − y)² over `entries` = N·C entries, if the kernel is constant: (1 − ηλᵢ/(N C))^{2t}, as
 /// r_{t+1} = (1 − η Θ/(N C)) r_t. Above 1 where η λ/(N C) > 2: that mode diverges.
-pub fn left(rate: f64, eigenvalue: f64, entries: usize, steps: f64) -> f64 {
+pub fn remaining_energy(rate: f64, eigenvalue: f64, entries: usize, steps: f64) -> f64 {
     (1.0 - rate * eigenvalue / entries as f64).abs().powf(2.0 * steps)
 }

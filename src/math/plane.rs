@@ -25,7 +25,7 @@ pub enum Plane {
 
 /// The purpose of sampled points; the two sets are disjoint.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Drawn {
+pub enum PointSplit {
     Training = 1,
     Test = 2,
 }
@@ -71,7 +71,7 @@ impl Plane {
     }
 
     /// Returns `count` other points of a class.
-    pub fn points(self, class: usize, count: usize, drawn: Drawn) -> Vec<Point> {
+    pub fn points(self, class: usize, count: usize, drawn: PointSplit) -> Vec<Point> {
         let mut generator = rng(0, Stream::Points, self as u64, drawn as u64);
         let mut draw = || match self {
             Self::Circle => on_circle(generator.random_range(0.0..2.0 * PI)),

@@ -22,12 +22,12 @@ pub enum Cotangent {
     /// [n, C, f].
     Dense(Tensor<3>),
     /// Zero except at a few places of each sample: behind max pooling. On the host only.
-    Sparse { at: Places, values: Box<Cotangent> },
+    Sparse { at: SparseIndices, values: Box<Cotangent> },
 }
 
 /// The positions of the values of a sparse cotangent.
 #[derive(Clone, Debug)]
-pub struct Places {
+pub struct SparseIndices {
     /// [n, places]: index among the f values of the sample. Channels come one after another, with equally many places each.
     pub index: Arc<[u32]>,
     /// f.

@@ -22,14 +22,14 @@ pub enum DeviceChoice {
 
 /// The device of a run.
 #[derive(Clone, Debug)]
-pub struct Chosen {
+pub struct ChosenDevice {
     /// The device, without autodiff.
     pub device: Device,
     /// Description for users: the device and, after a colon or in brackets, the reason for the choice.
     pub words: String,
 }
 
-impl Chosen {
+impl ChosenDevice {
     /// Returns the CPU, with the reason in brackets if there is one.
     pub fn cpu(why: Option<&str>) -> Self {
         let words = why.map_or_else(|| "CPU".to_owned(), |why| format!("CPU ({why})"));
@@ -75,19 +75,19 @@ pub fn adapters() -> Vec<AdapterInfo> {
 }
 
 /// Returns the device for short work that does not justify a timing trial: the CPU, unless a GPU is requested.
-pub fn choose(choice: DeviceChoice) -> Chosen {
+pub fn choose(choice: DeviceChoice) -> ChosenDevice {
     match choice {
-        DeviceChoice::Cpu => Chosen::cpu(None),
-        DeviceChoice::Gpu => gpu(true).unwrap_or_else(|why| Chosen::cpu(Some(&why))),
+        DeviceChoice::Cpu => ChosenDevice::cpu(None),
+        DeviceChoice::Gpu => gpu(true).unwrap_or_else(|why| ChosenDevice::cpu(Some(&why))),
         DeviceChoice::Auto => match adapters().into_iter().find(|adapter| !adapter.software) {
-            Some(gpu) => Chosen::cpu(Some(&format!("{} is there: --device gpu uses it", gpu.name))),
-            None => Chosen::cpu(Some("no GPU found")),
+            Some(gpu) => ChosenDevice::cpu(Some(&format!("{} is there: --device gpu uses it", gpu.name))),
+            None => ChosenDevice::cpu(Some("no GPU found")),
         },
     }
 }
 
 /// Returns the GPU, or a software driver if `software` allows it; the error is the reason, as part of a sentence.
-pub fn gpu(software: bool) -> Result<Chosen, String> {
+pub fn gpu(software: bool) -> Result<ChosenDevice, String> {
     // Checked before opening: the runtime would panic on some drivers without a usable adapter.
     if !adapters().iter().any(|adapter| software || !adapter.software) {
         return Err("no GPU found".to_owned());
@@ -96,14 +96,14 @@ pub fn gpu(software: bool) -> Result<Chosen, String> {
     if info.software && !software {
         return Err("no GPU found".to_owned());
     }
-    if !answers(device) {
+    if !responds(device) {
         return Err("the GPU was lost; start the program again to use it".to_owned());
     }
-    Ok(Chosen { device: device.clone(), words: info.words() })
+    Ok(ChosenDevice { device: device.clone(), words: info.words() })
 }
 
 /// Returns whether the device responds. A lost device does not, which may show only at the second read.
-pub fn answers(device: &Device) -> bool {
+pub fn responds(device: &Device) -> bool {
     let read_back = || Tensor::<1>::ones([1], device).try_into_data().is_ok_and(|data| data.iter::<f32>().eq([1.0]));
     (0..2).all(|_| catch_unwind(read_back).unwrap_or(false))
 }

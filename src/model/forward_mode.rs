@@ -54,7 +54,7 @@ impl ForwardMode {
     }
 
     /// Returns the mode that stores the input of the last dense layer.
-    pub fn watching() -> Self {
+    pub fn with_features() -> Self {
         Self { watching: true, ..Self::default() }
     }
 

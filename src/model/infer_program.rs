@@ -12,14 +12,14 @@ use std::time::{Duration, Instant};
 use super::family::Family;
 use super::names;
 use super::parameter_source::WeightsError;
-use super::weights_file::{Stored, is_of};
+use super::weights_file::{StoredTensors, is_of};
 use crate::spec::ops::{Parameter, shown};
 use crate::spec::text::Choices;
 use crate::spec::{KnownSettings, Line, NetworkSpec, Program, Setting, Shapes};
 
 /// The settings of the network in a file.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Found {
+pub(super) struct FoundSettings {
     /// Those that its tensors determine.
     pub told: KnownSettings,
     /// Those that its tensors leave open, although the network computes another function with another value.
@@ -31,12 +31,12 @@ pub(super) fn open<'a>(
     spec: &NetworkSpec,
     parts: &'a [Vec<u8>],
     image: [usize; 3],
-) -> Result<(Arc<Program>, Found, Stored<'a>), WeightsError> {
+) -> Result<(Arc<Program>, FoundSettings, StoredTensors<'a>), WeightsError> {
     let until = Instant::now() + LONGEST;
     let family = Family::of(&spec.program).filter(|_| spec.text.is_none());
     let mut stored = match family {
-        Some(family) => Stored::open(parts, family.words(), |shapes| names::find(family, shapes))?,
-        None => Stored::open(parts, "this network", |shapes| {
+        Some(family) => StoredTensors::open(parts, family.words(), |shapes| names::find(family, shapes))?,
+        None => StoredTensors::open(parts, "this network", |shapes| {
             let own = names_of(spec, image, shapes);
             Ok(names::find_own(shapes, |name: &str| own.contains(name)))
         })?,
@@ -58,7 +58,7 @@ pub(super) fn open<'a>(
         search.settled(spec, fitted)?
     } else {
         // The expected tensors, to name the one that does not match.
-        (Search { by_text: true, ..search.clone() }.fit(spec.clone()), Found::default())
+        (Search { by_text: true, ..search.clone() }.fit(spec.clone()), FoundSettings::default())
     };
     let program = fitted.program.clone().ok_or_else(|| WeightsError::Unfit(fitted.refused.clone()))?;
     search.check(&program, &stored)?;
@@ -305,8 +305,8 @@ impl Search {
     ///
     /// # Errors
     /// Fails if the text has the shapes of the file with no value of a setting with which it also computes.
-    fn settled(&self, spec: &NetworkSpec, fitted: Fitted) -> Result<(Fitted, Found), WeightsError> {
-        let (mut fitted, mut all) = (fitted, Found::default());
+    fn settled(&self, spec: &NetworkSpec, fitted: Fitted) -> Result<(Fitted, FoundSettings), WeightsError> {
+        let (mut fitted, mut all) = (fitted, FoundSettings::default());
         for declared in spec.declared() {
             let name = declared.name.as_str();
             let value = self.value(&fitted, name, &declared.choices);
@@ -377,7 +377,7 @@ impl Search {
     }
 
     /// Fails with the tensor whose shape differs from this program's, and notes whether the inputs may be the cause.
-    fn check(&self, program: &Program, stored: &Stored<'_>) -> Result<(), WeightsError> {
+    fn check(&self, program: &Program, stored: &StoredTensors<'_>) -> Result<(), WeightsError> {
         let [channels, height, width] = self.image;
         let values = channels * height * width;
         let inputs =

@@ -12,7 +12,7 @@ use crate::run::{printable, printable_list};
 /// The location of a tensor of the network: its name here, the tensor of the file that contains it, and, if it is one third
 /// of that tensor's first axis (queries, keys, values), which third.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct TensorLocation {
     pub ours: String,
     pub theirs: String,
     pub third: Option<usize>,
@@ -22,14 +22,14 @@ pub struct Place {
 pub type Shapes = BTreeMap<String, Vec<usize>>;
 
 /// Places, and a description of the renamings.
-pub type Found = (Vec<Place>, Vec<String>);
+pub type LocatedTensors = (Vec<TensorLocation>, Vec<String>);
 
 /// Finds the tensors of a network of this kind among those of a file.
 ///
 /// # Errors
 /// Fails if the names allow two interpretations, or belong to a layer that no network here has. Unknown names are no error
 /// here: the tensor is reported missing when it is read.
-pub fn find(kind: Family, shapes: &Shapes) -> Result<Found, WeightsError> {
+pub fn find(kind: Family, shapes: &Shapes) -> Result<LocatedTensors, WeightsError> {
     let has_buffer = |name: &&String| BATCH_NORM.iter().any(|buffer| name.ends_with(buffer));
     if let Some(name) = shapes.keys().find(has_buffer).or_else(|| shapes.keys().find(|name| is_batch_norm(name))) {
         return Err(WeightsError::BatchNorm(printable(name)));
@@ -49,7 +49,8 @@ pub fn find(kind: Family, shapes: &Shapes) -> Result<Found, WeightsError> {
         _ => None,
     };
     let Some((mut places, said)) = renamed else {
-        let place = |name: &String| Place { ours: name[prefix.len()..].to_owned(), theirs: name.clone(), third: None };
+        let place =
+            |name: &String| TensorLocation { ours: name[prefix.len()..].to_owned(), theirs: name.clone(), third: None };
         return Ok((shapes.keys().map(place).collect(), notes));
     };
     notes.extend(said);
@@ -59,7 +60,7 @@ pub fn find(kind: Family, shapes: &Shapes) -> Result<Found, WeightsError> {
 
 /// Finds the tensors of a network without a family: under their own names behind a common prefix, recognised by `is_ours`.
 /// The batch counter of a BatchNorm is ignored.
-pub fn find_own(shapes: &Shapes, is_ours: impl Fn(&str) -> bool) -> Found {
+pub fn find_own(shapes: &Shapes, is_ours: impl Fn(&str) -> bool) -> LocatedTensors {
     let counted: Vec<&String> = shapes.keys().filter(|name| !name.ends_with(COUNTED)).collect();
     let first = counted.first().map_or("", |name| name.as_str());
     let ends = std::iter::once(0).chain(first.match_indices('.').map(|(at, _)| at + 1));
@@ -73,7 +74,7 @@ pub fn find_own(shapes: &Shapes, is_ours: impl Fn(&str) -> bool) -> Found {
     if !prefix.is_empty() {
         notes.push(format!("took “{}” off all names", printable(prefix)));
     }
-    let place = |name: &&String| Place {
+    let place = |name: &&String| TensorLocation {
         ours: name.strip_prefix(prefix).unwrap_or(name).to_owned(),
         theirs: (*name).clone(),
         third: None,
@@ -256,11 +257,14 @@ fn check_gaps(list: &[Layer<'_>], shapes: &Shapes) -> Result<(), WeightsError> {
 }
 
 /// Returns weight and bias of a layer under the name `ours`.
-fn places(layer: &Layer<'_>, ours: &str) -> Vec<Place> {
+fn places(layer: &Layer<'_>, ours: &str) -> Vec<TensorLocation> {
     let mut tensors = vec!["weight"];
     tensors.extend(layer.has_bias.then_some("bias"));
-    let place =
-        |tensor| Place { ours: format!("{ours}.{tensor}"), theirs: format!("{}.{tensor}", layer.path), third: None };
+    let place = |tensor| TensorLocation {
+        ours: format!("{ours}.{tensor}"),
+        theirs: format!("{}.{tensor}", layer.path),
+        third: None,
+    };
     tensors.into_iter().map(place).collect()
 }
 
@@ -270,7 +274,7 @@ fn taken(layers: &[Layer<'_>], ours: &[String]) -> String {
 }
 
 /// Finds dense layers, and LayerNorms before activations, as fc1, ln1, fc2 …
-fn dense(shapes: &Shapes) -> Result<Option<Found>, WeightsError> {
+fn dense(shapes: &Shapes) -> Result<Option<LocatedTensors>, WeightsError> {
     // In a residual network such layers add to a stream instead of passing their output on.
     if shapes.keys().any(|name| name.contains("block")) {
         return Ok(None);
@@ -283,7 +287,8 @@ fn dense(shapes: &Shapes) -> Result<Option<Found>, WeightsError> {
     let Some(order) = chain(&dense, shapes)? else { return Ok(None) };
     let ours: Vec<String> = (1..=order.len()).map(|place| format!("fc{place}")).collect();
     let mut notes = vec![taken(&order, &ours)];
-    let mut found: Vec<Place> = order.iter().zip(&ours).flat_map(|(layer, ours)| places(layer, ours)).collect();
+    let mut found: Vec<TensorLocation> =
+        order.iter().zip(&ours).flat_map(|(layer, ours)| places(layer, ours)).collect();
     let own_list = norms.iter().all(|norm| order.iter().all(|layer| layer.stem != norm.stem));
     let same_stem = norms.iter().all(|norm| norm.stem == norms[0].stem);
     if !norms.is_empty() {
@@ -321,7 +326,7 @@ fn behind(norm: &Layer<'_>, order: &[Layer<'_>]) -> Option<usize> {
 }
 
 /// Finds convolutions and one dense layer behind them as conv1 …, fc.
-fn convolutional(shapes: &Shapes) -> Result<Option<Found>, WeightsError> {
+fn convolutional(shapes: &Shapes) -> Result<Option<LocatedTensors>, WeightsError> {
     let Some(all) = layers(shapes) else { return Ok(None) };
     let (convs, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|layer| layer.shape.len() == 4);
     let [fc] = &rest[..] else { return Ok(None) };
@@ -330,14 +335,15 @@ fn convolutional(shapes: &Shapes) -> Result<Option<Found>, WeightsError> {
     }
     let Some(order) = chain(&convs, shapes)? else { return Ok(None) };
     let ours: Vec<String> = (1..=order.len()).map(|place| format!("conv{place}")).collect();
-    let mut found: Vec<Place> = order.iter().zip(&ours).flat_map(|(layer, ours)| places(layer, ours)).collect();
+    let mut found: Vec<TensorLocation> =
+        order.iter().zip(&ours).flat_map(|(layer, ours)| places(layer, ours)).collect();
     let note = format!("{}, {} for fc", taken(&order, &ours), printable(fc.path));
     found.extend(places(fc, "fc"));
     Ok(Some((found, vec![note])))
 }
 
 /// Finds `nn.RNN` and `nn.RNNCell`, which have a bias at each of their two maps, and one dense layer behind them.
-fn recurrent(shapes: &Shapes) -> Result<Option<Found>, WeightsError> {
+fn recurrent(shapes: &Shapes) -> Result<Option<LocatedTensors>, WeightsError> {
     const MAPS: [&str; 4] = ["weight_ih", "bias_ih", "weight_hh", "bias_hh"];
     let is_map = |name: &str| MAPS.iter().any(|map| name.rsplit('.').next().is_some_and(|last| last.starts_with(map)));
     let Some(input) = shapes.keys().find(|name| is_map(name) && name.contains("weight_ih")) else { return Ok(None) };
@@ -353,7 +359,7 @@ fn recurrent(shapes: &Shapes) -> Result<Option<Found>, WeightsError> {
             let why = format!("{} is of a second layer, cell or direction", printable(name));
             return Err(WeightsError::Recurrent(why));
         };
-        found.push(Place { ours: format!("rnn.{map}"), theirs: name.clone(), third: None });
+        found.push(TensorLocation { ours: format!("rnn.{map}"), theirs: name.clone(), third: None });
     }
     if let Some([rows, width]) = shapes.iter().find(|(name, _)| name.contains("weight_hh")).map(|(_, shape)| &shape[..])
         && let Some(what) =
@@ -363,7 +369,7 @@ fn recurrent(shapes: &Shapes) -> Result<Option<Found>, WeightsError> {
     }
     let as_ours = found.iter().all(|place| place.ours == place.theirs) && head.contains_key("head.weight");
     let Some(layers) = layers(&head).filter(|_| !as_ours) else {
-        found.extend(head.keys().map(|name| Place { ours: name.clone(), theirs: name.clone(), third: None }));
+        found.extend(head.keys().map(|name| TensorLocation { ours: name.clone(), theirs: name.clone(), third: None }));
         return Ok(Some((found, Vec::new())));
     };
     let [layer] = &layers[..] else {
@@ -377,7 +383,7 @@ fn recurrent(shapes: &Shapes) -> Result<Option<Found>, WeightsError> {
 
 /// Finds `nn.MultiheadAttention`, which stores queries, keys and values in one tensor, as attn.q, attn.k and attn.v; `None`
 /// where there is none.
-fn attention(shapes: &Shapes) -> Option<Found> {
+fn attention(shapes: &Shapes) -> Option<LocatedTensors> {
     let joined = |name: &str| {
         let (path, tensor) =
             [("in_proj_weight", "weight"), ("in_proj_bias", "bias"), ("qkv.weight", "weight"), ("qkv.bias", "bias")]
@@ -391,7 +397,7 @@ fn attention(shapes: &Shapes) -> Option<Found> {
     let mut found = Vec::new();
     for name in shapes.keys() {
         if let Some((path, tensor)) = joined(name) {
-            let place = |(third, map)| Place {
+            let place = |(third, map)| TensorLocation {
                 ours: format!("{path}{map}.{tensor}"),
                 theirs: name.clone(),
                 third: Some(third),
@@ -400,7 +406,7 @@ fn attention(shapes: &Shapes) -> Option<Found> {
             continue;
         }
         let ours = name.replace("attn.out_proj.", "attn.o.").replace("attn.proj.", "attn.o.");
-        found.push(Place { ours, theirs: name.clone(), third: None });
+        found.push(TensorLocation { ours, theirs: name.clone(), third: None });
     }
     Some((found, vec!["took the thirds of each joint projection for attn.q, attn.k and attn.v".to_owned()]))
 }

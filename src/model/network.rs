@@ -9,12 +9,12 @@ use rand_chacha::ChaCha8Rng;
 
 use super::forward_mode::ForwardMode;
 use super::infer_program;
-use super::infer_program::Found;
-use super::ops::{self, At, Value};
-use super::parameter_source::{Source, WeightsError};
+use super::infer_program::FoundSettings;
+use super::ops::{self, OpContext, Value};
+use super::parameter_source::{ParameterSource, WeightsError};
 use super::parameters::belongs;
 use super::tape::{Node, Tape};
-use super::weight_sampler::Draw;
+use super::weight_sampler::WeightSampler;
 use crate::run::NamedTensor;
 use crate::spec::ops::{Parameter, feature_axis};
 use crate::spec::{KnownSettings, Line, NetworkSpec, Program};
@@ -42,14 +42,14 @@ struct NetworkStructure {
     /// The line that the last layer reads.
     readout: usize,
     /// The settings of a weights file, besides its tensors.
-    found: Found,
+    found: FoundSettings,
 }
 
 impl NetworkStructure {
-    fn new(program: Arc<Program>, spec: &NetworkSpec, found: Found) -> Self {
+    fn new(program: Arc<Program>, spec: &NetworkSpec, found: FoundSettings) -> Self {
         let is_ntk = spec.parametrisation.is_ntk();
         let gains = program.lines.iter().map(|line| spec.gains(fan_in(&program, line))).collect();
-        let moves = program.tensors.iter().map(|tensor| !tensor.stands_still(spec.parametrisation)).collect();
+        let moves = program.tensors.iter().map(|tensor| !tensor.is_frozen(spec.parametrisation)).collect();
         let mut last_reader: Vec<usize> = (0..program.lines.len()).collect();
         for (at, line) in program.lines.iter().enumerate() {
             line.reads.iter().for_each(|&read| last_reader[read] = at);
@@ -83,12 +83,16 @@ impl Network {
 
     /// Builds the network of this program, in the parametrisation of this spec, with initial weights from this seed.
     pub fn of(program: Arc<Program>, spec: &NetworkSpec, seed: u64, device: &Device) -> Self {
-        let mut draw = Draw::new(spec, seed);
-        let wiring = NetworkStructure::new(program, spec, Found::default());
+        let mut draw = WeightSampler::new(spec, seed);
+        let wiring = NetworkStructure::new(program, spec, FoundSettings::default());
         Self::build(wiring, &mut draw, device).expect("drawing values cannot fail")
     }
 
-    fn build(wiring: NetworkStructure, source: &mut dyn Source, device: &Device) -> Result<Self, WeightsError> {
+    fn build(
+        wiring: NetworkStructure,
+        source: &mut dyn ParameterSource,
+        device: &Device,
+    ) -> Result<Self, WeightsError> {
         let tensors = wiring.program.tensors.iter().zip(&wiring.moves).map(|(tensor, moves)| {
             let values = source.tensor(tensor)?;
             let count = values.len();
@@ -117,7 +121,7 @@ impl Network {
     }
 
     /// Returns the settings that the tensors of a loaded network determine; a user may have given others.
-    pub fn told(&self) -> KnownSettings {
+    pub fn determined_settings(&self) -> KnownSettings {
         self.wiring.found.told.clone()
     }
 
@@ -176,7 +180,7 @@ impl Network {
 
     /// Computes logits [n, C] from [n, channels·height·width], and the input of the last layer: [n, features].
     pub fn forward_with_features(&self, images: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
-        let mut taps = ForwardMode::watching();
+        let mut taps = ForwardMode::with_features();
         let logits = self.run(images, &mut taps);
         (logits, taps.seen.expect("the line that is read out is among those that are run"))
     }
@@ -214,10 +218,10 @@ impl Network {
         logits.flat()
     }
 
-    fn at(&self, place: usize, taps: &ForwardMode) -> At<'_> {
+    fn at(&self, place: usize, taps: &ForwardMode) -> OpContext<'_> {
         let NetworkStructure { program, gains, moves, is_ntk, .. } = &*self.wiring;
         let line = &program.lines[place];
-        At {
+        OpContext {
             line,
             inputs: program.inputs_of(line),
             names: program.tensors_of(line).map(|tensor| tensor.name.as_str()).collect(),
@@ -261,7 +265,7 @@ impl Network {
     }
 
     /// Returns the names of the tensors outside these layers, as in weights files.
-    pub fn moving(&self, frozen: &[String]) -> Vec<String> {
+    pub fn trained_names(&self, frozen: &[String]) -> Vec<String> {
         self.moving_among(frozen).map(|(tensor, _)| tensor.name.clone()).collect()
     }
 

@@ -56,7 +56,7 @@ pub enum WeightsError {
 }
 
 /// A source of the parameters of a network, tensor after tensor.
-pub trait Source {
+pub trait ParameterSource {
     /// Returns the values of a tensor as the network stores them: row-major, a `turned` matrix as its transpose.
     fn tensor(&mut self, tensor: &Parameter) -> Result<Vec<f32>, WeightsError>;
 }

@@ -19,18 +19,18 @@ pub trait Backward {
 
 /// The data that the kernel needs at a step with parameters.
 #[derive(Clone, Debug)]
-pub struct Tap {
+pub struct LayerRecord {
     /// Name of the layer, the common part of the names of its tensors: `fc1`, or the tensor's name where the layer is one
     /// tensor: `pos`.
     pub name: String,
     /// Names of its tensors in the kernel: weight and bias, one of them alone, or the tensor itself; the view tells which.
     pub tensors: Vec<String>,
-    pub view: View,
+    pub view: ParameterUse,
 }
 
 /// The way in which the parameters of a layer enter its output z, whose cotangent is δ.
 #[derive(Clone, Debug)]
-pub enum View {
+pub enum ParameterUse {
     /// z_p = c_w W a_p + c_b b at every position p: weight and bias, or the weight alone. δ is [positions, fan_out] per
     /// sample, or [fan_out, positions] where `channels_first`. Where `transposed`, files and other users of the tensor have
     /// Wᵀ.
@@ -94,7 +94,7 @@ pub(super) struct Node {
     /// The steps that it reads; `None` for the images.
     pub inputs: Vec<Option<usize>>,
     pub backward: Box<dyn Backward>,
-    pub tap: Option<Tap>,
+    pub tap: Option<LayerRecord>,
 }
 
 /// A recorded forward pass.
@@ -106,13 +106,13 @@ pub struct Tape {
 
 impl Tape {
     /// Returns the taps, in the order of the forward pass.
-    pub fn taps(&self) -> impl Iterator<Item = &Tap> {
+    pub fn taps(&self) -> impl Iterator<Item = &LayerRecord> {
         self.nodes.iter().filter_map(|node| node.tap.as_ref())
     }
 
     /// Starts a backward pass from these directions of logit space, [directions, C], which stops at each wanted tap
     /// (`wanted` is by index among the taps), from the last layer to the first.
-    pub fn pull(&self, directions: Tensor<2>, wanted: &[bool]) -> Pull<'_> {
+    pub fn pull(&self, directions: Tensor<2>, wanted: &[bool]) -> BackwardPass<'_> {
         let [n, _] = self.logits.dims();
         let mut count = 0..;
         let taps = self.nodes.iter().map(|node| node.tap.as_ref().and_then(|_| count.next()));
@@ -126,13 +126,13 @@ impl Tape {
         if let Some(last) = arrived.last_mut() {
             *last = Some(Cotangent::Shared(directions));
         }
-        Pull { tape: self, n, useful, stops, left: self.nodes.len(), arrived }
+        BackwardPass { tape: self, n, useful, stops, left: self.nodes.len(), arrived }
     }
 }
 
 /// A backward pass: an iterator over the wanted taps, each with its index and its cotangent, last layer first. Cotangents
 /// are freed as soon as possible.
-pub struct Pull<'a> {
+pub struct BackwardPass<'a> {
     tape: &'a Tape,
     n: usize,
     /// True for each step with a wanted tap at or before it.
@@ -144,8 +144,8 @@ pub struct Pull<'a> {
     arrived: Vec<Option<Cotangent>>,
 }
 
-impl<'a> Iterator for Pull<'a> {
-    type Item = (usize, &'a Tap, Cotangent);
+impl<'a> Iterator for BackwardPass<'a> {
+    type Item = (usize, &'a LayerRecord, Cotangent);
 
     fn next(&mut self) -> Option<Self::Item> {
         while self.left > 0 {

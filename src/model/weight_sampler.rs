@@ -4,18 +4,18 @@ use rand::RngExt as _;
 use rand_chacha::ChaCha8Rng;
 use rand_distr::{Distribution as _, StandardNormal};
 
-use super::parameter_source::{Source, WeightsError};
+use super::parameter_source::{ParameterSource, WeightsError};
 use crate::math::rng;
 use crate::spec::ops::{Fill, Parameter};
 use crate::spec::{Init, NetworkSpec};
 
 /// Samples the parameters of one network, tensor after tensor.
-pub struct Draw<'a> {
+pub struct WeightSampler<'a> {
     generator: ChaCha8Rng,
     network: &'a NetworkSpec,
 }
 
-impl<'a> Draw<'a> {
+impl<'a> WeightSampler<'a> {
     /// Starts the sampler of this seed for this network.
     pub fn new(network: &'a NetworkSpec, seed: u64) -> Self {
         Self { generator: rng::rng(seed, rng::Stream::Init, 0, 0), network }
@@ -28,7 +28,7 @@ impl<'a> Draw<'a> {
     }
 }
 
-impl Source for Draw<'_> {
+impl ParameterSource for WeightSampler<'_> {
     /// Samples weights and biases: uniform in ±bound in SP, N(0,1) in NTP.
     fn tensor(&mut self, tensor: &Parameter) -> Result<Vec<f32>, WeightsError> {
         let count = tensor.shape.iter().product();

@@ -9,14 +9,14 @@ use half::{bf16, f16};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
-use super::names::{Found, Place, Shapes};
-use super::parameter_source::{Source, WeightsError};
+use super::names::{LocatedTensors, Shapes, TensorLocation};
+use super::parameter_source::{ParameterSource, WeightsError};
 use crate::run::{printable, printable_list};
 use crate::spec::ops::Parameter;
 use crate::storage::tensors_of;
 
 /// The tensors of a weights file, each of which is to be read once.
-pub struct Stored<'a> {
+pub struct StoredTensors<'a> {
     tensors: BTreeMap<String, FileTensor<'a>>,
     /// Name of the network, for messages.
     network: &'static str,
@@ -45,7 +45,7 @@ struct FileTensor<'a> {
     start: usize,
 }
 
-impl<'a> Stored<'a> {
+impl<'a> StoredTensors<'a> {
     /// Opens the bytes of a file, or of its shards, with the names that `find` gives its tensors.
     ///
     /// # Errors
@@ -53,7 +53,7 @@ impl<'a> Stored<'a> {
     pub fn open(
         parts: &'a [Vec<u8>],
         network: &'static str,
-        find: impl FnOnce(&Shapes) -> Result<Found, WeightsError>,
+        find: impl FnOnce(&Shapes) -> Result<LocatedTensors, WeightsError>,
     ) -> Result<Self, WeightsError> {
         let mut views = BTreeMap::new();
         for bytes in parts {
@@ -70,7 +70,7 @@ impl<'a> Stored<'a> {
         let shapes: Shapes = views.iter().map(|(name, view)| (name.clone(), view.shape().to_vec())).collect();
         let (places, notes) = find(&shapes)?;
         let mut tensors = BTreeMap::new();
-        for Place { ours, theirs, third } in places {
+        for TensorLocation { ours, theirs, third } in places {
             let Some(view) = views.get(&theirs).cloned() else { continue };
             let mut shape = view.shape().to_vec();
             let mut start = 0;
@@ -219,7 +219,7 @@ fn other_float(dtype: Dtype) -> Option<&'static str> {
     }
 }
 
-impl Source for Stored<'_> {
+impl ParameterSource for StoredTensors<'_> {
     fn tensor(&mut self, tensor: &Parameter) -> Result<Vec<f32>, WeightsError> {
         let (name, shape) = (&tensor.name, &tensor.shape);
         match (tensor.turned, shape.as_slice()) {

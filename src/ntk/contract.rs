@@ -5,7 +5,7 @@ use std::collections::HashMap;
 
 use super::affine::Gains;
 use super::rows::Rows;
-use super::side::{Cotangents, Places, Side};
+use super::side::{Cotangents, LayerSide, PlaceData};
 
 /// A rectangle of the kernel under construction.
 pub(super) struct Tile {
@@ -36,9 +36,9 @@ impl Tile {
     }
 
     /// Adds the contribution of the layer with tap index `place`; `into` gives the sum of each of its tensors, if any.
-    pub fn add(&mut self, place: usize, a: &Side, b: &Side, into: &[Option<usize>]) {
+    pub fn add(&mut self, place: usize, a: &LayerSide, b: &LayerSide, into: &[Option<usize>]) {
         match (a, b) {
-            (Side::Gradients(a), Side::Gradients(b)) => {
+            (LayerSide::Gradients(a), LayerSide::Gradients(b)) => {
                 for ((a, b), into) in a.iter().zip(b).zip(into) {
                     if let (Some(a), Some(b), Some(into)) = (a, b, into) {
                         self.add_gradients(a, b, *into);
@@ -46,8 +46,8 @@ impl Tile {
                 }
             }
             (
-                Side::Products { activations: a, cotangents: delta, gains },
-                Side::Products { activations: b, cotangents: other, .. },
+                LayerSide::Products { activations: a, cotangents: delta, gains },
+                LayerSide::Products { activations: b, cotangents: other, .. },
             ) => {
                 let known = self.activations.as_mut().and_then(|known| known.remove(&place));
                 let activations = known.unwrap_or_else(|| a.inner(b, self.same));
@@ -56,8 +56,8 @@ impl Tile {
                     known.insert(place, activations);
                 }
             }
-            (Side::Places(a, gains), Side::Places(b, _)) => self.add_places(a, b, &split(*gains, into)),
-            (Side::Weighted(a), Side::Weighted(b)) => {
+            (LayerSide::Places(a, gains), LayerSide::Places(b, _)) => self.add_places(a, b, &split(*gains, into)),
+            (LayerSide::Weighted(a), LayerSide::Weighted(b)) => {
                 a.add(b, self.same, &mut self.sums, [into[0], into.get(1).copied().flatten()]);
             }
             _ => unreachable!("both sides of a layer are prepared for the same contraction"),
@@ -123,7 +123,7 @@ impl Tile {
         }
     }
 
-    fn add_places(&mut self, a: &Places, b: &Places, into: &[(usize, Gains)]) {
+    fn add_places(&mut self, a: &PlaceData, b: &PlaceData, into: &[(usize, Gains)]) {
         let places = a.count;
         let group = (MOST_PLACES / places).max(1);
         let (rows, columns) = self.samples;

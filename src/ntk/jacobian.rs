@@ -9,7 +9,7 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Tensor, TensorData};
 use faer::MatRef;
 
-use super::{Apart, Kernel, Reduction, Request};
+use super::{Kernel, PartKind, Reduction, Request};
 use crate::model::Network;
 
 /// Gradients of every sample and direction with respect to one tensor.
@@ -42,7 +42,7 @@ pub fn measure(
         Reduction::SumLogits => (vec![vec![vec![1.0; classes]]], 1.0 / classes as f64),
     };
     let sets = request.sets(classes);
-    let apart = request.apart != Apart::No || sets.len() > 1;
+    let apart = request.apart != PartKind::No || sets.len() > 1;
     let mut parts: Vec<Vec<(String, Vec<f64>)>> = vec![Vec::new(); sets.len()];
     for (group, directions) in groups.iter().enumerate() {
         // With more than one set of logits, groups are logits.
@@ -96,7 +96,7 @@ fn jacobian(
             let direction = Tensor::<2>::from_data(direction, &outputs.device());
             let mut gradients = (outputs * direction).sum().backward();
             let gradients = GradientsParams::from_module(&mut gradients, &network);
-            let wanted = network.gradients(&gradients).into_iter().filter(|(name, _)| request.wants(name));
+            let wanted = network.gradients(&gradients).into_iter().filter(|(name, _)| request.includes(name));
             for (place, (name, gradient)) in wanted.enumerate() {
                 let gradient = gradient.into_data().iter::<f32>().map(f64::from).collect::<Vec<f64>>();
                 if place == found.len() {

@@ -34,14 +34,14 @@ impl From<spec::Reduction> for Reduction {
 
 /// The parts of a kernel that are stored separately. They sum to the whole.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Apart {
+pub enum PartKind {
     No,
     /// Weight and bias of a layer together.
     Layers,
     Tensors,
 }
 
-impl Apart {
+impl PartKind {
     /// Returns the name of the part to which a tensor belongs.
     pub fn part_of(self, tensor: &str) -> String {
         match self {
@@ -56,7 +56,7 @@ impl Apart {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Request {
     pub reduction: Reduction,
-    pub apart: Apart,
+    pub apart: PartKind,
     /// Sets of logits whose parts of the trace are stored separately, too, with each logit in one of them; empty for one
     /// set.
     pub logits: Vec<Vec<usize>>,
@@ -73,7 +73,7 @@ impl Request {
     pub fn of(reduction: Reduction) -> Self {
         Self {
             reduction,
-            apart: Apart::No,
+            apart: PartKind::No,
             logits: Vec::new(),
             only: None,
             memory: KERNEL_MEMORY,
@@ -82,7 +82,7 @@ impl Request {
     }
 
     /// Returns whether a tensor is included.
-    pub fn wants(&self, tensor: &str) -> bool {
+    pub fn includes(&self, tensor: &str) -> bool {
         self.only.as_ref().is_none_or(|only| only.iter().any(|layer| belongs(tensor, layer)))
     }
 
@@ -232,11 +232,11 @@ fn mirror(values: &mut [f64], width: usize) {
 
 /// The kernels of a snapshot, before symmetrisation. All but the full one are row-major [n, n].
 #[derive(Clone, Debug)]
-pub struct Measured {
+pub struct MeasuredKernels {
     /// The kernel under the run's reduction.
     pub trace: Vec<f64>,
     /// The kind of the parts.
-    pub apart: Apart,
+    pub apart: PartKind,
     /// The part of each tensor (or layer, according to `apart`), in the order of the forward pass; empty if parts were not
     /// stored separately. They sum to `trace`.
     pub parts: Vec<(Arc<str>, Vec<f64>)>,
@@ -249,7 +249,7 @@ pub struct Measured {
     pub optimiser: Option<Vec<f64>>,
 }
 
-impl Measured {
+impl MeasuredKernels {
     /// Combines a reduced kernel, its request, and the full kernel of the same images.
     pub fn new(reduced: Kernel, request: &Request, full: Option<Kernel>) -> Self {
         let Kernel { values, mut parts, classes, .. } = reduced;
@@ -269,7 +269,7 @@ impl Measured {
             };
             measured.logits = sets.iter().enumerate().map(kernel).collect();
         }
-        if request.apart != Apart::No {
+        if request.apart != PartKind::No {
             // In place: training waits for this, and new memory costs more than the sums.
             let others = parts.split_off(per_set);
             for (place, (_, part)) in others.iter().enumerate() {

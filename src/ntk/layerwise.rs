@@ -18,9 +18,9 @@ use burn::tensor::Tensor;
 
 use super::contract::Tile;
 use super::rows::Rows;
-use super::side::Side;
+use super::side::LayerSide;
 use super::{Kernel, Preconditioner, Reduction, Request};
-use crate::model::{Network, Pull, Tap, Tape, View};
+use crate::model::{BackwardPass, LayerRecord, Network, ParameterUse, Tape};
 use crate::spec::{KernelShape, Layer, Plan};
 
 /// Measures the kernel of `network` (without autodiff) between images [n, inputs] and others, or among themselves. Returns
@@ -128,7 +128,7 @@ impl Survey {
         }
         uses.retain(|_, count| *count > 1);
         for tap in tape.taps() {
-            let wanted: Vec<bool> = tap.tensors.iter().map(|tensor| request.wants(tensor)).collect();
+            let wanted: Vec<bool> = tap.tensors.iter().map(|tensor| request.includes(tensor)).collect();
             let into = tap.tensors.iter().zip(&wanted).map(|(tensor, wanted)| {
                 let part = request.apart.part_of(tensor);
                 let known = survey.kept.iter().position(|kept| *kept == part);
@@ -193,16 +193,16 @@ impl Survey {
     /// Returns the next side, and the gradients of shared tensors that are complete with it.
     fn next(
         &self,
-        pull: &mut Pull<'_>,
+        pull: &mut BackwardPass<'_>,
         n: usize,
         plan: &Plan,
         gathered: &mut Gathered,
-    ) -> Option<(usize, Side, Option<Side>)> {
+    ) -> Option<(usize, LayerSide, Option<LayerSide>)> {
         let (place, tap, cotangent) = pull.next()?;
         let contraction = plan.parts[place].contraction;
         let preconditioner = self.preconditioner.as_deref();
         let (how, wanted) = ((contraction, self.work.apart), &self.wanted[place]);
-        let mut side = Side::new(tap, cotangent, n, how, wanted, preconditioner);
+        let mut side = LayerSide::new(tap, cotangent, n, how, wanted, preconditioner);
         let sums = gathered.take(tap, &mut side);
         Some((place, side, sums))
     }
@@ -221,11 +221,11 @@ impl Gathered {
 
     /// Moves the gradients of shared tensors out of a side, and returns the sums that are complete, by the index of their
     /// tensor in the tap.
-    fn take(&mut self, tap: &Tap, side: &mut Side) -> Option<Side> {
+    fn take(&mut self, tap: &LayerRecord, side: &mut LayerSide) -> Option<LayerSide> {
         if !tap.tensors.iter().any(|tensor| self.tensors.contains_key(tensor)) {
             return None;
         }
-        let Side::Gradients(gradients) = side else {
+        let LayerSide::Gradients(gradients) = side else {
             unreachable!("the plan forms the gradients of a tensor that is shared");
         };
         let complete = tap.tensors.iter().zip(gradients).map(|(tensor, gradient)| {
@@ -238,23 +238,23 @@ impl Gathered {
             });
             if *left == 0 { sum.take() } else { None }
         });
-        Some(Side::Gradients(complete.collect()))
+        Some(LayerSide::Gradients(complete.collect()))
     }
 }
 
 /// Returns the layer at a tap, as used for costs.
-fn layer_at(tap: &Tap, shared: bool) -> Layer {
+fn layer_at(tap: &LayerRecord, shared: bool) -> Layer {
     match &tap.view {
-        View::Affine { input, fan_out, .. } => {
+        ParameterUse::Affine { input, fan_out, .. } => {
             let ([_, places, all], fan_out, bias) = (input.dims(), *fan_out, tap.tensors.len() > 1);
             let (groups, reads) = (input.groups(), input.numbers());
             Layer::Affine { fan_in: all / groups, fan_out, places, groups, bias, shared, reads }
         }
-        View::Gain { values, channels_first, .. } => {
+        ParameterUse::Gain { values, channels_first, .. } => {
             let [_, first, second] = values.dims();
             let (width, places) = if *channels_first { (first, second) } else { (second, first) };
             if tap.tensors.len() > 1 { Layer::Norm { width, places } } else { Layer::Scale { width, places } }
         }
-        View::Offset { entries, .. } => Layer::Offset { entries: entries.len() },
+        ParameterUse::Offset { entries, .. } => Layer::Offset { entries: entries.len() },
     }
 }

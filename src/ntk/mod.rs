@@ -16,5 +16,5 @@ mod side;
 pub mod tangent;
 mod weighted;
 
-pub use kernel::{Apart, FullKernel, Kernel, Measured, Reduction, Request};
+pub use kernel::{FullKernel, Kernel, MeasuredKernels, PartKind, Reduction, Request};
 pub use precondition::Preconditioner;

@@ -7,24 +7,24 @@ use super::Preconditioner;
 use super::affine::{Gains, turned};
 use super::rows::Rows;
 use super::weighted::Weighted;
-use crate::model::{Cotangent, Tap, Values, View, multiply};
+use crate::model::{Cotangent, LayerRecord, ParameterUse, Values, multiply};
 use crate::spec::Contraction;
 
 /// The contribution of a layer's parameters, for the samples and directions of one block.
 #[expect(clippy::large_enum_variant, reason = "a handful exist at a time; a box would only be one more step to follow")]
-pub(super) enum Side {
+pub(super) enum LayerSide {
     /// ⟨δ, δ′⟩ · (c_w² ⟨a, a′⟩ + c_b²), which is exact where the layer acts at one place: no gradient is formed.
     Products { activations: Rows, cotangents: Cotangents, gains: Gains },
     /// ⟨g, g′⟩ with the gradients themselves: [n · C, entries of the tensor], sample-major, one for each tensor.
     Gradients(Vec<Option<Rows>>),
     /// Σ_{p,p′} ⟨δ_p, δ′_p′⟩ · (c_w² ⟨a_p, a′_p′⟩ + c_b²): all pairs of places, for layers too wide for their gradients.
-    Places(Places, Gains),
+    Places(PlaceData, Gains),
     /// Σ_i ⟨δ_i, δ′_i⟩ · (c_w² Σ_j P_ij a_j a′_j + c_b² p_i): with a preconditioner, where the layer acts at one place.
     Weighted(Weighted),
 }
 
 /// The data of a layer that acts at several places of each sample.
-pub(super) struct Places {
+pub(super) struct PlaceData {
     /// Number of places of a sample.
     pub count: usize,
     /// [n · places, fan_in].
@@ -43,11 +43,11 @@ pub(super) enum Cotangents {
     Apart(Rows),
 }
 
-impl Side {
+impl LayerSide {
     /// Returns the side of one tap. `apart`: products of pairs of directions are needed, not only their sum over equal
     /// ones. `wanted`: the tensors of the tap to include. `preconditioner`: the weights of their entries, if any.
     pub fn new(
-        tap: &Tap,
+        tap: &LayerRecord,
         cotangent: Cotangent,
         n: usize,
         (contraction, apart): (Contraction, bool),
@@ -56,7 +56,7 @@ impl Side {
     ) -> Self {
         let root = |place: usize| preconditioner.filter(|_| wanted[place]).map(|p| p.root(&tap.tensors[place]));
         let plain = match &tap.view {
-            View::Affine { input, channels_first, transposed, weight_gain, bias_gain, .. } => {
+            ParameterUse::Affine { input, channels_first, transposed, weight_gain, bias_gain, .. } => {
                 let gains = Gains { weight: weight_gain.powi(2), bias: bias_gain.powi(2) };
                 let groups = input.groups();
                 let input = input.rows();
@@ -79,7 +79,7 @@ impl Side {
                     }
                 }
             }
-            View::Gain { values, channels_first, frozen } => {
+            ParameterUse::Gain { values, channels_first, frozen } => {
                 let [_, first, second] = values.dims();
                 let dense = cotangent.dense(n);
                 let [_, directions, _] = dense.dims();
@@ -92,7 +92,7 @@ impl Side {
                 let each = if *frozen { vec![bias(0)] } else { vec![weight, bias(1)] };
                 Self::Gradients(each.into_iter().map(|each| each.and_then(sum)).collect())
             }
-            View::Offset { entries, gain } => {
+            ParameterUse::Offset { entries, gain } => {
                 let dense = cotangent.dense(n).narrow(2, entries.start, entries.len());
                 let [n, directions, f] = dense.dims();
                 let dense = dense.reshape([n * directions, f]);
@@ -103,12 +103,14 @@ impl Side {
             Self::Gradients(rows) if preconditioner.is_some() => {
                 let turn = |place: usize| match &tap.view {
                     // Their gradients are stored as [fan_out, fan_in], the weights of an affine layer as [fan_in, fan_out].
-                    View::Affine { input, fan_out, channels_first: false, transposed: false, .. } if place == 0 => {
+                    ParameterUse::Affine { input, fan_out, channels_first: false, transposed: false, .. }
+                        if place == 0 =>
+                    {
                         let ([_, _, fan_in], fan_out) = (input.dims(), *fan_out);
                         root(0).map(|root| turned(root, fan_in, fan_out))
                     }
                     // Likewise if another line reads the transpose.
-                    View::Affine { input, fan_out, transposed: true, .. } if place == 0 => {
+                    ParameterUse::Affine { input, fan_out, transposed: true, .. } if place == 0 => {
                         let ([_, _, fan_in], fan_out) = (input.dims(), *fan_out);
                         root(0).map(|root| turned(root, fan_out, fan_in))
                     }
@@ -153,7 +155,7 @@ fn gradients(
     transposed: bool,
     weight: Option<f64>,
     bias: Option<f64>,
-) -> Side {
+) -> LayerSide {
     let [n, places, all] = input.dims();
     // Number of inputs of one output.
     let fan_in = all / groups;
@@ -174,7 +176,7 @@ fn gradients(
         let on_host = OnHost { n, places, fan_in, groups, fan_out, directions, channels_first, input: input.slice() };
         let bias = bias.map(|gain| scaled(rows(on_host.sums(cotangent.clone()), biases), gain));
         let weight = weight.map(|gain| scaled(turn(rows(on_host.products(cotangent), weights)), gain));
-        return Side::Gradients(vec![weight, bias]);
+        return LayerSide::Gradients(vec![weight, bias]);
     }
     let dense = cotangent.dense(n);
     let (products, sums) = if channels_first {
@@ -195,7 +197,7 @@ fn gradients(
         (weight.map(|gain| (turn(across().reshape(weights)), gain)), rows.clone().sum_dim(2).reshape(biases))
     };
     let bias = bias.map(|gain| scaled(sums, gain));
-    Side::Gradients(vec![products.map(|(products, gain)| scaled(products, gain)), bias])
+    LayerSide::Gradients(vec![products.map(|(products, gain)| scaled(products, gain)), bias])
 }
 
 /// Gradients in host memory, computed sample by sample and on all threads.
@@ -307,7 +309,7 @@ impl OnHost<'_> {
 }
 
 /// Returns activations and cotangents as rows, place by place.
-fn at_places(input: Tensor<3>, cotangent: Cotangent, channels_first: bool) -> Places {
+fn at_places(input: Tensor<3>, cotangent: Cotangent, channels_first: bool) -> PlaceData {
     let [n, places, fan_in] = input.dims();
     let dense = cotangent.dense(n);
     let [_, directions, f] = dense.dims();
@@ -319,5 +321,5 @@ fn at_places(input: Tensor<3>, cotangent: Cotangent, channels_first: bool) -> Pl
     };
     let of = |direction| Rows::new(dense.clone().narrow(1, direction, 1).reshape([n * places, fan_out]));
     let cotangents = (0..directions).map(of).collect();
-    Places { count: places, activations: Rows::new(input.reshape([n * places, fan_in])), cotangents }
+    PlaceData { count: places, activations: Rows::new(input.reshape([n * places, fan_in])), cotangents }
 }

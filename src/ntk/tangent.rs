@@ -8,13 +8,13 @@ use std::collections::HashMap;
 
 use burn::tensor::Tensor;
 
-use crate::model::{Cotangent, Network, Tap, View};
+use crate::model::{Cotangent, LayerRecord, Network, ParameterUse};
 
 /// The displacement of each tensor, flat and by name, laid out as the network stores it.
-pub type Moved = HashMap<String, Tensor<1>>;
+pub type Displacements = HashMap<String, Tensor<1>>;
 
 /// Returns the logits of `network` (without autodiff) on images [n, inputs], and J Δw on them; both [n, C].
-pub fn outputs_and_change(network: &Network, images: Tensor<2>, moved: &Moved) -> (Tensor<2>, Tensor<2>) {
+pub fn outputs_and_change(network: &Network, images: Tensor<2>, moved: &Displacements) -> (Tensor<2>, Tensor<2>) {
     let tape = network.record(images);
     let [n, classes] = tape.logits.dims();
     let every = vec![true; tape.taps().count()];
@@ -33,10 +33,10 @@ pub fn outputs_and_change(network: &Network, images: Tensor<2>, moved: &Moved) -
 }
 
 /// Returns the change of the output of a layer, [n, f] in the order of its cotangents.
-fn change_of(tap: &Tap, moved: &Moved, n: usize) -> Option<Tensor<2>> {
+fn change_of(tap: &LayerRecord, moved: &Displacements, n: usize) -> Option<Tensor<2>> {
     let found = |place: usize| tap.tensors.get(place).and_then(|tensor| moved.get(tensor)).cloned();
     match &tap.view {
-        View::Affine { input, fan_out, channels_first, transposed, weight_gain, bias_gain } => {
+        ParameterUse::Affine { input, fan_out, channels_first, transposed, weight_gain, bias_gain } => {
             let [_, positions, all] = input.dims();
             let groups = input.groups();
             let (fan_in, outputs) = (all / groups, fan_out / groups);
@@ -66,7 +66,7 @@ fn change_of(tap: &Tap, moved: &Moved, n: usize) -> Option<Tensor<2>> {
             let change = if *channels_first { change.swap_dims(1, 2) } else { change };
             Some(change.reshape([n, positions * fan_out]))
         }
-        View::Gain { values, channels_first, frozen } => {
+        ParameterUse::Gain { values, channels_first, frozen } => {
             let [_, first, second] = values.dims();
             let sides = if *channels_first { [1, first, 1] } else { [1, 1, second] };
             let gain = found(0).filter(|_| !frozen).map(|gain| values.clone() * gain.reshape(sides));
@@ -74,7 +74,7 @@ fn change_of(tap: &Tap, moved: &Moved, n: usize) -> Option<Tensor<2>> {
             let change = gain.into_iter().chain(bias).reduce(|a, b| a + b)?;
             Some(change.reshape([n, first * second]))
         }
-        View::Offset { entries, gain } => {
+        ParameterUse::Offset { entries, gain } => {
             let change = found(0)? * *gain;
             let change = change.reshape([1, entries.len()]).expand([n, entries.len()]);
             Some(change)

@@ -29,7 +29,7 @@ pub struct Texture {
 }
 
 /// A finished drawing.
-pub struct Plate {
+pub struct Drawing {
     /// Size in points.
     pub size: Vec2,
     /// Pixels per point.
@@ -83,16 +83,16 @@ impl OffscreenRenderer {
     }
 
     /// Draws a picture of this size, in points; `draw` is called more than once.
-    pub fn develop(&mut self, size: Vec2, theme: Theme, draw: impl FnMut(&mut Ui)) -> Plate {
+    pub fn develop(&mut self, size: Vec2, theme: Theme, draw: impl FnMut(&mut Ui)) -> Drawing {
         self.passes(size, theme, PASSES, draw)
     }
 
     /// Draws a picture in a single pass; `draw` must have drawn one of this size before.
-    pub fn develop_again(&mut self, size: Vec2, theme: Theme, draw: impl FnMut(&mut Ui)) -> Plate {
+    pub fn develop_again(&mut self, size: Vec2, theme: Theme, draw: impl FnMut(&mut Ui)) -> Drawing {
         self.passes(size, theme, 1, draw)
     }
 
-    fn passes(&mut self, size: Vec2, theme: Theme, passes: usize, mut draw: impl FnMut(&mut Ui)) -> Plate {
+    fn passes(&mut self, size: Vec2, theme: Theme, passes: usize, mut draw: impl FnMut(&mut Ui)) -> Drawing {
         self.ctx.set_theme(theme);
         let mut shapes = Vec::new();
         for _ in 0..passes.max(1) {
@@ -104,7 +104,7 @@ impl OffscreenRenderer {
             self.take(std::mem::take(&mut output.textures_delta));
             shapes = output.shapes;
         }
-        Plate { size, scale: self.scale, shapes, textures: self.textures.clone() }
+        Drawing { size, scale: self.scale, shapes, textures: self.textures.clone() }
     }
 
     /// Stores the texture changes that a graphics card would receive.

@@ -15,7 +15,7 @@ use vello_cpu::kurbo::{self, Affine, BezPath, Shape as _};
 use vello_cpu::peniko::{ImageQuality, ImageSampler};
 use vello_cpu::{Image, ImageSource, Pixmap, RenderContext, Resources};
 
-use super::offscreen_renderer::{Plate, Texture};
+use super::offscreen_renderer::{Drawing, Texture};
 use super::shape_painter::{Paper, kurbo_rect, paint};
 
 /// An RGB image, row by row.
@@ -26,7 +26,7 @@ pub struct Pixels {
 }
 
 /// Renders plates of one size, one after another.
-pub struct Press {
+pub struct Rasterizer {
     context: RenderContext,
     resources: Resources,
     page: Pixmap,
@@ -34,9 +34,9 @@ pub struct Press {
     known: HashMap<*const ColorImage, (Arc<ColorImage>, Arc<Pixmap>)>,
 }
 
-impl Press {
+impl Rasterizer {
     /// Creates a renderer for plates of this size.
-    pub fn of(plate: &Plate) -> Self {
+    pub fn of(plate: &Drawing) -> Self {
         let pixels = (plate.size * plate.scale).round().clamp(vec2(1.0, 1.0), vec2(16_000.0, 16_000.0));
         let (width, height) = (pixels.x as u16, pixels.y as u16);
         Self {
@@ -48,7 +48,7 @@ impl Press {
     }
 
     /// Renders a plate on this background.
-    pub fn print(&mut self, plate: &Plate, ground: Color32) -> Pixels {
+    pub fn print(&mut self, plate: &Drawing, ground: Color32) -> Pixels {
         let (width, height) = (self.page.width(), self.page.height());
         self.context.reset();
         self.context.set_transform(Affine::IDENTITY);
@@ -86,8 +86,8 @@ impl Press {
 }
 
 /// Writes a plate as a PNG.
-pub fn png(plate: &Plate, ground: Color32, to: &mut impl Write) -> io::Result<()> {
-    let pixels = Press::of(plate).print(plate, ground);
+pub fn png(plate: &Drawing, ground: Color32, to: &mut impl Write) -> io::Result<()> {
+    let pixels = Rasterizer::of(plate).print(plate, ground);
     let encoder = image::codecs::png::PngEncoder::new(to);
     let (width, height) = (u32::from(pixels.width), u32::from(pixels.height));
     image::ImageEncoder::write_image(encoder, &pixels.rgb, width, height, image::ExtendedColorType::Rgb8)
@@ -95,7 +95,7 @@ pub fn png(plate: &Plate, ground: Color32, to: &mut impl Write) -> io::Result<()
 }
 
 struct Page<'a> {
-    press: &'a mut Press,
+    press: &'a mut Rasterizer,
     /// The texture of the glyphs.
     atlas: Option<Texture>,
     scale: f32,

@@ -7,7 +7,7 @@ use egui::epaint::{ColorMode, Mesh, PathStroke, RectShape, TextShape};
 use egui::{Color32, Pos2, Rect, Shape, Stroke, StrokeKind, TextureId};
 use vello_cpu::kurbo::{self, BezPath, Shape as _};
 
-use super::offscreen_renderer::{Plate, Texture};
+use super::offscreen_renderer::{Drawing, Texture};
 
 /// Largest distance between a curve and its approximation, in points.
 const TOLERANCE: f64 = 0.02;
@@ -24,7 +24,7 @@ pub trait Paper {
 }
 
 /// Paints a plate on a surface.
-pub fn paint(plate: &Plate, paper: &mut impl Paper) {
+pub fn paint(plate: &Drawing, paper: &mut impl Paper) {
     let page = Rect::from_min_size(Pos2::ZERO, plate.size);
     let mut ink = Ink { plate, paper };
     let mut last = None;
@@ -42,7 +42,7 @@ pub fn paint(plate: &Plate, paper: &mut impl Paper) {
 }
 
 struct Ink<'a, P> {
-    plate: &'a Plate,
+    plate: &'a Drawing,
     paper: &'a mut P,
 }
 

@@ -15,13 +15,13 @@ use quick_xml::Writer;
 use quick_xml::events::{BytesDecl, BytesEnd, BytesStart, BytesText, Event};
 use vello_cpu::kurbo::BezPath;
 
-use super::offscreen_renderer::{Plate, Texture};
+use super::offscreen_renderer::{Drawing, Texture};
 use super::raster::letter_colour;
 use super::shape_painter::{Paper, paint};
 use crate::chart::without_zeros;
 
 /// Writes a plate as an SVG on this background.
-pub fn svg(plate: &Plate, title: &str, ground: Color32, to: impl io::Write) -> io::Result<()> {
+pub fn svg(plate: &Drawing, title: &str, ground: Color32, to: impl io::Write) -> io::Result<()> {
     let mut page = Page { writer: Writer::new(to), size: plate.size, clips: 0, grouped: false, failure: None };
     page.begin(title, ground)?;
     paint(plate, &mut page);

@@ -97,10 +97,10 @@ impl Cost {
         let tensors: usize = layers.iter().map(Layer::tensors).sum();
         let sets = spec.logit_sets(shape.outputs).len().max(1);
         // Tensor kernels bring the layer kernels, which are their sums.
-        let parts = match Parts::fitting(probes, &layers, sets) {
-            Parts::None => 0,
-            Parts::Layers => apart * sets,
-            Parts::Tensors => tensors * sets + tensors + apart,
+        let parts = match PartGranularity::fitting(probes, &layers, sets) {
+            PartGranularity::None => 0,
+            PartGranularity::Layers => apart * sets,
+            PartGranularity::Tensors => tensors * sets + tensors + apart,
         };
         // Parts being measured and read, and the blocks of every kernel of the last lag.
         let part_bytes = 8.0 * n * n * (3.0 * parts as f64 + lagged * parts as f64 / tasks.max(1.0));
@@ -217,14 +217,14 @@ const MOST_PART_ENTRIES: usize = 1 << 23;
 
 /// The granularity at which the kernel of a run is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Parts {
+pub enum PartGranularity {
     None,
     /// Weight and bias of a layer together.
     Layers,
     Tensors,
 }
 
-impl Parts {
+impl PartGranularity {
     /// Returns the finest granularity, in each of `sets` sets of logits, at which a kernel of so many images fits in
     /// memory.
     pub fn fitting(images: usize, layers: &[Layer], sets: usize) -> Self {

@@ -39,7 +39,7 @@ impl Spec {
     fn stock_problems(&self, shape: &DataShape, found: &mut Vec<Problem>) {
         let samples = self.data.samples;
         let there = self.trainable(1, shape);
-        if samples > there && !self.data.source.is_drawn() {
+        if samples > there && !self.data.source.is_synthetic() {
             let message = format!(
                 "data.samples is {samples}, and {there} images remain beside the probes: take fewer, or keep more images per class"
             );

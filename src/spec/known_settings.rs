@@ -210,7 +210,7 @@ impl KnownSettings {
 
     /// Returns the network of this name or this text with default settings.
     fn base(&self, program: &str) -> NetworkSpec {
-        NetworkSpec::written(program, self.text.as_deref().map(Into::into))
+        NetworkSpec::from_text(program, self.text.as_deref().map(Into::into))
     }
 
     /// Returns these settings, completed from `other`.

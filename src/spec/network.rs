@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-use super::text::{self, Asked, Choices, Declared, Described, Setting, TextError};
+use super::text::{self, Choices, Declared, Described, EvaluationInputs, Setting, TextError};
 use super::{Activation, Init, Layer, Parametrisation, Program, Shapes, Width};
 
 /// The network and its parametrisation.
@@ -66,19 +66,19 @@ impl NetworkSpec {
 
     /// Returns the built-in network of this name, with its usual width and activation.
     pub fn of(program: &str) -> Self {
-        Self::written(program, None)
+        Self::from_text(program, None)
     }
 
     /// Returns the network of this text, or the built-in one of this name without a text, with its usual width and
     /// activation.
-    pub fn written(program: &str, text: Option<Arc<str>>) -> Self {
+    pub fn from_text(program: &str, text: Option<Arc<str>>) -> Self {
         let base = Self { text, ..Self::named(program) };
         Self { width: base.usual_width().into(), activation: base.usual_activation(), ..base }
     }
 
     /// Returns the built-in network of this name with its usual width and activation; all else is as here.
     #[must_use]
-    pub fn another(&self, program: &str) -> Self {
+    pub fn with_builtin(&self, program: &str) -> Self {
         let Self { program, text, width, settings, activation, .. } = Self::of(program);
         Self { program, text, width, settings, activation, ..self.clone() }
     }
@@ -187,8 +187,13 @@ impl NetworkSpec {
         settings
     }
 
-    fn asked<'a>(&self, image: [usize; 3], classes: usize, settings: &'a BTreeMap<String, Setting>) -> Asked<'a> {
-        Asked { image, classes, activation: self.activation, settings }
+    fn asked<'a>(
+        &self,
+        image: [usize; 3],
+        classes: usize,
+        settings: &'a BTreeMap<String, Setting>,
+    ) -> EvaluationInputs<'a> {
+        EvaluationInputs { image, classes, activation: self.activation, settings }
     }
 
     /// Returns the program for images of a usual size, for estimates and for the words of a message. A text may have a program

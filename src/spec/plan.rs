@@ -38,7 +38,7 @@ pub struct KernelShape {
 
 /// The plan for one layer.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Part {
+pub struct LayerPlan {
     pub layer: Layer,
     pub contraction: Contraction,
     /// Floating-point operations of the contraction, and of the backward pass through the layer.
@@ -51,7 +51,7 @@ pub struct Part {
 /// The plan for a network.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Plan {
-    pub parts: Vec<Part>,
+    pub parts: Vec<LayerPlan>,
     pub forward_flop: f64,
     /// Number of samples and directions in memory together.
     pub block: (usize, usize),
@@ -70,7 +70,7 @@ const ELEMENTWISE: f64 = 8.0;
 impl Plan {
     /// Returns the cheapest plan for a network of these layers that measures those marked in `wanted`.
     pub fn of(layers: &[Layer], wanted: &[bool], work: &KernelShape) -> Self {
-        let mut parts: Vec<Part> = layers.iter().map(|layer| Part::cheapest(*layer, work)).collect();
+        let mut parts: Vec<LayerPlan> = layers.iter().map(|layer| LayerPlan::cheapest(*layer, work)).collect();
         for (part, _) in parts.iter_mut().zip(wanted).filter(|(_, wanted)| !**wanted) {
             part.contraction_flop = 0.0;
         }
@@ -129,7 +129,7 @@ impl Plan {
     }
 }
 
-impl Part {
+impl LayerPlan {
     fn cheapest(layer: Layer, work: &KernelShape) -> Self {
         let (n, m) = (work.samples.0 as f64, work.samples.1 as f64);
         let pairs = n * m * if work.same { 0.5 } else { 1.0 };

@@ -18,7 +18,7 @@ impl NetworkSpec {
     /// Returns this network with another program: if width and activation were the usual ones of the old program they
     /// become those of the new one, and settings that the new text admits stay.
     #[must_use]
-    pub fn turned(&self, program: &str, text: Option<Arc<str>>) -> Self {
+    pub fn with_other_program(&self, program: &str, text: Option<Arc<str>>) -> Self {
         let mut turned = Self { program: program.to_owned(), text, settings: Default::default(), ..self.clone() };
         if self.width == self.usual_width() {
             turned.width = turned.usual_width().into();
@@ -104,6 +104,6 @@ impl NetworkSpec {
         let text = text.or_else(|| self.text.as_deref().filter(|_| is_name).map(str::to_owned));
         let refused = |reason| SpecError::BadValue { key: format!("network.{key}"), reason, place: None };
         let (program, text) = resolved(name, text.as_deref(), Path::new("")).map_err(refused)?;
-        Ok(self.turned(&program, text))
+        Ok(self.with_other_program(&program, text))
     }
 }

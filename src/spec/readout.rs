@@ -48,7 +48,7 @@ pub fn half(class: usize, classes: usize) -> f32 {
 impl DataSpec {
     /// Returns whether there is a single output, in place of one per class.
     pub fn is_number(&self) -> bool {
-        self.source.is_drawn() || (self.binary && self.source.plane().is_none())
+        self.source.is_synthetic() || (self.binary && self.source.plane().is_none())
     }
 }
 

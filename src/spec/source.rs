@@ -66,7 +66,7 @@ impl Source {
     }
 
     /// Returns whether its samples are synthetic, with a single number as output.
-    pub fn is_drawn(self) -> bool {
+    pub fn is_synthetic(self) -> bool {
         matches!(self, Self::SpherePolynomial | Self::Fourier)
     }
 }

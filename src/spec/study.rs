@@ -50,12 +50,12 @@ pub struct Variant {
 
 impl StudySpec {
     /// Returns whether the study compares learners, rather than runs of the live laboratory.
-    pub fn learns(&self) -> bool {
+    pub fn compares_learners(&self) -> bool {
         !self.learners.is_empty()
     }
 
     /// Returns the study with `samples` written out as values of an axis.
-    pub fn spelt(&self) -> Self {
+    pub fn with_axis_values(&self) -> Self {
         if self.samples.is_empty() {
             return self.clone();
         }

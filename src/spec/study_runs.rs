@@ -39,7 +39,7 @@ impl Spec {
     /// alone where there is no study.
     pub fn runs(&self) -> Result<Vec<StudyRun>, SpecError> {
         let base = Self { study: None, ..self.clone() };
-        let Some(study) = self.study.as_ref().map(StudySpec::spelt) else {
+        let Some(study) = self.study.as_ref().map(StudySpec::with_axis_values) else {
             let folder = format!("seed-{}", self.seed);
             let (variant, value) = Default::default();
             return Ok(vec![StudyRun { variant, value, seed: self.seed, folder, spec: base, experiment: None }]);
@@ -82,7 +82,7 @@ impl Spec {
             let message = "samples are the values of data.samples: give either them or an axis with its values";
             return vec![problem("study.samples", message)];
         }
-        let study = &study.spelt();
+        let study = &study.with_axis_values();
         if study.axis.is_empty() {
             found.push(problem("study.axis", "name the setting that varies, for example network.width"));
         }

@@ -110,7 +110,7 @@ impl TaskKind {
     }
 
     /// Returns whether it rotates the images.
-    pub fn turns(self) -> bool {
+    pub fn rotates_images(self) -> bool {
         match self {
             Self::Rotated => true,
             Self::Split | Self::Permuted | Self::Frequency => false,
@@ -239,7 +239,7 @@ impl Learner {
 
     /// Returns whether a sentence reports where its curve bends: for the network and the kernels that do not depend on what
     /// it learnt.
-    pub fn tells_bends(self) -> bool {
+    pub fn reports_bends(self) -> bool {
         match self {
             Self::Network | Self::KernelStart | Self::Infinite => true,
             Self::Ensemble

@@ -16,7 +16,7 @@ use super::format::errors::invalid;
 use super::format::npz::NpzReader;
 use super::run_folder::kernel_part::{PARTNER, PARTNER_EPOCH, PARTNER_STEP};
 use super::run_folder::reader::Loaded;
-use crate::analysis::kernel_metrics::{Lag, Measured, Moment, Partners};
+use crate::analysis::kernel_metrics::{Lag, LagPartners, MetricHistory, Moment};
 use crate::run::{Ending, Event, History, Origin, Probe, Progress, RunInfo, TaskInfo, TaskStart};
 use crate::spec::{Spec, memory_available};
 
@@ -61,7 +61,7 @@ fn read(path: &Path, mut history: History, tell: &mut dyn FnMut(usize, usize) ->
     about.notes.extend(note);
     let moments = about.moments();
     let lag = about.lag(&moments);
-    let mut measured = Measured::new(n, about.labels.clone(), about.blocks(n), lag);
+    let mut measured = MetricHistory::new(n, about.labels.clone(), about.blocks(n), lag);
     if let Lag::Own(_) = lag {
         measured = measured.with_partners(partners(&mut npz, n)?);
     }
@@ -303,9 +303,9 @@ fn numbered<T: Ord + ToString>(values: &[T]) -> Labels {
 }
 
 /// Returns the Grams of a run at which lags begin although they have no rows.
-fn partners(npz: &mut NpzReader, n: usize) -> Result<Partners, String> {
+fn partners(npz: &mut NpzReader, n: usize) -> Result<LagPartners, String> {
     if !npz.has(PARTNER) {
-        return Ok(Partners::new());
+        return Ok(LagPartners::new());
     }
     let said = |err: io::Error| format!("{PARTNER}: {err}");
     let shape = npz.header(PARTNER).map_err(said)?.shape;

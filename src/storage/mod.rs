@@ -28,7 +28,7 @@ pub use run_folder::create::{Opened, create, is_done};
 pub use run_folder::files::{STUDY, is_run};
 pub use run_folder::gram_reader::Grams;
 pub use run_folder::reader::{LoadError, Loaded, load, load_beside, load_lazily, load_rows};
-pub use run_folder::resume::{Tidied, tidy};
+pub use run_folder::resume::{RepairedFolder, tidy};
 pub use run_folder::table_writer::{metrics_of, write_metrics};
 pub use run_folder::weights::{WeightsFile, WeightsFileError, tensors_of};
 pub use run_folder::writer::RunFolder;

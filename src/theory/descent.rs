@@ -21,7 +21,7 @@ use crate::math::deterministic_product::product;
 
 /// The duration of training.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub enum Length {
+pub enum TrainingLength {
     /// Gradient flow until this time, at rate 1.
     Flow(f64),
     /// `count` steps of full-batch gradient descent with heavy-ball momentum (0 for none).
@@ -80,7 +80,7 @@ impl KernelGradientDescent {
     }
 
     /// Returns a such that f(x) = f₀(x) + Θ(x, X) a: row-major [n, T·C], one group of C columns for each length.
-    fn weights(&self, problem: TrainingProblem<'_>, lengths: &[Length], scaled: bool) -> Mat<f64> {
+    fn weights(&self, problem: TrainingProblem<'_>, lengths: &[TrainingLength], scaled: bool) -> Mat<f64> {
         let n = self.values.len();
         let outputs = problem.targets.len() / n.max(1);
         let wanted = Mat::from_fn(n, outputs, |row, column| {
@@ -100,13 +100,19 @@ impl KernelGradientDescent {
     }
 
     /// Returns f on the training images, row-major [T, n, C].
-    pub fn train(&self, problem: TrainingProblem<'_>, lengths: &[Length]) -> Vec<f64> {
+    pub fn train(&self, problem: TrainingProblem<'_>, lengths: &[TrainingLength]) -> Vec<f64> {
         let change = self.weights(problem, lengths, true);
         gather(change.as_ref(), problem.start, lengths.len())
     }
 
     /// Returns f on other images, row-major [T, m, C], given Θ(x, X), row-major [m, n], and f₀ on them, [m, C].
-    pub fn test(&self, problem: TrainingProblem<'_>, rectangle: &[f64], start: &[f64], lengths: &[Length]) -> Vec<f64> {
+    pub fn test(
+        &self,
+        problem: TrainingProblem<'_>,
+        rectangle: &[f64],
+        start: &[f64],
+        lengths: &[TrainingLength],
+    ) -> Vec<f64> {
         let n = self.values.len();
         let m = rectangle.len() / n.max(1);
         let weights = self.weights(problem, lengths, false);
@@ -125,7 +131,7 @@ fn gather(change: MatRef<'_, f64>, start: &[f64], times: usize) -> Vec<f64> {
         .collect()
 }
 
-impl Length {
+impl TrainingLength {
     /// Returns A(λ), for N·C entries.
     fn pull(self, value: f64, entries: f64) -> f64 {
         let speed = value / entries;

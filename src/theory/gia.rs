@@ -4,7 +4,7 @@
 //! The read-out must be initialised independently with mean 0 and be used nowhere else; and no matrix may be used together
 //! with its transpose.
 
-use super::limits::{At, Breach, Broken};
+use super::limits::{Breach, GiaViolation, LineLocation};
 use crate::spec::Program;
 use crate::spec::ops::{Arithmetic, Fill, NormKind, Op, PoolKind};
 
@@ -13,7 +13,7 @@ use crate::spec::ops::{Arithmetic, Fill, NormKind, Op, PoolKind};
 /// # Errors
 /// Names the line that violates the condition, and the violation.
 pub fn gia(program: &Program) -> Result<(), Breach> {
-    let breach = |line: usize, why: Broken| Breach { at: At::of(program, line), why };
+    let breach = |line: usize, why: GiaViolation| Breach { at: LineLocation::of(program, line), why };
     let Some(last) = program.lines.len().checked_sub(1) else { return Ok(()) };
     let mut readers = vec![Vec::new(); program.lines.len()];
     for (at, line) in program.lines.iter().enumerate() {
@@ -32,32 +32,32 @@ pub fn gia(program: &Program) -> Result<(), Breach> {
             LineKind::Inside => {
                 let line = from.unwrap_or(at);
                 let sign = program.lines[line].op.operation().map_or("x", |operation| operation.sign());
-                return Err(breach(line, Broken::FixedReadOut(sign.to_owned())));
+                return Err(breach(line, GiaViolation::FixedReadOut(sign.to_owned())));
             }
         }
     }
     for &out in &outs {
         let line = &program.lines[out];
         if let Some(&inside) = readers[out].iter().find(|&&reader| !behind[reader]) {
-            return Err(breach(inside, Broken::ReadOutInside(line.name.clone())));
+            return Err(breach(inside, GiaViolation::ReadOutInside(line.name.clone())));
         }
         let Some(&weight) = line.tensors.first() else { continue };
         let tensor = &program.tensors[weight];
         match tensor.fill {
             Fill::Weight { .. } => {}
             Fill::Bias { .. } | Fill::Offset | Fill::Constant(_) => {
-                return Err(breach(out, Broken::FixedReadOut(tensor.name.clone())));
+                return Err(breach(out, GiaViolation::FixedReadOut(tensor.name.clone())));
             }
         }
         if let Some(other) = (0..=last).find(|&at| at != out && program.lines[at].tensors.contains(&weight)) {
-            return Err(breach(other, Broken::ReadOutShared(tensor.name.clone())));
+            return Err(breach(other, GiaViolation::ReadOutShared(tensor.name.clone())));
         }
     }
     let mut turned: Vec<Option<bool>> = vec![None; program.tensors.len()];
     for (at, line) in program.lines.iter().enumerate() {
         let Some((&weight, way)) = line.tensors.first().zip(transposed(&line.op)) else { continue };
         if *turned[weight].get_or_insert(way) != way {
-            return Err(breach(at, Broken::Transpose(program.tensors[weight].name.clone())));
+            return Err(breach(at, GiaViolation::Transpose(program.tensors[weight].name.clone())));
         }
     }
     Ok(())

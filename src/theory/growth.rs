@@ -7,9 +7,9 @@
 
 use std::sync::Arc;
 
-use super::limits::{NoLimit, Why};
+use super::limits::{NoLimit, NoRule};
 use super::ops::{Law, Reading};
-use super::value::{Random, Value};
+use super::value::{RandomFeatures, Value};
 use crate::spec::ops::{Conv, Dense, NormKind, Op, Rearrange};
 use crate::spec::{NetworkSpec, Program, Width};
 
@@ -30,7 +30,7 @@ pub fn wider(network: &NetworkSpec, image: [usize; 3], classes: usize) -> Result
 }
 
 /// Checks a line against the same line of the wider program, given its law in both.
-pub(super) fn check(line: (&Reading<'_>, &Law), wider: (&Reading<'_>, &Law)) -> Result<(), Why> {
+pub(super) fn check(line: (&Reading<'_>, &Law), wider: (&Reading<'_>, &Law)) -> Result<(), NoRule> {
     let ((reading, law), (wide, wide_law)) = (line, wider);
     let (line, wider) = (reading.line(), wide.line());
     let is_same = line.name == wider.name
@@ -38,24 +38,24 @@ pub(super) fn check(line: (&Reading<'_>, &Law), wider: (&Reading<'_>, &Law)) -> 
         && line.tensors == wider.tensors
         && line.shape.len() == wider.shape.len();
     if !is_same {
-        return Err(Why::Otherwise);
+        return Err(NoRule::Otherwise);
     }
     let stays = |axis: &usize| line.shape[*axis] == wider.shape[*axis];
     let feature = match (law.value(), wide_law.value()) {
         (None, None) => None,
         (Some(value), Some(wide)) if value.feature == wide.feature => {
             if !is_in_proportion(value, wide, reading.network.is_infinite()) {
-                return Err(Why::Proportions);
+                return Err(NoRule::Proportions);
             }
             Some(value.feature)
         }
-        _ => return Err(Why::Otherwise),
+        _ => return Err(NoRule::Otherwise),
     };
     if !(0..line.shape.len()).filter(|axis| Some(*axis) != feature).all(|axis| stays(&axis)) {
-        return Err(Why::PlacesGrow);
+        return Err(NoRule::PlacesGrow);
     }
     if !is_same_operation(&line.op, &wider.op, feature) {
-        return Err(Why::Otherwise);
+        return Err(NoRule::Otherwise);
     }
     let both = |read: usize| reading.value(read).zip(wide.value(read));
     // Of one input, features for each of so many heads or groups.
@@ -89,12 +89,12 @@ pub(super) fn check(line: (&Reading<'_>, &Law), wider: (&Reading<'_>, &Law)) -> 
         }
         _ => true,
     };
-    if does_grow { Ok(()) } else { Err(Why::Fixed) }
+    if does_grow { Ok(()) } else { Err(NoRule::Fixed) }
 }
 
 /// Returns whether the slots have the same shares of the features at both widths. Halves and thirds of a finite width are
 /// rounded to whole features.
-fn is_in_proportion(value: &Random, wide: &Random, is_infinite: bool) -> bool {
+fn is_in_proportion(value: &RandomFeatures, wide: &RandomFeatures, is_infinite: bool) -> bool {
     let rounding = if is_infinite { 0.0 } else { 1.0 / value.shape[value.feature].max(1) as f64 };
     let (shares, wide) = (value.shares(), wide.shares());
     shares.len() == wide.len() && shares.iter().zip(&wide).all(|(a, b)| (a - b).abs() <= rounding + 1e-12)

@@ -24,7 +24,7 @@ pub(super) struct Source {
 
 /// The lines to compute, and those kept for layers.
 #[derive(Clone, Debug, Default)]
-pub(super) struct Given {
+pub(super) struct ImageFunctions {
     lines: Vec<Piece>,
     /// Index of each source's line in `lines`, with its layout.
     sources: Vec<(usize, Layout)>,
@@ -38,7 +38,7 @@ struct Piece {
     shape: Vec<usize>,
 }
 
-impl Given {
+impl ImageFunctions {
     pub fn new(program: &Program, sources: &[Source]) -> Self {
         let mut needed = vec![false; program.lines.len()];
         sources.iter().for_each(|source| needed[source.line] = true);

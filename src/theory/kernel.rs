@@ -17,14 +17,14 @@ use thiserror::Error;
 use super::growth::wider;
 use super::limits::NoLimit;
 use super::plan::Plan;
-use super::points::Points;
+use super::points::PreparedInputs;
 use super::steps::Step;
 use super::walk::tile;
 use crate::spec::{NetworkSpec, Program};
 
 /// A network at infinite width.
 #[derive(Clone, Debug)]
-pub struct Infinite {
+pub struct InfiniteNetwork {
     plan: Plan,
     /// Numbers per image.
     dim: usize,
@@ -64,7 +64,7 @@ const TILE: usize = 1 << 21;
 /// Largest number of rows of a tile: small enough that every core has some.
 const ROWS: usize = 128;
 
-impl Infinite {
+impl InfiniteNetwork {
     /// Returns the limit of this network for images [channels, height, width] and `classes` logits, each of which has the
     /// kernel; it depends on their number where the text computes with it.
     ///
@@ -113,8 +113,8 @@ impl Infinite {
     }
 
     /// Prepares images, row-major [n, channels·height·width]: computes what all pairs of an image share.
-    pub fn points(&self, images: &[f64]) -> Points {
-        Points::new(images, self.dim, &self.plan)
+    pub fn points(&self, images: &[f64]) -> PreparedInputs {
+        PreparedInputs::new(images, self.dim, &self.plan)
     }
 
     /// Returns the number of values per pair of images over all steps, to which work and memory of a kernel are
@@ -141,7 +141,7 @@ impl Infinite {
     ///
     /// # Errors
     /// Fails if the images are not finite, if rounding leaves too few digits, or if `cancelled` returns true.
-    pub fn own(&self, points: &Points, cancelled: &dyn Fn() -> bool) -> Result<Kernels, LimitKernelError> {
+    pub fn own(&self, points: &PreparedInputs, cancelled: &dyn Fn() -> bool) -> Result<Kernels, LimitKernelError> {
         self.tiles(points, points, true, cancelled)
     }
 
@@ -151,8 +151,8 @@ impl Infinite {
     /// As [`Infinite::own`].
     pub fn between(
         &self,
-        rows: &Points,
-        columns: &Points,
+        rows: &PreparedInputs,
+        columns: &PreparedInputs,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Kernels, LimitKernelError> {
         self.tiles(rows, columns, false, cancelled)
@@ -160,8 +160,8 @@ impl Infinite {
 
     fn tiles(
         &self,
-        rows: &Points,
-        columns: &Points,
+        rows: &PreparedInputs,
+        columns: &PreparedInputs,
         same: bool,
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Kernels, LimitKernelError> {

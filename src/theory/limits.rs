@@ -25,7 +25,7 @@ pub enum NoLimit {
     Wider(String),
     /// A line has no rule.
     #[error("{at}{why}")]
-    Line { at: At, why: Why },
+    Line { at: LineLocation, why: NoRule },
     /// The theory does not hold for it.
     #[error("{0}")]
     Gia(#[from] Breach),
@@ -41,7 +41,7 @@ impl NoLimit {
     }
 
     /// Returns the reason why the line has no rule.
-    pub fn why(&self) -> Option<&Why> {
+    pub fn why(&self) -> Option<&NoRule> {
         match self {
             Self::Line { why, .. } => Some(why),
             Self::Standard | Self::MeanField | Self::Network(_) | Self::Wider(_) | Self::Gia(_) => None,
@@ -51,7 +51,7 @@ impl NoLimit {
 
 /// A line of a program.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct At {
+pub struct LineLocation {
     /// Its index in the program.
     pub line: usize,
     /// The line of the text that wrote it, from 1.
@@ -60,7 +60,7 @@ pub struct At {
     pub name: String,
 }
 
-impl At {
+impl LineLocation {
     pub(super) fn of(program: &Program, line: usize) -> Self {
         let Line { written, name, .. } = &program.lines[line];
         Self { line, written: *written, name: name.clone() }
@@ -68,7 +68,7 @@ impl At {
 }
 
 /// Formats the beginning of the sentence about the line.
-impl std::fmt::Display for At {
+impl std::fmt::Display for LineLocation {
     fn fmt(&self, to: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (self.written, self.name.as_str()) {
             (Some(written), "") => write!(to, "line {written}: "),
@@ -84,13 +84,13 @@ impl std::fmt::Display for At {
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
 #[error("{at}{why}")]
 pub struct Breach {
-    pub at: At,
-    pub why: Broken,
+    pub at: LineLocation,
+    pub why: GiaViolation,
 }
 
 /// The violated condition; each prints as one sentence.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Broken {
+pub enum GiaViolation {
     #[error(
         "the logits are made of what is inside the network with fixed weights (“{0}”), so its gradients are not independent \
          of its weights and the rules do not give the infinite-width kernel: end in a separate dense layer"
@@ -112,7 +112,7 @@ pub enum Broken {
 
 /// The reason why an operation has no rule; each prints as one sentence.
 #[derive(Clone, Debug, PartialEq, Eq, Error)]
-pub enum Why {
+pub enum NoRule {
     #[error("the maximum over pixels has no closed form in the infinite-width limit: take an average pool, or none")]
     MaxPool,
     #[error(

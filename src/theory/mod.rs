@@ -25,14 +25,14 @@ mod steps;
 mod value;
 mod walk;
 
-pub use descent::{KernelGradientDescent, Length, TrainingProblem};
+pub use descent::{KernelGradientDescent, TrainingLength, TrainingProblem};
 pub use dual::{dual, mean};
 pub use flow::{Flow, cross_entropy_flow};
 pub use gia::gia;
 pub use growth::wider;
-pub use kernel::{Infinite, Kernels, LimitKernelError};
-pub use limits::{At, Breach, Broken, NoLimit, Why};
+pub use kernel::{InfiniteNetwork, Kernels, LimitKernelError};
+pub use limits::{Breach, GiaViolation, LineLocation, NoLimit, NoRule};
 pub use plan::limits;
-pub use points::Points;
+pub use points::PreparedInputs;
 pub use recursion::KernelSgd;
 pub use rfm::Rfm;

@@ -3,24 +3,24 @@
 
 use super::gia::gia;
 use super::growth;
-use super::image_functions::Given;
-use super::limits::{At, NoLimit, Why};
+use super::image_functions::ImageFunctions;
+use super::limits::{LineLocation, NoLimit, NoRule};
 use super::ops::{Law, Reading, rule};
 use super::steps::{Join, Step};
-use super::value::{Random, Value};
+use super::value::{RandomFeatures, Value};
 use crate::spec::{NetworkSpec, Program};
 
 /// The states of a kernel, up to the logits.
 #[derive(Clone, Debug)]
 pub(super) struct Plan {
-    pub given: Given,
+    pub given: ImageFunctions,
     /// The last one gives the logits.
-    pub states: Vec<Made>,
+    pub states: Vec<StatePlan>,
 }
 
 /// A state computed from earlier ones.
 #[derive(Clone, Debug)]
-pub(super) struct Made {
+pub(super) struct StatePlan {
     /// The states that are joined, each with whether this is its last reader.
     pub reads: Vec<(usize, bool)>,
     pub join: Join,
@@ -60,20 +60,20 @@ impl Plan {
         let logits = program.lines.len() - 1;
         match values.last() {
             Some(Ok(Value::Random(value))) if !value.centred => {
-                return Err(NoLimit::Line { at: At::of(program, logits), why: Why::LogitsShifted });
+                return Err(NoLimit::Line { at: LineLocation::of(program, logits), why: NoRule::LogitsShifted });
             }
             Some(Ok(Value::Random(value))) if value.slots.len() == 1 && value.places() == 1 && value.gaussian => {}
-            _ => return Err(NoLimit::Line { at: At::of(program, logits), why: Why::Logits }),
+            _ => return Err(NoLimit::Line { at: LineLocation::of(program, logits), why: NoRule::Logits }),
         }
         let size = |line: usize| match &values[line] {
-            Ok(Value::Random(Random { slots, .. })) => slots.len(),
+            Ok(Value::Random(RandomFeatures { slots, .. })) => slots.len(),
             _ => 0,
         };
         let places = |line: usize| match &values[line] {
             Ok(Value::Random(value)) => value.places(),
             _ => 0,
         };
-        let given = Given::new(program, &sources);
+        let given = ImageFunctions::new(program, &sources);
         let sizes = given.sizes();
         // From the logits back: the lines that are needed, and those of which unequal places are needed.
         let mut needed = vec![None; lines.len()];
@@ -104,13 +104,13 @@ impl Plan {
                 planes = planes.max(count(shape, *all));
             }
             let reads = reads.into_iter().map(|read| (read, false)).collect();
-            states.push((at, Made { reads, join, all, steps: marked, planes }));
+            states.push((at, StatePlan { reads, join, all, steps: marked, planes }));
         }
         states.reverse();
         let mut place = vec![0; values.len()];
         states.iter().enumerate().for_each(|(index, (line, _))| place[*line] = index);
         let mut seen = vec![false; states.len()];
-        let mut states: Vec<Made> = states.into_iter().map(|(_, made)| made).collect();
+        let mut states: Vec<StatePlan> = states.into_iter().map(|(_, made)| made).collect();
         for made in states.iter_mut().rev() {
             for (read, is_last) in made.reads.iter_mut().rev() {
                 *read = place[*read];
@@ -163,7 +163,7 @@ impl<'a> Laws<'a> {
     }
 
     /// Computes the law of the line at `at`, whose inputs have one, and checks that what it averages over grows.
-    fn law(&self, at: usize, beside: Option<Option<Result<Law, NoLimit>>>) -> Result<Law, Why> {
+    fn law(&self, at: usize, beside: Option<Option<Result<Law, NoLimit>>>) -> Result<Law, NoRule> {
         let Self { program, network, firsts, values, wider } = self;
         let reading = Reading { program, firsts, network, at, values };
         let law = rule(&reading)?;
@@ -173,11 +173,11 @@ impl<'a> Laws<'a> {
                 let Self { program, network, firsts, values, .. } = &**wider;
                 growth::check((&reading, &law), (&Reading { program, firsts, network, at, values }, &other))?;
             }
-            Some(Err(why)) => return Err(why.why().cloned().unwrap_or(Why::Otherwise)),
-            None => return Err(Why::Otherwise),
+            Some(Err(why)) => return Err(why.why().cloned().unwrap_or(NoRule::Otherwise)),
+            None => return Err(NoRule::Otherwise),
         }
         if at + 1 == program.lines.len() && wider.program.lines.len() != program.lines.len() {
-            return Err(Why::Otherwise);
+            return Err(NoRule::Otherwise);
         }
         Ok(law)
     }
@@ -195,7 +195,7 @@ impl Iterator for Laws<'_> {
         let beside = self.wider.as_mut().map(|wider| wider.next());
         let law = match broken {
             Some(why) => Err(why),
-            None => self.law(at, beside).map_err(|why| NoLimit::Line { at: At::of(self.program, at), why }),
+            None => self.law(at, beside).map_err(|why| NoLimit::Line { at: LineLocation::of(self.program, at), why }),
         };
         self.values.push(match &law {
             Ok(Law::Given) => Ok(Value::Given),

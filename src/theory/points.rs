@@ -8,10 +8,10 @@ use super::image_functions::Layout;
 
 /// Prepared inputs: laid out for the layers that read them, with each sample's kernel with itself.
 #[derive(Clone, Debug)]
-pub struct Points {
+pub struct PreparedInputs {
     pub(super) n: usize,
     /// The inputs of each source of the plan.
-    pub(super) sources: Vec<Laid>,
+    pub(super) sources: Vec<SourceInputs>,
     /// The moments for each step that needs them.
     pub(super) moments: Vec<Moments>,
     /// K and Θ of each sample with itself.
@@ -20,7 +20,7 @@ pub struct Points {
 
 /// The input of a layer, [n, places, features].
 #[derive(Clone, Debug)]
-pub(super) struct Laid {
+pub(super) struct SourceInputs {
     pub values: Vec<f64>,
     pub places: usize,
     pub features: usize,
@@ -29,7 +29,7 @@ pub(super) struct Laid {
     pub norms: Vec<f64>,
 }
 
-impl Points {
+impl PreparedInputs {
     /// Returns some of the samples.
     pub fn part(&self, samples: std::ops::Range<usize>) -> Self {
         Self {
@@ -69,7 +69,7 @@ impl Points {
     }
 }
 
-impl Laid {
+impl SourceInputs {
     pub fn new((places, features, layout): (usize, usize, Layout), count: usize) -> Self {
         Self { values: Vec::with_capacity(count), places, features, layout, norms: Vec::new() }
     }

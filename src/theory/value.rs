@@ -7,12 +7,12 @@ pub(super) enum Value {
     /// A function of the image alone: its numbers are computed for each sample.
     Given,
     /// Random, identically distributed features, described by a covariance.
-    Random(Random),
+    Random(RandomFeatures),
 }
 
 /// A value whose features are random.
 #[derive(Clone, Debug)]
-pub(super) struct Random {
+pub(super) struct RandomFeatures {
     pub shape: Vec<usize>,
     /// The axis of the features; all other axes are places.
     pub feature: usize,
@@ -64,7 +64,7 @@ impl Root {
     }
 }
 
-impl Random {
+impl RandomFeatures {
     /// Returns the output of a layer with its own weights.
     pub fn fresh(line: usize, shape: &[usize], feature: usize) -> Self {
         Self {

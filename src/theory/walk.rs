@@ -8,20 +8,21 @@ use faer::{Accum, MatMut, Par};
 
 use super::dual::{Moment, Moments, NEAR, apply};
 use super::gains::Gains;
-use super::plan::{Made, Plan};
-use super::points::{Laid, Points};
+use super::plan::{Plan, StatePlan};
+use super::points::{PreparedInputs, SourceInputs};
 use super::state::State;
 use super::steps::{Join, Step};
 use crate::spec::ops::Function;
 
 /// A range of samples: the points, the first index and the count.
-pub(super) type Part<'a> = (&'a Points, usize, usize);
+pub(super) type Part<'a> = (&'a PreparedInputs, usize, usize);
 
-impl Points {
+impl PreparedInputs {
     /// Lays out images, row-major [n, channels·height·width], and computes the kernel of each with itself.
     pub(super) fn new(inputs: &[f64], dim: usize, plan: &Plan) -> Self {
         let sizes = plan.given.sizes();
-        let mut sources: Vec<Laid> = sizes.into_iter().map(|size| Laid::new(size, inputs.len())).collect();
+        let mut sources: Vec<SourceInputs> =
+            sizes.into_iter().map(|size| SourceInputs::new(size, inputs.len())).collect();
         for image in inputs.chunks_exact(dim.max(1)) {
             for (laid, values) in sources.iter_mut().zip(plan.given.of(image)) {
                 laid.norms.push(values.iter().map(|value| value * value).sum::<f64>().sqrt());
@@ -35,7 +36,7 @@ impl Points {
 }
 
 /// Computes K and Θ of each sample with itself, and its moments.
-fn alone(points: &Points, states: &[Made]) -> (Vec<(f64, f64)>, Vec<Moments>) {
+fn alone(points: &PreparedInputs, states: &[StatePlan]) -> (Vec<(f64, f64)>, Vec<Moments>) {
     let mut log = MomentLog::Writing { points, written: Vec::new() };
     let last = walk(states, &mut log);
     let own = last.covariance.into_iter().zip(last.kernel).collect();
@@ -46,7 +47,7 @@ fn alone(points: &Points, states: &[Made]) -> (Vec<(f64, f64)>, Vec<Moments>) {
 }
 
 /// Computes K and Θ of the outputs, row-major [rows, columns], between two ranges of samples.
-pub(super) fn tile(states: &[Made], rows: Part<'_>, columns: Part<'_>) -> (Vec<f64>, Vec<f64>) {
+pub(super) fn tile(states: &[StatePlan], rows: Part<'_>, columns: Part<'_>) -> (Vec<f64>, Vec<f64>) {
     let mut last = walk(states, &mut MomentLog::Reading { rows, columns, next: 0 });
     // Equal inputs get the kernel of a sample with itself, to the last bit: an inner product with another rounding would
     // act as an angle of 1e-8 between them.
@@ -61,7 +62,7 @@ pub(super) fn tile(states: &[Made], rows: Part<'_>, columns: Part<'_>) -> (Vec<f
     (last.covariance, last.kernel)
 }
 
-fn walk(states: &[Made], log: &mut MomentLog<'_>) -> State {
+fn walk(states: &[StatePlan], log: &mut MomentLog<'_>) -> State {
     let mut kept: Vec<Option<State>> = Vec::with_capacity(states.len());
     for made in states {
         let mut joined: Vec<State> = Vec::with_capacity(made.reads.len());
@@ -212,7 +213,7 @@ impl State {
 /// The moments of the samples, in the order in which the steps need them.
 enum MomentLog<'a> {
     /// Each sample is paired with itself: the moments are recorded.
-    Writing { points: &'a Points, written: Vec<Moments> },
+    Writing { points: &'a PreparedInputs, written: Vec<Moments> },
     /// Two ranges of samples are paired: the moments are read.
     Reading { rows: Part<'a>, columns: Part<'a>, next: usize },
 }
@@ -266,7 +267,7 @@ impl MomentLog<'_> {
     }
 }
 
-fn own(laid: &Laid, n: usize, all: bool) -> State {
+fn own(laid: &SourceInputs, n: usize, all: bool) -> State {
     let places = laid.places;
     let pair = |p, q| (0..n).map(move |sample| laid.product(laid.feature(sample, p), laid.feature(sample, q)));
     let (products, low) = if laid.is_exact() {
@@ -280,8 +281,8 @@ fn own(laid: &Laid, n: usize, all: bool) -> State {
 }
 
 fn cross(
-    (rows, first_row, row_count): (&Laid, usize, usize),
-    (columns, first_column, column_count): (&Laid, usize, usize),
+    (rows, first_row, row_count): (&SourceInputs, usize, usize),
+    (columns, first_column, column_count): (&SourceInputs, usize, usize),
     all: bool,
 ) -> State {
     let places = rows.places;
@@ -312,7 +313,13 @@ fn cross(
 }
 
 /// Builds a state from products, as means over features.
-fn start(laid: &Laid, mut products: Vec<f64>, mut low: Vec<f64>, all: bool, (rows, columns): (usize, usize)) -> State {
+fn start(
+    laid: &SourceInputs,
+    mut products: Vec<f64>,
+    mut low: Vec<f64>,
+    all: bool,
+    (rows, columns): (usize, usize),
+) -> State {
     let features = laid.features as f64;
     for (at, value) in products.iter_mut().enumerate() {
         let mean = *value / features;

@@ -6,14 +6,14 @@ use crate::data::{Prepared, Task};
 
 /// The positions of the images in the list.
 #[derive(Clone, Debug)]
-pub struct Places {
+pub struct ImageIndex {
     /// Ranges by task: its training images, and its test images.
     pub train: Vec<Range<usize>>,
     pub tests: Vec<Range<usize>>,
     pub probes: Range<usize>,
 }
 
-impl Places {
+impl ImageIndex {
     /// Builds the list of a run, and the pixels of its images, row-major [images, inputs].
     pub fn of(data: &Prepared) -> (Self, Vec<f32>) {
         let dim = data.set.train.dim();

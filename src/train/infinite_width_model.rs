@@ -16,7 +16,7 @@ use rand_distr::{Distribution as _, StandardNormal};
 use thiserror::Error;
 
 use super::evaluate::slopes;
-use super::image_index::Places;
+use super::image_index::ImageIndex;
 use super::learner::StepOutcome;
 use super::step_options::StepOptions;
 use crate::data::{Batch, Prepared};
@@ -25,7 +25,7 @@ use crate::math::deterministic_product::product;
 use crate::math::regression::factorised;
 use crate::math::rng::{Stream, rng};
 use crate::spec::{Loss, Spec, memory_available};
-use crate::theory::{Infinite, KernelSgd, LimitKernelError, NoLimit, Points};
+use crate::theory::{InfiniteNetwork, KernelSgd, LimitKernelError, NoLimit, PreparedInputs};
 
 /// The reason why there is no such model; each prints as one sentence.
 #[derive(Debug, Error)]
@@ -63,9 +63,9 @@ const MOST_WORK: f64 = 1e10;
 
 /// The function during training.
 pub struct InfiniteWidthModel {
-    limit: Infinite,
-    points: Points,
-    places: Places,
+    limit: InfiniteNetwork,
+    points: PreparedInputs,
+    places: ImageIndex,
     /// Θ̊ between the training images of a task (rows) and all images, by task.
     columns: BTreeMap<usize, Vec<f64>>,
     recursion: KernelSgd,
@@ -103,9 +103,9 @@ impl InfiniteWidthModel {
             return Err(NoLimit::MeanField.into());
         }
         let image = data.set.train.shape;
-        let limit = Infinite::of(&spec.network, image, data.set.outputs())?;
+        let limit = InfiniteNetwork::of(&spec.network, image, data.set.outputs())?;
         let dim: usize = image.iter().product();
-        let (places, pixels) = Places::of(data);
+        let (places, pixels) = ImageIndex::of(data);
         let inputs: Vec<f64> = pixels.iter().map(|&value| f64::from(value)).collect();
         let images = inputs.len() / dim;
         let trained = || places.train.iter().map(Range::len);
@@ -141,7 +141,7 @@ impl InfiniteWidthModel {
     ///
     /// # Errors
     /// Fails if the covariance is too large or too far from positive, or if `cancelled` returns true.
-    pub fn draw(&mut self, seed: u64, cancelled: &dyn Fn() -> bool) -> Result<(), InfiniteWidthModelError> {
+    pub fn sample_start(&mut self, seed: u64, cancelled: &dyn Fn() -> bool) -> Result<(), InfiniteWidthModelError> {
         if self.gain != 1.0 {
             return Ok(());
         }

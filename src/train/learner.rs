@@ -15,8 +15,8 @@ use super::step_options::StepOptions;
 use crate::data::Targets;
 use crate::math::rng::{Stream, rng};
 use crate::model::{Network, Statistics};
-use crate::ntk::{Apart, Measured, Reduction, Request, jacobian, layerwise};
-use crate::spec::{Layer, MOST_FULL_ROWS, Method, Parts, Spec, TrainingSpec};
+use crate::ntk::{MeasuredKernels, PartKind, Reduction, Request, jacobian, layerwise};
+use crate::spec::{Layer, MOST_FULL_ROWS, Method, PartGranularity, Spec, TrainingSpec};
 
 /// The result of one step.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -30,7 +30,7 @@ pub struct StepOutcome {
 }
 
 /// A network in training.
-pub struct Learner {
+pub struct NetworkTrainer {
     /// The network being trained, with autodiff.
     network: Network,
     /// The network at initialisation, if the laziness needs it.
@@ -57,7 +57,7 @@ pub struct Learner {
 const EVALUATION_ROWS: usize = 1024;
 const EVALUATION_WORK: usize = 8_000_000_000;
 
-impl Learner {
+impl NetworkTrainer {
     /// Creates a fresh network for images [channels, height, width] and `classes` logits.
     pub fn new(spec: &Spec, image: [usize; 3], classes: usize, device: &Device) -> Self {
         let network = Network::new(&spec.network, spec.seed, image, classes, device);
@@ -95,7 +95,7 @@ impl Learner {
     }
 
     /// Continues with the weights of another network of the same spec.
-    pub fn adopt(&mut self, network: &Network) {
+    pub fn set_weights(&mut self, network: &Network) {
         self.network = network.clone().train();
     }
 
@@ -161,13 +161,13 @@ impl Learner {
     }
 
     /// Returns the network without autodiff.
-    pub fn plain(&self) -> Network {
+    pub fn without_autodiff(&self) -> Network {
         self.network.valid()
     }
 
     /// Returns the tensors that are trained while these layers or tensors are frozen; `None` if all are.
-    pub fn moving(&self, frozen: &[String]) -> Option<Vec<String>> {
-        (!frozen.is_empty()).then(|| self.network.moving(frozen))
+    pub fn trained_names(&self, frozen: &[String]) -> Option<Vec<String>> {
+        (!frozen.is_empty()).then(|| self.network.trained_names(frozen))
     }
 
     /// Returns the loss of a batch, the gradients of the trained tensors, none if the loss is not finite, and the running
@@ -246,7 +246,7 @@ impl Learner {
     /// Measures the kernel of f on images [n, inputs], by the spec's method, with the parts of its tensors (else of its
     /// layers) and sets of logits if they are not too large; also the full kernel, if wanted and not too large. `None` if
     /// `cancelled` returns true.
-    pub fn kernel(&self, images: &Tensor<2>, want_full: bool, cancelled: &dyn Fn() -> bool) -> Option<Measured> {
+    pub fn kernel(&self, images: &Tensor<2>, want_full: bool, cancelled: &dyn Fn() -> bool) -> Option<MeasuredKernels> {
         let network = self.network.valid();
         let [n, _] = images.dims();
         let full = want_full && n * self.classes <= MOST_FULL_ROWS && self.method.is_layerwise();
@@ -255,10 +255,10 @@ impl Learner {
             Method::Jacobian => jacobian::measure(&network, images, None, request, cancelled),
         };
         let mut request = Request::of(self.reduction);
-        let apart = match Parts::fitting(n, &self.layers, self.logits.len()) {
-            Parts::None => None,
-            Parts::Layers => Some(Apart::Layers),
-            Parts::Tensors => Some(Apart::Tensors),
+        let apart = match PartGranularity::fitting(n, &self.layers, self.logits.len()) {
+            PartGranularity::None => None,
+            PartGranularity::Layers => Some(PartKind::Layers),
+            PartGranularity::Tensors => Some(PartKind::Tensors),
         };
         if let Some(apart) = apart {
             (request.apart, request.logits) = (apart, self.logits.clone());
@@ -267,7 +267,7 @@ impl Learner {
         // equal to the last bit.
         let reduced = measure(&request)?;
         let full = if full { Some(measure(&Request::of(Reduction::Full))?) } else { None };
-        Some(Measured::new(reduced, &request, full))
+        Some(MeasuredKernels::new(reduced, &request, full))
     }
 
     /// Copies images [n, inputs] to the device.

@@ -13,10 +13,10 @@ mod preconditioner;
 mod step_options;
 
 pub use crate::train::device_transfer::LearnerState;
-pub use crate::train::image_index::Places;
+pub use crate::train::image_index::ImageIndex;
 pub use crate::train::infinite_width_model::{InfiniteWidthModel, InfiniteWidthModelError, InfiniteWidthModelState};
 pub use crate::train::step_options::StepOptions;
 pub use evaluate::{Score, score};
-pub use learner::{Learner, StepOutcome, displacement};
+pub use learner::{NetworkTrainer, StepOutcome, displacement};
 pub use linear_probe::{FeatureKernels, RIDGE};
 pub use linearised::{Linearised, LinearisedState};

@@ -10,12 +10,12 @@ use std::sync::Arc;
 
 use burn::tensor::Tensor;
 
-use super::Learner;
+use super::NetworkTrainer;
 use super::optimiser::adam_diagonal;
 use crate::ntk::{Preconditioner, Request, layerwise};
 use crate::spec::Optimiser;
 
-impl Learner {
+impl NetworkTrainer {
     /// Measures J P Jᵀ on images [n, inputs], reduced over logits as the run's kernel, while these layers are frozen;
     /// `kernel` is the run's own kernel there, [n, n]. `Some(None)` if P is not yet defined: before Adam's first step.
     /// `None` if `cancelled` returns true.
@@ -37,12 +37,12 @@ impl Learner {
             Optimiser::Sgd => 1.0 / (1.0 - self.training.momentum),
             Optimiser::Adam => 1.0,
         };
-        let only = self.moving(frozen);
+        let only = self.trained_names(frozen);
         let values = if preconditioner.is_none() && only.is_none() {
             kernel.to_vec()
         } else {
             let request = Request { only, preconditioner, ..Request::of(self.reduction) };
-            layerwise::measure(&self.plain(), images, None, &request, cancelled)?.values
+            layerwise::measure(&self.without_autodiff(), images, None, &request, cancelled)?.values
         };
         Some(Some(values.into_iter().map(|value| scale * value).collect()))
     }
@@ -54,7 +54,7 @@ impl Learner {
             return None;
         }
         // A tensor without a step so far, because it was frozen, has not moved.
-        let sizes = self.plain().flatten().into_iter().map(|tensor| tensor.shape().num_elements());
+        let sizes = self.without_autodiff().flatten().into_iter().map(|tensor| tensor.shape().num_elements());
         let of = self.network().ids().into_iter().zip(sizes);
         Some(Preconditioner::new(
             of.map(|((name, id), size)| (name, diagonal.remove(&id).unwrap_or_else(|| vec![0.0; size]))),

@@ -120,7 +120,7 @@ pub fn finish(
 
 /// An order for a study service: what it is to do with the study `spec` and the folder `out`.
 #[derive(Clone, Debug)]
-pub struct Order {
+pub struct StudyOrder {
     pub spec: Spec,
     pub out: PathBuf,
     pub work: Work,
@@ -188,7 +188,7 @@ pub struct StudyService {
 
 impl StudyService {
     /// Begins the work; the closure wakes whoever reads the reports.
-    pub fn start(order: Order, waker: Waker) -> Self {
+    pub fn start(order: StudyOrder, waker: Waker) -> Self {
         Self::with_job(Box::new(move |cancel, tell| work(order, cancel, tell)), waker)
     }
 
@@ -240,8 +240,8 @@ fn send(outbox: &Sender<Report>, waker: &Waker, report: Report) -> bool {
     sent
 }
 
-fn work(order: Order, cancel: &AtomicBool, tell: &mut dyn FnMut(Report) -> bool) {
-    let Order { spec, out, work } = order;
+fn work(order: StudyOrder, cancel: &AtomicBool, tell: &mut dyn FnMut(Report) -> bool) {
+    let StudyOrder { spec, out, work } = order;
     let done = match work {
         Work::Look => StudyFolder::peek(&out, &spec).map_err(|err| err.to_string()).map(|folder| {
             opened(&folder, tell);

@@ -55,13 +55,13 @@ impl Draw<'_> {
         if spec.data.source == Idx {
             spec.data.path = Some(self.idx.to_owned());
         }
-        let points = spec.data.source.plane().is_some() || spec.data.source.is_drawn();
+        let points = spec.data.source.plane().is_some() || spec.data.source.is_synthetic();
         (spec.data.per_class, spec.data.test_per_class) = (self.one(&[12, 20, 40]), self.one(&[1, 3, 10]));
         spec.data.standardise = self.chance(0.5);
         spec.data.shrink = if points { self.one(&[1, 1, 4]) } else { self.one(&[2, 4, 4, 7, 7, 14, 28]) };
         spec.data.binary = self.chance(0.2);
         spec.data.samples = if self.chance(0.15) { self.one(&[1, 7, 30]) } else { 0 };
-        if spec.data.source.is_drawn() {
+        if spec.data.source.is_synthetic() {
             spec.data.samples = self.one(&[2, 9, 40]);
         }
         spec.data.dimension = self.rarely(&[3, 10], &[1000]);
@@ -72,7 +72,7 @@ impl Draw<'_> {
     }
 
     fn tasks(&mut self, spec: &mut Spec) {
-        let (points, drawn) = (spec.data.source.plane().is_some(), spec.data.source.is_drawn());
+        let (points, drawn) = (spec.data.source.plane().is_some(), spec.data.source.is_synthetic());
         let classes = if points || drawn { 2 } else { 10 };
         let tasks = &mut spec.tasks;
         tasks.kind = if points || drawn || spec.data.samples > 0 {
@@ -105,7 +105,7 @@ impl Draw<'_> {
     }
 
     fn network(&mut self, spec: &mut Spec) {
-        let number = spec.data.source.is_drawn();
+        let number = spec.data.source.is_synthetic();
         let points = number || spec.data.source.plane().is_some();
         let network = &mut spec.network;
         let program = match (number, points) {

@@ -9,7 +9,7 @@ use kernelscope::spec::ops::{
 };
 use kernelscope::spec::{Activation, NetworkSpec, Parametrisation, Program, Value, Width};
 use kernelscope::storage::Arrays;
-use kernelscope::theory::{Broken, Infinite, Kernels, LimitKernelError, NoLimit, Why, limits};
+use kernelscope::theory::{GiaViolation, InfiniteNetwork, Kernels, LimitKernelError, NoLimit, NoRule, limits};
 
 use super::tensor_program::{Text, dense};
 
@@ -226,7 +226,7 @@ const NETWORKS: &[(&str, Write)] = &[
 const EPSILON: f64 = 1e-12;
 
 fn kernels(program: &Program, inputs: &[f64]) -> Kernels {
-    let limit = Infinite::of_program(program, &network()).unwrap().with_epsilon(EPSILON);
+    let limit = InfiniteNetwork::of_program(program, &network()).unwrap().with_epsilon(EPSILON);
     limit.own(&limit.points(inputs), &|| false).unwrap()
 }
 
@@ -264,7 +264,7 @@ fn compositions_are_those_of_neural_tangents() {
         let expected = reference(&mut archive, name);
         same(name, &kernels(&program, &x), &expected, 5, 1e-10);
         // A rectangle of the kernel is the kernel's rectangle.
-        let limit = Infinite::of_program(&program, &network()).unwrap().with_epsilon(EPSILON);
+        let limit = InfiniteNetwork::of_program(&program, &network()).unwrap().with_epsilon(EPSILON);
         let [few, all] = [&x[..2 * 98], &x[..]].map(|inputs| limit.points(inputs));
         let cut = Kernels { nngp: expected.nngp[..10].to_vec(), ntk: expected.ntk[..10].to_vec() };
         same(name, &limit.between(&few, &all, &|| false).unwrap(), &cut, 5, 1e-10);
@@ -530,7 +530,7 @@ fn learned_numbers_add_what_they_are_worth() {
         let (nngp, ntk) = layer(w * equal, w * equal);
         assert!((found.nngp[at] - nngp).abs() < 1e-12 && (found.ntk[at] - ntk).abs() < 1e-12, "tokens at {at}");
     }
-    let limit = Infinite::of_program(&program, &network()).unwrap();
+    let limit = InfiniteNetwork::of_program(&program, &network()).unwrap();
     let points = limit.points(&[0.5, 1.0, 1.0, 2.0]);
     assert_eq!(limit.own(&points, &|| false), Err(LimitKernelError::Tokens));
 }
@@ -538,7 +538,7 @@ fn learned_numbers_add_what_they_are_worth() {
 /// The line that a program without a limit is refused at, counted from its last, and why.
 fn refused(write: Write) -> (usize, NoLimit) {
     let program = Text::of([2, 4, 4], LOGITS, write);
-    let why = Infinite::of_program(&program, &network()).unwrap_err();
+    let why = InfiniteNetwork::of_program(&program, &network()).unwrap_err();
     let line = why.line().unwrap();
     let said = limits(&program, None, &network());
     assert_eq!(said[line].as_ref(), Some(&why), "the lines say what the whole does");
@@ -550,35 +550,35 @@ fn refused(write: Write) -> (usize, NoLimit) {
 
 #[test]
 fn what_has_no_rule_is_refused_at_its_line() {
-    let cases: &[(usize, Why, Write)] = &[
-        (2, Why::MaxPool, |t, x| {
+    let cases: &[(usize, NoRule, Write)] = &[
+        (2, NoRule::MaxPool, |t, x| {
             let h = t.conv(x);
             let h = t.line(Op::Pool(Pool { kind: PoolKind::Max, size: TWO, stride: TWO, padding: NONE }), &[h]);
             let h = t.flat(h);
             t.logits(h)
         }),
-        (1, Why::NotGaussian, |t, x| {
+        (1, NoRule::NotGaussian, |t, x| {
             let x = t.flat(x);
             let h = t.dense(x);
             let h = t.relu(h);
             let h = t.erf(h);
             t.logits(h)
         }),
-        (1, Why::NotCentred, |t, x| {
+        (1, NoRule::NotCentred, |t, x| {
             let x = t.flat(x);
             let h = t.dense(x);
             let h = t.relu(h);
             let h = t.norm(NormKind::Layer, h);
             t.logits(h)
         }),
-        (1, Why::Dependent, |t, x| {
+        (1, NoRule::Dependent, |t, x| {
             let x = t.flat(x);
             let h = t.dense(x);
             let g = t.erf(h);
             let h = t.add(h, g);
             t.logits(h)
         }),
-        (1, Why::Dependent, |t, x| {
+        (1, NoRule::Dependent, |t, x| {
             let x = t.flat(x);
             let a = t.dense(x);
             let a = t.relu(a);
@@ -587,27 +587,27 @@ fn what_has_no_rule_is_refused_at_its_line() {
             let h = t.add(a, b);
             t.logits(h)
         }),
-        (1, Why::Factors, |t, x| {
+        (1, NoRule::Factors, |t, x| {
             let x = t.flat(x);
             let h = t.dense(x);
             let g = t.relu(h);
             let h = t.times(h, g);
             t.logits(h)
         }),
-        (2, Why::Scores, |t, x| {
+        (2, NoRule::Scores, |t, x| {
             let x = t.rows(x);
             let h = t.dense(x);
             let h = t.line(Op::Attention(Attention { heads: 1, masked: false }), &[h, h, h]);
             let h = t.flat(h);
             t.logits(h)
         }),
-        (1, Why::Softmax, |t, x| {
+        (1, NoRule::Softmax, |t, x| {
             let x = t.flat(x);
             let h = t.dense(x);
             let h = t.line(Op::Softmax(Softmax), &[h]);
             t.logits(h)
         }),
-        (3, Why::Places, |t, x| {
+        (3, NoRule::Places, |t, x| {
             let x = t.rows(x);
             let h = t.dense(x);
             let h = t.moved(Rearrange::Transpose(vec![1, 0]), h);
@@ -616,7 +616,7 @@ fn what_has_no_rule_is_refused_at_its_line() {
             let h = t.mean(h);
             t.logits(h)
         }),
-        (3, Why::Features, |t, x| {
+        (3, NoRule::Features, |t, x| {
             let x = t.flat(x);
             let h = t.dense(x);
             let h = t.moved(Rearrange::Reshape(vec![WIDE / 4, 2, 2]), h);
@@ -624,14 +624,14 @@ fn what_has_no_rule_is_refused_at_its_line() {
             let h = t.flat(h);
             t.logits(h)
         }),
-        (2, Why::Alone, |t, x| {
+        (2, NoRule::Alone, |t, x| {
             let h = t.conv(x);
             let h = t.norm(NormKind::Group { groups: WIDE }, h);
             let h = t.flat(h);
             t.logits(h)
         }),
         // A filter for each channel: its sum of products is not Gaussian.
-        (2, Why::NotGaussian, |t, x| {
+        (2, NoRule::NotGaussian, |t, x| {
             let h = t.conv(x);
             let mut op = conv(WIDE, [3; 2], ONE, ONE);
             if let Op::Conv(conv) = &mut op {
@@ -642,7 +642,7 @@ fn what_has_no_rule_is_refused_at_its_line() {
             let h = t.flat(h);
             t.logits(h)
         }),
-        (1, Why::Shared("cell.weight".to_owned()), |t, x| {
+        (1, NoRule::Shared("cell.weight".to_owned()), |t, x| {
             let x = t.flat(x);
             let h = t.dense(x);
             let h = t.relu(h);
@@ -650,18 +650,18 @@ fn what_has_no_rule_is_refused_at_its_line() {
             let h = t.named(dense(WIDE, true), "cell", &[h]);
             t.logits(h)
         }),
-        (1, Why::ImageFunction, |t, x| {
+        (1, NoRule::ImageFunction, |t, x| {
             let x = t.flat(x);
             let h = t.relu(x);
             t.logits(h)
         }),
-        (1, Why::Image, |t, x| {
+        (1, NoRule::Image, |t, x| {
             let x = t.flat(x);
             let h = t.line(dense(32, true), &[x]);
             let h = t.add(x, h);
             t.logits(h)
         }),
-        (2, Why::ImageLearnt, |t, x| {
+        (2, NoRule::ImageLearnt, |t, x| {
             let h = t.line(Op::Positions(Positions), &[x]);
             let h = t.flat(h);
             t.logits(h)
@@ -679,8 +679,8 @@ fn what_has_no_rule_is_refused_at_its_line() {
         t.logits(h)
     });
     let infinite = NetworkSpec { width: Width::Infinite, ..network() };
-    let refused = Infinite::of_program(&program, &infinite).unwrap_err();
-    assert_eq!(refused.why(), Some(&Why::Batch));
+    let refused = InfiniteNetwork::of_program(&program, &infinite).unwrap_err();
+    assert_eq!(refused.why(), Some(&NoRule::Batch));
 }
 
 #[test]
@@ -699,7 +699,7 @@ fn the_gia_check_names_the_line_that_breaks_it() {
         let h = t.moved(Rearrange::Reshape(vec![WIDE / 3, 3]), h);
         t.mean(h)
     });
-    assert_eq!((line, why), (1, Broken::FixedReadOut("shape".to_owned())));
+    assert_eq!((line, why), (1, GiaViolation::FixedReadOut("shape".to_owned())));
     let (line, why) = broken(|t, x| {
         let x = t.flat(x);
         let h = t.dense(x);
@@ -710,7 +710,7 @@ fn the_gia_check_names_the_line_that_breaks_it() {
         let h = t.named(Op::Dense(back), "twin", &[f]);
         t.logits(h)
     });
-    assert_eq!((line, why), (1, Broken::Transpose("twin.weight".to_owned())));
+    assert_eq!((line, why), (1, GiaViolation::Transpose("twin.weight".to_owned())));
     let (line, why) = broken(|t, x| {
         let x = t.flat(x);
         let h = t.named(dense(32, false), "tied", &[x]);
@@ -718,7 +718,7 @@ fn the_gia_check_names_the_line_that_breaks_it() {
         let h = t.named(dense(32, false), "tied", &[h]);
         t.moved(Rearrange::Slice { axis: 0, start: 0, end: 3 }, h)
     });
-    assert_eq!((line, why), (3, Broken::ReadOutShared("tied.weight".to_owned())));
+    assert_eq!((line, why), (3, GiaViolation::ReadOutShared("tied.weight".to_owned())));
     let (line, why) = broken(|t, x| {
         let x = t.flat(x);
         let h = t.dense(x);
@@ -728,5 +728,5 @@ fn the_gia_check_names_the_line_that_breaks_it() {
         let f = t.logits(f);
         t.add(out, f)
     });
-    assert_eq!((line, why), (2, Broken::ReadOutInside("layer4".to_owned())));
+    assert_eq!((line, why), (2, GiaViolation::ReadOutInside("layer4".to_owned())));
 }

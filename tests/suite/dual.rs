@@ -3,7 +3,7 @@
 
 use kernelscope::spec::ops::Function;
 use kernelscope::spec::{Activation, NetworkSpec, Parametrisation};
-use kernelscope::theory::{Infinite, Kernels, LimitKernelError, dual, mean};
+use kernelscope::theory::{InfiniteNetwork, Kernels, LimitKernelError, dual, mean};
 use proptest::prelude::*;
 
 const ALL: [Activation; 4] = [Activation::Relu, Activation::Erf, Activation::Gelu, Activation::Tanh];
@@ -36,7 +36,7 @@ fn network(activation: Activation, depth: usize, sigma_w: f64) -> NetworkSpec {
 }
 
 fn among(network: &NetworkSpec, dim: usize, inputs: &[f64]) -> Result<Kernels, LimitKernelError> {
-    let limit = Infinite::of(network, [1, 1, dim], 10).unwrap();
+    let limit = InfiniteNetwork::of(network, [1, 1, dim], 10).unwrap();
     limit.own(&limit.points(inputs), &|| false)
 }
 

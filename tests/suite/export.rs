@@ -87,7 +87,7 @@ fn what_egui_paints_is_what_stands_in_the_file() {
     assert_eq!(curve.matches(['M', 'L']).count(), points.len(), "as many points as were drawn");
     assert_eq!(names.iter().filter(|name| *name == "image").count(), 1);
 
-    let pixels = raster::Press::of(&plate).print(&plate, Color32::WHITE);
+    let pixels = raster::Rasterizer::of(&plate).print(&plate, Color32::WHITE);
     assert_eq!((pixels.width, pixels.height), (320, 180), "two pixels a point");
     let at = |x: usize, y: usize| {
         let place = 3 * (y * usize::from(pixels.width) + x);

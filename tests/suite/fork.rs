@@ -169,7 +169,7 @@ fn the_parts_of_a_network_are_all_its_tensors() {
         for parametrisation in [Parametrisation::Standard, Parametrisation::Ntk] {
             let spec = NetworkSpec { parametrisation, ..NetworkSpec::of(kind) };
             let network = Network::new(&spec, 1, [1, 28, 28], 10, &burn::tensor::Device::flex());
-            let (names, parts) = (network.moving(&[]), spec.parts([1, 28, 28], 10));
+            let (names, parts) = (network.trained_names(&[]), spec.parts([1, 28, 28], 10));
             for name in &names {
                 assert_eq!(parts.iter().filter(|part| belongs(name, part)).count(), 1, "{kind:?}: {name}");
             }

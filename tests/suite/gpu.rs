@@ -9,10 +9,10 @@ use burn_wgpu::wgpu;
 use kernelscope::data::{Prepared, prepare};
 use kernelscope::lab::device::faster;
 use kernelscope::lab::{Control, live};
-use kernelscope::model::{Chosen, adapters, gpu};
+use kernelscope::model::{ChosenDevice, adapters, gpu};
 use kernelscope::run::{BlockMetrics, Ending, Event, Row, Sink};
 use kernelscope::spec::{Activation, NetworkSpec, Optimiser, Spec};
-use kernelscope::train::{Learner, StepOptions};
+use kernelscope::train::{NetworkTrainer, StepOptions};
 use kernelscope::worker::{Command, DeviceChoice, Job, Worker};
 
 use super::{Missing, ending, read_all, skipped, start, tiny};
@@ -23,7 +23,7 @@ fn never() -> bool {
 
 /// A learner, its probes and its first batch.
 struct Set {
-    learner: Learner,
+    learner: NetworkTrainer,
     probes: Tensor<2>,
     pixels: Vec<f32>,
     labels: Vec<usize>,
@@ -32,14 +32,14 @@ struct Set {
 fn set(spec: &Spec, device: &Device) -> Set {
     let data = prepare(spec).unwrap();
     let shape = data.set.shape();
-    let learner = Learner::new(spec, shape.image, shape.classes, device);
+    let learner = NetworkTrainer::new(spec, shape.image, shape.classes, device);
     let probes = learner.upload(&data.probes.pixels, data.probes.len());
     let (mut pixels, mut labels) = (Vec::new(), Vec::new());
     data.stream.task(1).batch(&(0..16).collect::<Vec<_>>(), &mut pixels, &mut labels);
     Set { learner, probes, pixels, labels }
 }
 
-fn weights(learner: &Learner) -> Vec<f64> {
+fn weights(learner: &NetworkTrainer) -> Vec<f64> {
     learner.network().named().into_iter().flat_map(|tensor| tensor.values).map(f64::from).collect()
 }
 
@@ -97,8 +97,9 @@ fn a_copy_takes_the_same_steps() {
         spec.set(change).unwrap();
         spec.training.weight_decay = 0.01;
         let Set { mut learner, pixels, labels, .. } = set(&spec, &Device::flex());
-        let step =
-            |learner: &mut Learner| (0..3).map(|_| learner.step(&pixels, &labels, &StepOptions::at(0.01), true)).last();
+        let step = |learner: &mut NetworkTrainer| {
+            (0..3).map(|_| learner.step(&pixels, &labels, &StepOptions::at(0.01), true)).last()
+        };
         step(&mut learner);
         let mut copy = learner.copy_to(&Device::flex());
         assert_eq!(step(&mut learner), step(&mut copy), "{change}");
@@ -164,7 +165,8 @@ fn when_the_gpu_is_lost_the_cpu_goes_on_as_if_nothing_had_been() {
     spec.kernel.per_epoch = 1;
     let job = spec.clone();
     let lab = move |control: &mut dyn Control, mut sink: Box<dyn Sink + Send>| {
-        let open = |_: &Prepared, _: &dyn Fn() -> bool| Chosen { device: device.clone(), words: "GPU".to_owned() };
+        let open =
+            |_: &Prepared, _: &dyn Fn() -> bool| ChosenDevice { device: device.clone(), words: "GPU".to_owned() };
         let left = Arc::new(Mutex::new(None));
         let begin = Arc::clone(&left);
         let watching = move |event: Event| {

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use burn::tensor::Device;
 use clap::Parser as _;
-use kernelscope::cli::{Cli, Refused, execute};
+use kernelscope::cli::{Cli, RefusedRequest, execute};
 use kernelscope::math::rng;
 use kernelscope::model::Network;
 use kernelscope::spec::{Activation, NetworkSpec, Setting};
@@ -70,7 +70,7 @@ impl Bench {
     pub fn refusal(&self, line: &str) -> String {
         let err = self.gram(&format!("{line} --out {{}}/refused.npz")).expect_err(line);
         let said = err.to_string();
-        assert!(err.is::<Refused>(), "{line}: {said}");
+        assert!(err.is::<RefusedRequest>(), "{line}: {said}");
         assert_eq!(said.lines().count(), 1, "{line}: {said}");
         assert!(!self.path("refused.npz").exists());
         said
@@ -265,7 +265,7 @@ fn a_kernel_that_is_not_finite_is_no_file() {
     bench.file("w.safetensors", &safetensors([layer("fc1", 128, 4), layer("fc2", 4, 4)].into_iter().flatten()));
     let line = "--arch mlp_relu --weights {}/w.safetensors --inputs {}/x.safetensors --out {}/k.npz";
     let err = bench.gram(line).unwrap_err();
-    assert!(!err.is::<Refused>() && err.to_string().contains("not finite at row 0, column 0"), "{err}");
+    assert!(!err.is::<RefusedRequest>() && err.to_string().contains("not finite at row 0, column 0"), "{err}");
     assert!(!bench.path("k.npz").exists());
 }
 
@@ -368,7 +368,7 @@ fn weights_that_do_not_fit_are_named() {
     assert!(!loads(&transformer, "transformer_preln", [2, 2, 2]));
     let (unpooled, _) =
         Network::load(&cnn, std::slice::from_ref(&good["cnn_maxpool"]), [2, 2, 2], &Device::flex()).unwrap();
-    assert_eq!(unpooled.told().settings.get("pool"), Some(&Setting::Word("none".to_owned())));
+    assert_eq!(unpooled.determined_settings().settings.get("pool"), Some(&Setting::Word("none".to_owned())));
 }
 
 #[test]
@@ -419,7 +419,7 @@ fn inputs_that_do_not_fit_are_named() {
     let mut file = File::create(bench.path("busy")).unwrap();
     file.write_all(b"mine").unwrap();
     let err = bench.gram(&format!("{line} --out {{}}/busy/k.npz")).unwrap_err();
-    assert!(err.is::<Refused>() && err.to_string().contains("busy/k.npz"), "{err}");
+    assert!(err.is::<RefusedRequest>() && err.to_string().contains("busy/k.npz"), "{err}");
 }
 
 proptest! {

@@ -4,7 +4,7 @@ use kernelscope::data::{Batch, prepare};
 use kernelscope::math::Gram;
 use kernelscope::run::{Block, Event, Predictor, Row, Snapshot};
 use kernelscope::spec::{Activation, DataShape, Loss, Optimiser, Parametrisation, Spec, Width};
-use kernelscope::theory::{Infinite, KernelGradientDescent, Length, TrainingProblem};
+use kernelscope::theory::{InfiniteNetwork, KernelGradientDescent, TrainingLength, TrainingProblem};
 use kernelscope::train::{InfiniteWidthModel, StepOptions};
 use kernelscope::worker::{Command, DeviceChoice, Job, Worker};
 
@@ -71,7 +71,7 @@ fn full_batches_follow_the_closed_form() {
         spec.training.momentum = momentum;
         let data = prepare(&spec).unwrap();
         let mut field = InfiniteWidthModel::new(&spec, &data).unwrap();
-        field.draw(3, &|| false).unwrap();
+        field.sample_start(3, &|| false).unwrap();
         let before = [field.test(0), field.probes()];
         field.prepare(&[1], &|| false).unwrap();
         let task = data.stream.task(1);
@@ -86,7 +86,7 @@ fn full_batches_follow_the_closed_form() {
         let start: Vec<f64> = slopes.iter().enumerate().map(|(at, s)| s * (n * classes) as f64 + target(at)).collect();
         let targets: Vec<f64> = (0..n * classes).map(target).collect();
 
-        let limit = Infinite::of(&spec.network, data.set.train.shape, 10).unwrap();
+        let limit = InfiniteNetwork::of(&spec.network, data.set.train.shape, 10).unwrap();
         let wide = |pixels: &[f32]| limit.points(&pixels.iter().map(|&value| f64::from(value)).collect::<Vec<_>>());
         let points = wide(&batch.pixels);
         let gram = Gram::symmetrised(n, limit.own(&points, &|| false).unwrap().ntk).unwrap().0;
@@ -96,7 +96,7 @@ fn full_batches_follow_the_closed_form() {
             field.step(&batch, &StepOptions::at(rate));
         }
         let lesson = TrainingProblem { start: &start, targets: &targets };
-        let length = Length::Steps { rate, momentum, count: 40 };
+        let length = TrainingLength::Steps { rate, momentum, count: 40 };
         for (before, (pixels, found)) in before
             .iter()
             .zip([(data.stream.task(1).test().pixels, field.test(0)), (data.probes.pixels.clone(), field.probes())])
@@ -116,14 +116,14 @@ fn the_start_is_drawn_from_the_gaussian_process() {
     (spec.data.per_class, spec.data.test_per_class) = (4, 1);
     spec.kernel.probes_per_class = 2;
     let data = prepare(&spec).unwrap();
-    let limit = Infinite::of(&spec.network, data.set.train.shape, 10).unwrap();
+    let limit = InfiniteNetwork::of(&spec.network, data.set.train.shape, 10).unwrap();
     let inputs: Vec<f64> = data.probes.pixels.iter().map(|&value| f64::from(value)).collect();
     let n = data.probes.len();
     let expected = limit.own(&limit.points(&inputs), &|| false).unwrap().nngp;
     let mut field = InfiniteWidthModel::new(&spec, &data).unwrap();
     let (mut sum, draws) = (vec![0.0; n * n], 300);
     for seed in 0..draws {
-        field.draw(seed, &|| false).unwrap();
+        field.sample_start(seed, &|| false).unwrap();
         let drawn = field.probes();
         for (at, sum) in sum.iter_mut().enumerate() {
             let (a, b) = (&drawn[at / n * 10..][..10], &drawn[at % n * 10..][..10]);

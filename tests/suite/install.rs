@@ -73,7 +73,7 @@ fn the_log_keeps_the_start_before_and_stays_bounded() {
     for start in ["first", "second", "third"] {
         let (log, path) = log_file::LogFile::open(place.path()).unwrap();
         assert_eq!(path, place.path().join(log_file::LOG));
-        log.note(Level::Info, "kernelscope", start);
+        log.write_line(Level::Info, "kernelscope", start);
         assert!(read(log_file::LOG).ends_with(&format!("INFO  kernelscope: {start}\n")), "in the file at once");
     }
     assert!(read(log_file::PREVIOUS).contains("second") && !read(log_file::PREVIOUS).contains("first"));
@@ -81,9 +81,9 @@ fn the_log_keeps_the_start_before_and_stays_bounded() {
     let (log, path) = log_file::LogFile::open(place.path()).unwrap();
     let line = "x".repeat(1 << 20);
     for number in 0..6 {
-        log.note(Level::Warn, "driver", &format!("{number} {line}"));
+        log.write_line(Level::Warn, "driver", &format!("{number} {line}"));
     }
-    log.note(Level::Warn, "driver", "two\nlines");
+    log.write_line(Level::Warn, "driver", "two\nlines");
     assert!(std::fs::metadata(path).unwrap().len() <= (4 << 20) + 64);
     assert!(read(log_file::LOG).ends_with("the log ends here\n"));
     assert!(log.last().last().unwrap().ends_with("driver: two\n    lines"), "a crash report still has the last ones");
@@ -101,7 +101,7 @@ fn part_of_the_crash() {
     log::debug!(target: "kernelscope", "too small to tell");
     log::info!(target: "wgpu", "of no interest");
     let autosaved = folder.join("autosave/run");
-    crash_report::watch(crash_report::Facts {
+    crash_report::install_panic_hook(crash_report::ReportContext {
         folder: folder.to_owned(),
         log: path,
         journal: log,

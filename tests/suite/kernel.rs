@@ -6,9 +6,9 @@ use std::path::Path;
 use burn::tensor::{Device, Tensor, TensorData};
 use kernelscope::math::{Gram, rng, spectrum::eigenvalues};
 use kernelscope::model::Network;
-use kernelscope::ntk::{Apart, Kernel, Reduction, Request, jacobian, layerwise};
+use kernelscope::ntk::{Kernel, PartKind, Reduction, Request, jacobian, layerwise};
 use kernelscope::spec::{Activation, Init, Loss, NetworkSpec, Parametrisation, Spec};
-use kernelscope::train::{Learner, StepOptions, score};
+use kernelscope::train::{NetworkTrainer, StepOptions, score};
 use rand::RngExt as _;
 
 /// Largest relative Frobenius difference allowed between two implementations in f32 products.
@@ -147,7 +147,7 @@ fn kernels_equal_those_of_pytorch() {
         let full = measure(&network, &inputs().narrow(0, 0, 8), &Request::of(Reduction::Full)).values;
         assert_close(&format!("{name} full"), &full, &doubles(&format!("{name}_full.npy")));
 
-        let request = Request { apart: Apart::Tensors, ..Request::of(Reduction::Trace) };
+        let request = Request { apart: PartKind::Tensors, ..Request::of(Reduction::Trace) };
         let kernel = measure(&network, &inputs().narrow(0, 0, 12), &request);
         let (whole, mut parts) = (norm(&kernel.values), kernel.parts);
         parts.sort_by(|a, b| a.0.cmp(&b.0));
@@ -194,7 +194,7 @@ fn every_network_equals_the_oracle_under_every_reduction() {
         for (name, network) in zoo(parametrisation, 7) {
             for reduction in [Reduction::Trace, Reduction::Full, Reduction::SumLogits] {
                 for second in [None, Some(&others)] {
-                    let request = Request { apart: Apart::Tensors, ..Request::of(reduction) };
+                    let request = Request { apart: PartKind::Tensors, ..Request::of(reduction) };
                     let oracle = jacobian::measure(&network, &images, second, &request, &never).unwrap();
                     let sets = if second.is_some() { "two sets" } else { "one set" };
                     for memory in [request.memory, 40_000, 1] {
@@ -222,7 +222,7 @@ fn every_network_equals_the_oracle_under_every_reduction() {
 fn a_subset_of_layers_is_the_sum_of_its_tensors() {
     let images = noise(6, 128, 5);
     for (name, network) in zoo(Parametrisation::Standard, 7) {
-        let all = measure(&network, &images, &Request { apart: Apart::Tensors, ..Request::of(Reduction::Trace) });
+        let all = measure(&network, &images, &Request { apart: PartKind::Tensors, ..Request::of(Reduction::Trace) });
         let layers: Vec<String> = all.parts.iter().map(|(tensor, _)| tensor.clone()).collect();
         let (first, last) = (layers[0].clone(), layers[layers.len() - 2].trim_end_matches(".weight").to_owned());
         let only = Some(vec![first.clone(), last.clone()]);
@@ -297,7 +297,7 @@ fn the_kernel_predicts_what_a_small_step_does() {
         let images = noise(n, 12, 11);
         let pixels: Vec<f32> = images.clone().into_data().iter::<f32>().collect();
         let labels = [0, 1, 2, 3, 4, 0];
-        let mut learner = Learner::new(&spec, [1, 3, 4], classes, &Device::flex());
+        let mut learner = NetworkTrainer::new(&spec, [1, 3, 4], classes, &Device::flex());
         let full = learner.kernel(&images, true, &never).unwrap().full.unwrap();
         let before = learner.outputs(&images, &never).unwrap();
         let evaluated = score(&before, &labels, &[], loss).loss;

@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use burn::tensor::Device;
 use kernelscope::model::Network;
-use kernelscope::ntk::{Apart, Reduction, Request, jacobian, layerwise};
+use kernelscope::ntk::{PartKind, Reduction, Request, jacobian, layerwise};
 use kernelscope::spec::text::NETWORKS;
 use kernelscope::spec::{Cost, DataShape, NetworkSpec, PRESETS, Parametrisation, STUDIES, Spec, Width};
-use kernelscope::train::{Learner, LearnerState, StepOptions};
+use kernelscope::train::{LearnerState, NetworkTrainer, StepOptions};
 
 use super::fitting;
 use super::fork::{go_on, kept};
@@ -78,15 +78,15 @@ fn each_learns_and_its_kernel_is_the_oracles() {
             let what = format!("{}, width {width}, {parametrisation:?}", network.program);
             let network = fitting(NetworkSpec { width: width.into(), parametrisation, ..network.clone() }, &small);
             let spec = Spec { network, ..Spec::default() };
-            let mut learner = Learner::new(&spec, image, classes, &Device::flex());
-            let before = learner.plain().named();
+            let mut learner = NetworkTrainer::new(&spec, image, classes, &Device::flex());
+            let before = learner.without_autodiff().named();
             for _ in 0..2 {
                 let outcome = learner.step(&batch, &[0, 1, 2, 3, 0, 1], &StepOptions::at(1e-3), true);
                 let norm = outcome.grad_norm.expect("it was asked for");
                 assert!(outcome.loss.is_finite() && norm.is_finite() && norm > 0.0, "{what}: {outcome:?}");
             }
-            let trained = learner.plain();
-            let request = Request { apart: Apart::Tensors, ..Request::of(Reduction::Trace) };
+            let trained = learner.without_autodiff();
+            let request = Request { apart: PartKind::Tensors, ..Request::of(Reduction::Trace) };
             let found = layerwise::measure(&trained, &images, None, &request, &|| false).unwrap();
             let expected = jacobian::measure(&trained, &images, None, &request, &|| false).unwrap();
             let whole = norm(&expected.values);
@@ -102,7 +102,7 @@ fn each_learns_and_its_kernel_is_the_oracles() {
                 let part = expected.parts.iter().find(|(part, _)| **part == *name).map_or(0.0, |(_, part)| norm(part));
                 // Softmax does not see the keys' bias: such a tensor moves by rounding, if at all.
                 let counts = tensor.is_statistic() || part > 1e-6 * whole;
-                let stays = tensor.stands_still(parametrisation) && !tensor.is_statistic();
+                let stays = tensor.is_frozen(parametrisation) && !tensor.is_statistic();
                 assert!(new.values.iter().all(|value| value.is_finite()), "{what}: {name}");
                 assert!(!counts || moved, "{what}: {name} has not moved");
                 assert!(!stays || !moved, "{what}: {name} has moved");
@@ -130,8 +130,8 @@ fn other_in_training(text: &str) -> Spec {
     spec
 }
 
-fn values(learner: &Learner) -> Vec<(String, Vec<f32>)> {
-    learner.plain().named().into_iter().map(|tensor| (tensor.name, tensor.values)).collect()
+fn values(learner: &NetworkTrainer) -> Vec<(String, Vec<f32>)> {
+    learner.without_autodiff().named().into_iter().map(|tensor| (tensor.name, tensor.values)).collect()
 }
 
 /// Batch by batch: a learner from another's state takes its steps to the last bit, on the same device or another, and one that
@@ -142,10 +142,10 @@ fn learners_go_on_with_statistics_and_chance() {
     for text in OTHER_IN_TRAINING {
         let spec = other_in_training(text);
         let batch = |seed: u64| noise(8, 16, seed).into_data().iter::<f32>().collect::<Vec<f32>>();
-        let step = |learner: &mut Learner, seed: u64| {
+        let step = |learner: &mut NetworkTrainer, seed: u64| {
             learner.step(&batch(seed), &[0, 1, 2, 3, 0, 1, 2, 3], &StepOptions::at(0.05), false).loss
         };
-        let fresh = || Learner::new(&spec, image, 4, &Device::flex());
+        let fresh = || NetworkTrainer::new(&spec, image, 4, &Device::flex());
         let (mut one, mut twin) = (fresh(), fresh());
         for seed in 0..5 {
             assert_eq!(step(&mut one, seed).to_bits(), step(&mut twin, seed).to_bits());
@@ -157,8 +157,8 @@ fn learners_go_on_with_statistics_and_chance() {
         let mut copied = one.copy_to(&Device::flex());
         assert_eq!(values(&restored), values(&one));
         let mut late = fresh();
-        late.adopt(&one.plain());
-        let outputs = |learner: &Learner| learner.outputs(&noise(3, 16, 9), &|| false).unwrap();
+        late.set_weights(&one.without_autodiff());
+        let outputs = |learner: &NetworkTrainer| learner.outputs(&noise(3, 16, 9), &|| false).unwrap();
         assert_eq!(outputs(&restored), outputs(&one));
         for seed in 5..9 {
             let loss = step(&mut one, seed);
@@ -176,11 +176,11 @@ fn learners_go_on_with_statistics_and_chance() {
 #[test]
 fn running_statistics_are_those_of_the_batches() {
     let spec = other_in_training(OTHER_IN_TRAINING[0]);
-    let mut learner = Learner::new(&spec, [1, 4, 4], 4, &Device::flex());
+    let mut learner = NetworkTrainer::new(&spec, [1, 4, 4], 4, &Device::flex());
     let images = noise(8, 16, 5);
     let pixels: Vec<f32> = images.clone().into_data().iter().collect();
-    let of = |learner: &Learner, name: &str| -> Vec<f64> {
-        let named = learner.plain().named().into_iter().find(|tensor| tensor.name == name).unwrap();
+    let of = |learner: &NetworkTrainer, name: &str| -> Vec<f64> {
+        let named = learner.without_autodiff().named().into_iter().find(|tensor| tensor.name == name).unwrap();
         named.values.into_iter().map(f64::from).collect()
     };
     let (weight, bias) = (of(&learner, "in.weight"), of(&learner, "in.bias"));

@@ -81,7 +81,7 @@ fn what_a_run_writes_is_the_network_whatever_its_text() {
             let loaded = Network::load(&found, &[bytes], IMAGE, &Device::flex());
             let (loaded, notes) = loaded.unwrap_or_else(|why| panic!("{}: {why}", spec.program));
             assert!(notes.is_empty(), "{}: {notes:?}", spec.program);
-            assert_eq!(said.contradiction(&loaded.told()), None, "{}", spec.program);
+            assert_eq!(said.contradiction(&loaded.determined_settings()), None, "{}", spec.program);
             assert_eq!(by_name(loaded.named()), by_name(drawn.named()), "{}", spec.program);
             assert_eq!(loaded.sizes(), drawn.sizes(), "{}", spec.program);
             let [one, other] = [loaded, drawn].map(|network| values(network.forward(images(2, IMAGE))));

@@ -9,7 +9,7 @@ use kernelscope::ntk::tangent::outputs_and_change;
 use kernelscope::ntk::{Reduction, Request, jacobian};
 use kernelscope::run::{Accuracy, Event, Predictor, Row};
 use kernelscope::spec::{Activation, KernelSpec, Loss, NetworkSpec, Optimiser, Parametrisation, Spec};
-use kernelscope::train::{Learner, StepOptions, score};
+use kernelscope::train::{NetworkTrainer, StepOptions, score};
 
 use super::kernel::{noise, zoo};
 use super::run::rows as run_rows;
@@ -71,7 +71,7 @@ fn its_training_is_gradient_descent_in_function_space_with_a_kernel_that_stands_
         let images = noise(n, 64, 11);
         let pixels: Vec<f32> = images.clone().into_data().iter::<f32>().collect();
         let labels = [0, 1, 2, 3, 0, 1];
-        let mut learner = Learner::new(&spec, [1, 8, 8], classes, &Device::flex());
+        let mut learner = NetworkTrainer::new(&spec, [1, 8, 8], classes, &Device::flex());
         // Away from initialisation, where f is 0 or small: some steps first.
         let (scale, rate) = (alpha.unwrap_or(1.0), 0.02 / alpha.unwrap_or(1.0f64).powi(2));
         (0..3).for_each(|_| _ = learner.step(&pixels, &labels, &StepOptions::at(rate), false));
@@ -122,7 +122,7 @@ fn a_lazy_network_follows_its_linearisation_and_a_state_is_kept() {
             let images = noise(8, 12, 3);
             let pixels: Vec<f32> = images.clone().into_data().iter::<f32>().collect();
             let labels = [0, 1, 2, 3, 4, 0, 1, 2];
-            let mut learner = Learner::new(&spec, [1, 3, 4], 5, &Device::flex());
+            let mut learner = NetworkTrainer::new(&spec, [1, 3, 4], 5, &Device::flex());
             let mut linearised = learner.linearised();
             let rate = if optimiser == Optimiser::Adam { 0.01 / alpha } else { 0.05 / (alpha * alpha) };
             let mut other = None;
@@ -130,7 +130,7 @@ fn a_lazy_network_follows_its_linearisation_and_a_state_is_kept() {
                 learner.step(&pixels, &labels, &StepOptions::at(rate), false);
                 linearised.step(&images, &labels, None, &StepOptions::at(rate));
                 if step == 4 {
-                    let mut fresh = Learner::new(&spec, [1, 3, 4], 5, &Device::flex()).linearised();
+                    let mut fresh = NetworkTrainer::new(&spec, [1, 3, 4], 5, &Device::flex()).linearised();
                     fresh.restore(&linearised.state());
                     other = Some(fresh);
                 } else if let Some(other) = &mut other {
@@ -197,7 +197,7 @@ fn the_prediction_at_infinity_is_kernel_regression_from_the_network_at_the_switc
         events.iter().find_map(|event| if let Event::Weights(weights) = event { Some(weights) } else { None });
     let data = kernelscope::data::prepare(&spec).unwrap();
     let device = Device::flex();
-    let mut learner = Learner::new(&spec, [1, 28, 28], 10, &device);
+    let mut learner = NetworkTrainer::new(&spec, [1, 28, 28], 10, &device);
     // The same steps by hand, and the same weights.
     for done in 0..data.stream.task(1).info().steps_per_epoch {
         let task = data.stream.task(1);

@@ -4,7 +4,7 @@ use kernelscope::math::alignment::{alignment, alignment_centred, label_gram};
 use kernelscope::math::distance::{Centring, angle, change, distance, distances};
 use kernelscope::math::fit::power_law;
 use kernelscope::math::forgetting::{average_accuracy, backward_transfer, forgetting};
-use kernelscope::math::modes::{Modes, left};
+use kernelscope::math::modes::{Modes, remaining_energy};
 use kernelscope::math::spectrum::{effective_rank, eigenvalues};
 use kernelscope::math::{Gram, NotFinite};
 use proptest::prelude::*;
@@ -232,9 +232,12 @@ fn a_linear_models_residual_decays_mode_by_mode() {
         }
         let now = modes.energies(&residual(&w), logits);
         for rank in 0..n {
-            let expected = start[rank] * left(rate, modes.values()[rank], n * logits, f64::from(step));
+            let expected = start[rank] * remaining_energy(rate, modes.values()[rank], n * logits, f64::from(step));
             assert!((now[rank] - expected).abs() < 1e-9 * start[rank].max(expected), "mode {rank} after {step} steps");
         }
     }
-    assert!(left(rate, modes.values()[0], n * logits, 20.0) > 1.0, "beyond the largest stable rate the first explodes");
+    assert!(
+        remaining_energy(rate, modes.values()[0], n * logits, 20.0) > 1.0,
+        "beyond the largest stable rate the first explodes"
+    );
 }

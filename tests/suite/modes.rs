@@ -6,7 +6,7 @@ use std::f64::consts::PI;
 use kernelscope::analysis::{GrowingResiduals, Outputs, Residuals, static_kernel_rate};
 use kernelscope::chart::{Figure, Format};
 use kernelscope::data::prepare;
-use kernelscope::math::modes::left;
+use kernelscope::math::modes::remaining_energy;
 use kernelscope::math::plane::Plane;
 use kernelscope::paint::render;
 use kernelscope::run::{Event, History, RunInfo, angle_between, cell, grid, origin, profile};
@@ -64,7 +64,7 @@ fn modes_go_their_way(spec: Spec, classes: usize, wanted: fn(usize, usize) -> f6
     let mut compared = 0;
     for (rank, &eigenvalue) in found.eigenvalues.iter().enumerate() {
         for (&(step, _), (_, share)) in found.times.iter().zip(found.left(rank)) {
-            let expected = left(rate, eigenvalue, n * classes, step as f64);
+            let expected = remaining_energy(rate, eigenvalue, n * classes, step as f64);
             // Outputs are told of in 32 bits: of the residual of a mode no more than that is left.
             assert!((share.sqrt() - expected.sqrt()).abs() < 2e-4, "mode {rank}, step {step}: {share} for {expected}");
             compared += usize::from(expected < 0.5);

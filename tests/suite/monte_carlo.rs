@@ -13,7 +13,7 @@ use kernelscope::spec::ops::{
     Attention, ClassToken, Concat, Conv, LayerScale, NormKind, Op, Patches, Positions, Scale,
 };
 use kernelscope::spec::{Activation, NetworkSpec, Parametrisation, Program, Value};
-use kernelscope::theory::Infinite;
+use kernelscope::theory::InfiniteNetwork;
 
 use super::kernel::noise;
 use super::tensor_program::Text;
@@ -46,7 +46,7 @@ fn mean((program, spec): (Arc<Program>, NetworkSpec), images: &Tensor<2>, networ
 }
 
 fn limit(program: &Program, spec: &NetworkSpec, images: &Tensor<2>) -> Vec<f64> {
-    let limit = Infinite::of_program(program, spec).unwrap();
+    let limit = InfiniteNetwork::of_program(program, spec).unwrap();
     let images: Vec<f64> = images.clone().into_data().iter::<f64>().collect();
     limit.own(&limit.points(&images), &|| false).unwrap().ntk
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use kernelscope::spec::Activation;
-use kernelscope::spec::text::{Asked, FUNCTIONS, NETWORKS, builtin, describe};
+use kernelscope::spec::text::{EvaluationInputs, FUNCTIONS, NETWORKS, builtin, describe};
 
 const PAGE: &str = include_str!("../../assets/networks/README.md");
 /// The page of the guide on networks of one's own.
@@ -42,7 +42,8 @@ fn networks_that_it_shows_are_networks() {
     let settings = BTreeMap::new();
     let shown = networks_in(PAGE);
     for text in shown.iter().chain(&networks_in(GUIDE)) {
-        let asked = Asked { image: [3, 32, 32], classes: 10, activation: Activation::Relu, settings: &settings };
+        let asked =
+            EvaluationInputs { image: [3, 32, 32], classes: 10, activation: Activation::Relu, settings: &settings };
         describe(text, &asked).unwrap_or_else(|error| panic!("{error}:\n{text}"));
     }
     // The example of a file is the file.

@@ -6,10 +6,10 @@ use std::sync::Arc;
 
 use burn::module::Module as _;
 use burn::tensor::{Device, Tensor, TensorData};
-use kernelscope::ntk::{Apart, Preconditioner, Reduction, Request, jacobian, layerwise};
+use kernelscope::ntk::{PartKind, Preconditioner, Reduction, Request, jacobian, layerwise};
 use kernelscope::run::Block;
 use kernelscope::spec::{Activation, Loss, NetworkSpec, Optimiser, Parametrisation, Spec};
-use kernelscope::train::{Learner, StepOptions};
+use kernelscope::train::{NetworkTrainer, StepOptions};
 
 use super::kernel::{noise, zoo};
 use super::run::rows;
@@ -41,11 +41,11 @@ fn a_preconditioned_kernel_is_that_of_the_weighted_jacobian() {
         let preconditioner = Some(Arc::new(Preconditioner::new(diagonal)));
         for reduction in [Reduction::Trace, Reduction::SumLogits] {
             let request =
-                Request { apart: Apart::Tensors, preconditioner: preconditioner.clone(), ..Request::of(reduction) };
+                Request { apart: PartKind::Tensors, preconditioner: preconditioner.clone(), ..Request::of(reduction) };
             for second in [None, Some(&others)] {
                 let oracle = jacobian::measure(&network, &images, second, &request, &never).unwrap();
                 for memory in [request.memory, 1] {
-                    let whole = Request { memory, apart: Apart::No, ..request.clone() };
+                    let whole = Request { memory, apart: PartKind::No, ..request.clone() };
                     let found = layerwise::measure(&network, &images, second, &whole, &never).unwrap();
                     let gap = relative(&found.values, &oracle.values);
                     assert!(gap < 1e-5, "{name}, {reduction:?}, {memory} B: {gap:e}");
@@ -62,16 +62,16 @@ fn a_preconditioned_kernel_is_that_of_the_weighted_jacobian() {
     }
 }
 
-fn learner(optimiser: Optimiser, momentum: f64) -> Learner {
+fn learner(optimiser: Optimiser, momentum: f64) -> NetworkTrainer {
     let network = NetworkSpec { width: 24.into(), activation: Activation::Gelu, ..sized("mlp", &[("depth", 2)]) };
     let mut spec = Spec { network, ..Spec::default() };
     (spec.training.loss, spec.training.optimiser, spec.training.momentum) = (Loss::Mse, optimiser, momentum);
-    Learner::new(&spec, [1, 3, 4], 5, &Device::flex())
+    NetworkTrainer::new(&spec, [1, 3, 4], 5, &Device::flex())
 }
 
 /// ½ · mean of (f − y)² over entries, differentiated by burn: the gradient of the batch, by tensor.
-fn gradient(learner: &Learner, images: &Tensor<2>, labels: &[usize]) -> HashMap<String, Vec<f64>> {
-    let network = learner.plain().train();
+fn gradient(learner: &NetworkTrainer, images: &Tensor<2>, labels: &[usize]) -> HashMap<String, Vec<f64>> {
+    let network = learner.without_autodiff().train();
     let y: Vec<f32> = labels.iter().flat_map(|&label| (0..5).map(move |c| f32::from(c == label))).collect();
     let y = Tensor::<2>::from_data(TensorData::new(y, [labels.len(), 5]), &images.device()).autodiff();
     let loss = (network.forward(images.clone()) - y).powi_scalar(2).mean() * 0.5;
@@ -87,7 +87,7 @@ fn adams_kernel_is_the_jacobian_between_one_over_the_root_of_v() {
     let images = noise(n, 12, 11);
     let pixels: Vec<f32> = images.clone().into_data().iter::<f32>().collect();
     let mut learner = learner(Optimiser::Adam, 0.0);
-    let kernel = |learner: &Learner| learner.kernel(&images, false, &never).unwrap().trace;
+    let kernel = |learner: &NetworkTrainer| learner.kernel(&images, false, &never).unwrap().trace;
     assert_eq!(
         learner.optimiser_kernel(&images, &kernel(&learner), &[], &never),
         Some(None),
@@ -107,7 +107,7 @@ fn adams_kernel_is_the_jacobian_between_one_over_the_root_of_v() {
         });
         let preconditioner = Some(Arc::new(Preconditioner::new(diagonal)));
         let request = Request { preconditioner, ..Request::of(Reduction::Trace) };
-        let expected = jacobian::measure(&learner.plain(), &images, None, &request, &never).unwrap();
+        let expected = jacobian::measure(&learner.without_autodiff(), &images, None, &request, &never).unwrap();
         let gap = relative(&found, &expected.values);
         assert!(gap < 1e-3, "step {step}: {gap:e}");
 
@@ -115,7 +115,7 @@ fn adams_kernel_is_the_jacobian_between_one_over_the_root_of_v() {
         let frozen = ["fc1".to_owned()];
         let found = learner.optimiser_kernel(&images, &kernel(&learner), &frozen, &never).unwrap().unwrap();
         let request = Request { only: Some(vec!["fc2".to_owned(), "fc3".to_owned()]), ..request };
-        let expected = jacobian::measure(&learner.plain(), &images, None, &request, &never).unwrap();
+        let expected = jacobian::measure(&learner.without_autodiff(), &images, None, &request, &never).unwrap();
         let gap = relative(&found, &expected.values);
         assert!(gap < 1e-3, "step {step}, frozen: {gap:e}");
     }
@@ -129,9 +129,9 @@ fn the_weights_of_the_kernel_are_those_of_the_step() {
     let images = noise(n, 12, 11);
     let pixels: Vec<f32> = images.clone().into_data().iter::<f32>().collect();
     let mut learner = learner(Optimiser::Adam, 0.0);
-    let (base, gradient) = (learner.plain(), gradient(&learner, &images, &labels));
+    let (base, gradient) = (learner.without_autodiff(), gradient(&learner, &images, &labels));
     learner.step(&pixels, &labels, &StepOptions::at(rate), false);
-    for (name, moved) in learner.plain().displacement_from(&base) {
+    for (name, moved) in learner.without_autodiff().displacement_from(&base) {
         let found: Vec<f64> = moved.into_data().iter::<f32>().map(f64::from).collect();
         for (found, g) in found.iter().zip(&gradient[&name]) {
             // 32-bit weights of size 1 move in pieces of 6e-8.
@@ -152,7 +152,7 @@ fn with_sgd_it_is_the_kernel_but_for_a_factor() {
         let frozen = learner.optimiser_kernel(&images, &kernel, &["fc1".to_owned()], &never).unwrap().unwrap();
         let only = Some(vec!["fc2".to_owned(), "fc3".to_owned()]);
         let request = Request { only, ..Request::of(Reduction::Trace) };
-        let expected = jacobian::measure(&learner.plain(), &images, None, &request, &never).unwrap().values;
+        let expected = jacobian::measure(&learner.without_autodiff(), &images, None, &request, &never).unwrap().values;
         let expected: Vec<f64> = expected.iter().map(|value| factor * value).collect();
         assert!(relative(&frozen, &expected) < 1e-5);
     }

@@ -127,7 +127,7 @@ fn settings_that_nothing_tells_are_assumed_aloud() {
     let (loaded, _) = Network::load(&own(text, 16), &[file(&network)], [2, 4, 6], &Device::flex()).unwrap();
     let names = |said: kernelscope::spec::KnownSettings| said.settings.into_keys().collect::<Vec<_>>();
     assert_eq!(names(loaded.assumed()), ["k"]);
-    assert_eq!(names(loaded.told()), ["width"]);
+    assert_eq!(names(loaded.determined_settings()), ["width"]);
 }
 
 /// The search for settings ends, whatever a text takes.

@@ -9,10 +9,10 @@ use faer::{Mat, Side};
 use kernelscope::math::spectrum::eigenvalues;
 use kernelscope::math::{Gram, lanczos, rng};
 use kernelscope::model::Network;
-use kernelscope::ntk::{Apart, FullKernel, Kernel, Measured, Reduction, Request, jacobian, layerwise};
+use kernelscope::ntk::{FullKernel, Kernel, MeasuredKernels, PartKind, Reduction, Request, jacobian, layerwise};
 use kernelscope::run::{Block, Event, Logits, Row, Snapshot};
 use kernelscope::spec::{Loss, NetworkSpec, Parametrisation, Spec};
-use kernelscope::train::{Learner, StepOptions};
+use kernelscope::train::{NetworkTrainer, StepOptions};
 use proptest::prelude::*;
 
 use super::{read_all, start, tiny};
@@ -53,7 +53,7 @@ fn layers_and_sets_of_logits_are_the_oracles_and_sum_to_the_whole() {
         let full = oracle(&Request::of(Reduction::Full));
         let sets = vec![vec![2, 0, 1], vec![3]];
         for memory in [plain.memory, 40_000, 1] {
-            let request = Request { apart: Apart::Layers, logits: sets.clone(), memory, ..plain.clone() };
+            let request = Request { apart: PartKind::Layers, logits: sets.clone(), memory, ..plain.clone() };
             let found = layerwise::measure(&network, &images, None, &request, &|| false).unwrap();
             let slow = oracle(&request);
             let close = |what: &str, found: &[f64], expected: &[f64]| {
@@ -70,7 +70,7 @@ fn layers_and_sets_of_logits_are_the_oracles_and_sum_to_the_whole() {
                 let expected = &of_set.iter().find(|(layer, _)| layer == name).expect("a layer of the oracle").1;
                 close(name, part, expected);
             }
-            let measured = Measured::new(found, &request, None);
+            let measured = MeasuredKernels::new(found, &request, None);
             for (layer, part) in &measured.parts {
                 let only = Some(vec![layer.to_string()]);
                 close(layer, part, &oracle(&Request { only, ..plain.clone() }).values);
@@ -81,9 +81,9 @@ fn layers_and_sets_of_logits_are_the_oracles_and_sum_to_the_whole() {
                 close("a set of logits", part, &(0..36).map(mean).collect::<Vec<_>>());
             }
             // Tensor by tensor, from which the layers are made.
-            let request = Request { apart: Apart::Tensors, ..request };
+            let request = Request { apart: PartKind::Tensors, ..request };
             let found = layerwise::measure(&network, &images, None, &request, &|| false).unwrap();
-            let by_tensor = Measured::new(found, &request, None);
+            let by_tensor = MeasuredKernels::new(found, &request, None);
             for (tensor, part) in &by_tensor.parts {
                 let only = Some(vec![tensor.to_string()]);
                 close(tensor, part, &oracle(&Request { only, ..plain.clone() }).values);
@@ -200,7 +200,7 @@ fn two_is_where_full_batch_descent_begins_to_rise() {
     let pixels: Vec<f32> = images.clone().into_data().iter::<f32>().collect();
     let labels = [0, 1, 2, 3, 4, 0];
     let after = |sharpness: f64| {
-        let mut learner = Learner::new(&spec, [1, 3, 4], 5, &Device::flex());
+        let mut learner = NetworkTrainer::new(&spec, [1, 3, 4], 5, &Device::flex());
         let full = learner.kernel(&images, true, &|| false).unwrap().full.unwrap();
         let rate = sharpness / full.sharpness(0..6).unwrap();
         (0..30).map(|_| learner.step(&pixels, &labels, &StepOptions::at(rate), false).loss).collect::<Vec<f64>>()

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use kernelscope::model::Network;
-use kernelscope::ntk::{Apart, Reduction, Request, jacobian, layerwise};
+use kernelscope::ntk::{PartKind, Reduction, Request, jacobian, layerwise};
 use kernelscope::spec::{Activation, NetworkSpec, Parametrisation, Setting};
 use kernelscope::storage::Arrays;
 
@@ -89,7 +89,7 @@ fn differences(case: &mut Case) -> Result<Vec<(String, f64)>, String> {
     let never = || false;
     let logits: Vec<f64> = network.forward(images.clone()).into_data().iter::<f32>().map(f64::from).collect();
     let mut found = vec![("logits".to_owned(), relative(&logits, &case.array("logits").1))];
-    let each = Request { apart: Apart::Tensors, ..Request::of(Reduction::Trace) };
+    let each = Request { apart: PartKind::Tensors, ..Request::of(Reduction::Trace) };
     let trace = layerwise::measure(&network, &images, None, &each, &never).unwrap();
     let (_, expected) = case.array("trace");
     found.push(("trace".to_owned(), relative(&trace.values, &expected)));

@@ -6,7 +6,7 @@ use kernelscope::math::Gram;
 use kernelscope::math::decomposed::{EigenDecomposition, Rounding};
 use kernelscope::math::regression::{Regression, RegressionError};
 use kernelscope::math::spectrum::eigenpairs;
-use kernelscope::theory::{KernelGradientDescent, Length, TrainingProblem};
+use kernelscope::theory::{KernelGradientDescent, TrainingLength, TrainingProblem};
 use proptest::prelude::*;
 
 fn gram(n: usize, values: &[f64]) -> Gram {
@@ -183,7 +183,7 @@ proptest! {
         prop_assert!(far(&near, &expected) < 1e-3);
         let descent = KernelGradientDescent::of(&kernel).unwrap();
         let lesson = TrainingProblem { start: &vec![0.0; 2 * n], targets };
-        let end = descent.test(lesson, &rectangle, &[0.0; 8], &[Length::Flow(1e12 / size)]);
+        let end = descent.test(lesson, &rectangle, &[0.0; 8], &[TrainingLength::Flow(1e12 / size)]);
         prop_assert!(far(&end, &expected) < 1e-9 && descent.rank == rank && descent.condition() >= 1.0);
         // The same kernel as f32 products leave it.
         let single = |values: &[f64]| values.iter().map(|&value| f64::from((value / size) as f32)).collect::<Vec<_>>();
@@ -217,7 +217,7 @@ fn the_number_of_threads_does_not_matter() {
             all.extend(vectors.col_iter().flat_map(|column| column.iter().copied()));
             let descent = KernelGradientDescent::of(&kernel).unwrap();
             let lesson = TrainingProblem { start: &vec![0.0; n], targets: &targets };
-            all.extend(descent.test(lesson, kernel.values(), &vec![0.0; n], &[Length::Flow(3.0)]));
+            all.extend(descent.test(lesson, kernel.values(), &vec![0.0; n], &[TrainingLength::Flow(3.0)]));
             all.extend(kernelscope::math::modes::Modes::of(&kernel).unwrap().energies(&targets, 1));
             let mut system = product.clone();
             (0..n).for_each(|i| system[(i, i)] += 0.1);

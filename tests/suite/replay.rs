@@ -1,6 +1,6 @@
 //! Replay: only earlier tasks are seen again, never a probe, the same run repeats, and less is forgotten.
 
-use kernelscope::data::{Batch, Memory, prepare};
+use kernelscope::data::{Batch, ReplayMemory, prepare};
 use kernelscope::run::Row;
 
 use super::run::rows;
@@ -13,8 +13,8 @@ fn what_is_recalled_are_kept_images_of_earlier_tasks() {
     let stream = prepare(&spec).unwrap().stream;
     let recall = |earlier: &[usize], kept, address| {
         let mut batch = Batch { pixels: vec![0.5], labels: vec![9], values: vec![], images: vec![(7, 7)] };
-        let memory = Memory::of(spec.seed, &stream, earlier, kept);
-        memory.recall(address, 300, &stream, &mut batch);
+        let memory = ReplayMemory::of(spec.seed, &stream, earlier, kept);
+        memory.append_samples(address, 300, &stream, &mut batch);
         // What is said of an image is so.
         for (&(task, place), label) in batch.images[1..].iter().zip(&batch.labels[1..]) {
             let (mut pixels, mut labels) = (Vec::new(), Vec::new());

@@ -7,7 +7,7 @@ use std::fs;
 
 use burn::tensor::Device;
 use kernelscope::analysis::ErrorKind;
-use kernelscope::data::{Role, prepare};
+use kernelscope::data::{SampleRole, prepare};
 use kernelscope::lab::scaling::{Observer, Progress, Shelf, Stop, learn};
 use kernelscope::math::Gram;
 use kernelscope::math::regression::Regression;
@@ -73,7 +73,7 @@ fn targets_on_the_sphere_have_mean_0_and_variance_1_and_samples_meet_no_others()
         let mut spec = small();
         (spec.data.target, spec.data.dimension) = (target, 10);
         let data = prepare(&spec).unwrap();
-        let drawn = data.samples(&spec, Role::Pool, 20_000).unwrap();
+        let drawn = data.samples(&spec, SampleRole::Pool, 20_000).unwrap();
         let n = drawn.len() as f64;
         let mean = drawn.values.iter().map(|&y| f64::from(y)).sum::<f64>() / n;
         let power = drawn.values.iter().map(|&y| f64::from(y).powi(2)).sum::<f64>() / n;
@@ -91,12 +91,12 @@ fn targets_on_the_sphere_have_mean_0_and_variance_1_and_samples_meet_no_others()
     }
     let spec = small();
     let data = prepare(&spec).unwrap();
-    let sets =
-        [Role::Training, Role::Validation, Role::Test, Role::Pool].map(|role| data.samples(&spec, role, 30).unwrap());
+    let sets = [SampleRole::Training, SampleRole::Validation, SampleRole::Test, SampleRole::Pool]
+        .map(|role| data.samples(&spec, role, 30).unwrap());
     let points: Vec<&[f32]> = sets.iter().flat_map(|set| set.pixels.chunks_exact(4)).collect();
     assert!((0..points.len()).all(|a| (0..a).all(|b| points[a] != points[b])), "two sets share a sample");
     // What a run trains on is what the learners are given.
-    let given = data.samples(&spec, Role::Training, 40).unwrap();
+    let given = data.samples(&spec, SampleRole::Training, 40).unwrap();
     let (mut pixels, mut labels) = (Vec::new(), Vec::new());
     data.stream.task(1).batch(&(0..40).collect::<Vec<_>>(), &mut pixels, &mut labels);
     assert_eq!((pixels, labels), (given.pixels, given.labels));
@@ -108,15 +108,17 @@ fn images_are_taken_by_the_seed_and_none_to_choose_by_is_trained_on() {
     spec.study = None;
     spec.data.samples = 100;
     let data = prepare(&spec).unwrap();
-    let (train, aside) =
-        (data.samples(&spec, Role::Training, 100).unwrap(), data.samples(&spec, Role::Validation, 200).unwrap());
+    let (train, aside) = (
+        data.samples(&spec, SampleRole::Training, 100).unwrap(),
+        data.samples(&spec, SampleRole::Validation, 200).unwrap(),
+    );
     let dim = train.dim();
     let of =
         |images: &kernelscope::data::Images| images.pixels.chunks_exact(dim).map(<[f32]>::to_vec).collect::<Vec<_>>();
     let (train_pixels, aside_pixels) = (of(&train), of(&aside));
     assert!(train_pixels.iter().all(|image| !aside_pixels.contains(image)));
     assert!(train.labels.iter().zip(&train.values).all(|(&label, &y)| y == if label < 5 { -1.0 } else { 1.0 }));
-    let other = prepare(&Spec { seed: 2, ..spec.clone() }).unwrap().samples(&spec, Role::Training, 100).unwrap();
+    let other = prepare(&Spec { seed: 2, ..spec.clone() }).unwrap().samples(&spec, SampleRole::Training, 100).unwrap();
     assert_ne!(other.labels, train.labels);
     spec.data.samples = 60_000;
     let refused = prepare(&spec).unwrap_err().to_string();
@@ -144,9 +146,10 @@ fn a_kernel_regression_in_panels_is_the_direct_solve_at_the_best_ridge() {
 
     let data = prepare(&spec).unwrap();
     let draw = |role, count| data.samples(&spec, role, count).unwrap();
-    let (train, aside, test) = (draw(Role::Training, 300), draw(Role::Validation, 75), data.stream.task(1).test());
+    let (train, aside, test) =
+        (draw(SampleRole::Training, 300), draw(SampleRole::Validation, 75), data.stream.task(1).test());
     let network = Network::new(&spec.network, spec.seed, [1, 1, 4], 1, &Device::flex());
-    let learner = train::Learner::new(&spec, [1, 1, 4], 1, &Device::flex());
+    let learner = train::NetworkTrainer::new(&spec, [1, 1, 4], 1, &Device::flex());
     let upload = |images: &kernelscope::data::Images| learner.upload(&images.pixels, images.len());
     let kernel = |rows, columns: Option<&_>| {
         layerwise::measure(&network, &rows, columns, &Request::of(Reduction::Trace), &|| false).unwrap().values
@@ -422,7 +425,7 @@ fn the_infinite_width_learner_is_that_of_neural_tangents() {
     let mut array = |name: &str| fixture.floats(name).unwrap().unwrap().1;
     let spec = shared();
     let data = prepare(&spec).unwrap();
-    let (train, test) = (data.samples(&spec, Role::Training, 64).unwrap(), data.stream.task(1).test());
+    let (train, test) = (data.samples(&spec, SampleRole::Training, 64).unwrap(), data.stream.task(1).test());
     let wide = |values: &[f32]| values.iter().map(|&value| f64::from(value)).collect::<Vec<f64>>();
     let drawn = [wide(&train.pixels), wide(&train.values), wide(&test.pixels), wide(&test.values)];
     assert_eq!(

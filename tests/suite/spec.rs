@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use kernelscope::{
     data::prepare,
     model::Network,
-    ntk::{Apart, Reduction, Request, layerwise},
+    ntk::{PartKind, Reduction, Request, layerwise},
     spec::{
         Activation, Change, Cost, DataShape, Effect, Init, LABS, Layer, Loss, Method, NetworkSpec, Optimiser, PRESETS,
         Parametrisation, Source, Spec, SpecError, TaskKind, VERSION, preset, study,
@@ -543,7 +543,7 @@ fn the_estimate_knows_the_networks_that_there_are() {
             real.sort();
             assert_eq!(drawn, real, "{spec:?}");
             if parametrisation == Parametrisation::Standard {
-                let request = Request { apart: Apart::Tensors, ..Request::of(Reduction::Trace) };
+                let request = Request { apart: PartKind::Tensors, ..Request::of(Reduction::Trace) };
                 let kernel = layerwise::measure(&network, &images(image), None, &request, &|| false).unwrap();
                 let parts: Vec<String> = kernel.parts.into_iter().map(|(name, _)| name).collect();
                 assert_eq!(names, parts, "the order of the forward pass");

@@ -42,7 +42,7 @@ fn ready_made_studies_can_be_run_written_and_read() {
         assert_eq!(spec.study_problems(), [], "{}", study.name);
         assert_eq!(Spec::from_toml(&spec.to_toml()).unwrap(), spec, "{}", study.name);
         let runs = spec.runs().unwrap();
-        let given = &spec.study.as_ref().unwrap().spelt();
+        let given = &spec.study.as_ref().unwrap().with_axis_values();
         let along = |variant: &Variant| {
             if variant.values.is_empty() { given.values.len().max(1) } else { variant.values.len() }
         };

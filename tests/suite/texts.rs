@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 
 use kernelscope::spec::ops::{Role, shown};
 use kernelscope::spec::text::{
-    Asked, Choices, Declared, Described, FUNCTIONS, MOST_BYTES, NETWORKS, Setting, TextError, builtin, declared,
-    describe, usual_activation,
+    Choices, Declared, Described, EvaluationInputs, FUNCTIONS, MOST_BYTES, NETWORKS, Setting, TextError, builtin,
+    declared, describe, usual_activation,
 };
 use kernelscope::spec::{Activation, Op, Program};
 use proptest::prelude::*;
@@ -15,7 +15,7 @@ use proptest::prelude::*;
 /// What a text is with these settings.
 fn with(text: &str, image: [usize; 3], settings: &[(&str, Setting)]) -> Result<Arc<Described>, TextError> {
     let settings = settings.iter().map(|(name, setting)| ((*name).to_owned(), setting.clone())).collect();
-    describe(text, &Asked { image, classes: 10, activation: Activation::Relu, settings: &settings })
+    describe(text, &EvaluationInputs { image, classes: 10, activation: Activation::Relu, settings: &settings })
 }
 
 /// Why a text is no network for a colour image.

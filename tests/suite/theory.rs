@@ -7,7 +7,8 @@ use kernelscope::math::Gram;
 use kernelscope::spec::{Activation, Init, NetworkSpec, Parametrisation, Width};
 use kernelscope::storage::{Arrays, Floats};
 use kernelscope::theory::{
-    Infinite, KernelGradientDescent, KernelSgd, Kernels, Length, NoLimit, TrainingProblem, Why, cross_entropy_flow,
+    InfiniteNetwork, KernelGradientDescent, KernelSgd, Kernels, NoLimit, NoRule, TrainingLength, TrainingProblem,
+    cross_entropy_flow,
 };
 
 use super::cli::{kernelscope, text};
@@ -28,8 +29,9 @@ fn ntk(activation: Activation, depth: usize, sigma_w: f64, sigma_b: f64) -> Netw
 /// Every configuration of the references.
 fn references() -> Vec<(&'static str, NetworkSpec)> {
     let root = std::f64::consts::SQRT_2;
-    let resmlp = ntk(Activation::Relu, 2, 1.0, 0.1).turned("resmlp", None).with("norm", "none").with("blocks", 2);
-    let cnn = ntk(Activation::Relu, 2, root, 0.1).turned("cnn", None).with("pool", "none");
+    let resmlp =
+        ntk(Activation::Relu, 2, 1.0, 0.1).with_other_program("resmlp", None).with("norm", "none").with("blocks", 2);
+    let cnn = ntk(Activation::Relu, 2, root, 0.1).with_other_program("cnn", None).with("pool", "none");
     vec![
         ("mlp_relu_d1_W1.4142_b0", ntk(Activation::Relu, 1, root, 0.0)),
         ("mlp_relu_d2_W1.5000_b0.1", ntk(Activation::Relu, 2, 1.5, 0.1)),
@@ -43,7 +45,7 @@ fn references() -> Vec<(&'static str, NetworkSpec)> {
 }
 
 fn among(network: &NetworkSpec, image: [usize; 3], inputs: &[f64]) -> Kernels {
-    let limit = Infinite::of(network, image, 10).unwrap();
+    let limit = InfiniteNetwork::of(network, image, 10).unwrap();
     limit.own(&limit.points(inputs), &|| false).unwrap()
 }
 
@@ -55,7 +57,7 @@ fn kernels_are_those_of_neural_tangents() {
     for (name, network) in references() {
         let image = if network.program == "cnn" { [1, 8, 8] } else { [1, 1, 64] };
         // ε of the norms of `neural_tangents`.
-        let limit = Infinite::of(&network, image, 10).unwrap().with_epsilon(1e-12);
+        let limit = InfiniteNetwork::of(&network, image, 10).unwrap().with_epsilon(1e-12);
         let (a, b) = (limit.points(&train), limit.points(&test));
         let own = |points| limit.own(points, &|| false).unwrap();
         let found = [
@@ -128,7 +130,7 @@ fn tanh_is_its_integral() {
             assert!((ntk / expected - 1.0).abs() < 1e-8, "σ_w {sigma_w}, {x} and {y}: {ntk} {expected}");
         }
         // Nor does it matter in whose company an input is.
-        let limit = Infinite::of(&network, [1, 1, 1], 10).unwrap();
+        let limit = InfiniteNetwork::of(&network, [1, 1, 1], 10).unwrap();
         let [few, all] = [&inputs[..1], &inputs[..]].map(|inputs| limit.points(inputs));
         let row = limit.between(&few, &all, &|| false).unwrap();
         for (at, (nngp, ntk)) in row.nngp.iter().zip(&row.ntk).enumerate() {
@@ -157,12 +159,12 @@ fn the_standard_parametrisation_counts_its_fan_in() {
 
 #[test]
 fn what_has_no_limit_says_so() {
-    let refused = |network: NetworkSpec| Infinite::of(&network, [1, 8, 8], 10).unwrap_err();
-    let cnn = ntk(Activation::Relu, 2, 1.0, 0.0).turned("cnn", None).with("pool", "max");
-    assert_eq!(refused(cnn).why(), Some(&Why::MaxPool));
+    let refused = |network: NetworkSpec| InfiniteNetwork::of(&network, [1, 8, 8], 10).unwrap_err();
+    let cnn = ntk(Activation::Relu, 2, 1.0, 0.0).with_other_program("cnn", None).with("pool", "max");
+    assert_eq!(refused(cnn).why(), Some(&NoRule::MaxPool));
     assert_eq!(refused(NetworkSpec { width: Width::Infinite, ..NetworkSpec::default() }), NoLimit::Standard);
     let transformer = NetworkSpec::of("transformer").with("patch", 4);
-    assert_eq!(refused(transformer).why(), Some(&Why::Attention));
+    assert_eq!(refused(transformer).why(), Some(&NoRule::Attention));
 }
 
 #[test]
@@ -182,7 +184,7 @@ fn equal_and_nearly_equal_inputs_are_numbers() {
             let descent = KernelGradientDescent::of(&gram).unwrap();
             let targets: Vec<f64> = (0..n).map(|at| at as f64).collect();
             let lesson = TrainingProblem { start: &[0.0; 6], targets: &targets };
-            let told = descent.train(lesson, &[Length::Flow(10.0), Length::Flow(1e9)]);
+            let told = descent.train(lesson, &[TrainingLength::Flow(10.0), TrainingLength::Flow(1e9)]);
             assert!(told.iter().all(|value| value.is_finite()), "{told:?}, jitter {}", descent.jitter);
             assert!(descent.condition() > 1e12, "of two equal rows: {}", descent.condition());
         }
@@ -213,7 +215,7 @@ fn steps_of_descent_are_those_of_the_recursion() {
                 recursion.step(&kernel, &slopes, rate, momentum);
             }
             let lesson = TrainingProblem { start: &start, targets: &targets };
-            let length = Length::Steps { rate, momentum, count: 60 };
+            let length = TrainingLength::Steps { rate, momentum, count: 60 };
             let told = descent.train(lesson, &[length]);
             let apart = told.iter().zip(recursion.outputs()).map(|(a, b)| (a - b).abs()).fold(0.0, f64::max);
             let size = told.iter().map(|value| value.abs()).fold(0.0, f64::max);
@@ -232,7 +234,7 @@ fn steps_of_descent_are_those_of_the_recursion() {
             );
             // Beyond the largest rate the fastest mode grows, below it the error falls.
             let error = |values: &[f64]| values.iter().zip(&targets).map(|(f, y)| (f - y).powi(2)).sum::<f64>();
-            let later = descent.train(lesson, &[Length::Steps { rate, momentum, count: 600 }]);
+            let later = descent.train(lesson, &[TrainingLength::Steps { rate, momentum, count: 600 }]);
             assert_eq!(error(&later) > error(&start), share > 1.0, "{} {}", error(&later), error(&start));
         }
     }

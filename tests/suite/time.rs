@@ -6,7 +6,7 @@ use kernelscope::analysis::MomentComparer;
 use kernelscope::run::{Event, History, RunState, Snapshot};
 use kernelscope::ui::App;
 use kernelscope::ui::playback::clock::Clock;
-use kernelscope::ui::playback::{Mark, Marks, Moment, PER_SECOND, Playback, Which};
+use kernelscope::ui::playback::{Mark, Marks, Moment, PER_SECOND, Player, Which};
 use kernelscope::ui::views::View;
 
 use super::ui::{Ui, endless, press, until, until_seen, window};
@@ -29,7 +29,7 @@ fn epochs(history: &History) -> Vec<f64> {
 fn playback_goes_by_the_clock_it_is_given() {
     let history = history(u64::MAX);
     let epochs = epochs(&history);
-    let (mut clock, mut playback) = (Clock::default(), Playback::default());
+    let (mut clock, mut playback) = (Clock::default(), Player::default());
     let second = 1.0 / PER_SECOND;
     // Nothing lies ahead of the newest: it begins at the start.
     playback.start(&mut clock, &history, None);

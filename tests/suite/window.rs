@@ -218,13 +218,13 @@ fn two_windows_have_a_log_each() {
     let read = |name: &str| std::fs::read_to_string(place.path().join(name)).unwrap();
     let (first, path) = log_file::LogFile::open(place.path()).unwrap();
     assert!(!first.is_another() && path.ends_with(log_file::LOG));
-    first.note(log::Level::Info, "kernelscope", "of the first");
+    first.write_line(log::Level::Info, "kernelscope", "of the first");
     let (second, path) = log_file::LogFile::open(place.path()).unwrap();
     assert!(second.is_another() && path.ends_with("kernelscope-2.log"));
     let (third, path) = log_file::LogFile::open(place.path()).unwrap();
     assert!(third.is_another() && path.ends_with("kernelscope-3.log"));
-    second.note(log::Level::Info, "kernelscope", "of the second");
-    first.note(log::Level::Info, "kernelscope", "again of the first");
+    second.write_line(log::Level::Info, "kernelscope", "of the second");
+    first.write_line(log::Level::Info, "kernelscope", "again of the first");
     assert!(read(log_file::LOG).contains("again of the first") && !read(log_file::LOG).contains("second"));
     assert!(read("kernelscope-2.log").contains("of the second"));
     // The place of one that has gone is taken, and its log with it.

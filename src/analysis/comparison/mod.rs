@@ -49,7 +49,7 @@ pub struct Series {
 
 /// One figure against the axis, of one series.
 #[derive(Clone, Debug, Default)]
-pub struct Against {
+pub struct FigureByAxis {
     /// Place of the value, seed, and the figure where it is defined.
     pub runs: Vec<(usize, u64, f64)>,
     /// Smallest, mean and largest over the seeds for which it is defined, by place of the value.
@@ -65,7 +65,7 @@ pub struct Against {
 
 /// One value's curves around a switch, each in unbroken pieces.
 #[derive(Clone, Debug, Default)]
-pub struct Around {
+pub struct SwitchCurves {
     /// By seed.
     pub runs: Vec<(u64, Vec<Points>)>,
     pub mean: Vec<Spread>,
@@ -141,12 +141,12 @@ impl Comparison {
 
     /// A figure against the axis, by series: one of a switch (from 0) by its name in [`crate::analysis::outcome::SWITCH_FIGURES`], or one of the
     /// whole run by its name in [`crate::analysis::outcome::RUN_FIGURES`].
-    pub fn against(&self, figure: &str, switch: usize) -> Vec<Against> {
+    pub fn against(&self, figure: &str, switch: usize) -> Vec<FigureByAxis> {
         self.series.iter().map(|series| self.of_series(series, figure, switch)).collect()
     }
 
-    fn of_series(&self, series: &Series, figure: &str, switch: usize) -> Against {
-        let mut against = Against::default();
+    fn of_series(&self, series: &Series, figure: &str, switch: usize) -> FigureByAxis {
+        let mut against = FigureByAxis::default();
         for (place, (value, runs)) in self.values.iter().zip(&series.runs).enumerate() {
             let of = |(seed, findings): &(u64, Arc<Findings>)| Some((*seed, findings.figure(figure, switch)?));
             let told: Vec<(u64, f64)> = runs.iter().filter_map(of).collect();
@@ -179,7 +179,7 @@ impl Comparison {
     }
 
     /// The curves of each value of a series around a switch, over the stretch that all runs have.
-    pub fn around(&self, quantity: Quantity, switch: usize, series: usize) -> Vec<Around> {
+    pub fn around(&self, quantity: Quantity, switch: usize, series: usize) -> Vec<SwitchCurves> {
         let (from, to) = self.stretch(switch);
         let column = Quantity::ALL.iter().position(|known| *known == quantity).unwrap_or(0);
         let clipped = |(seed, findings): &(u64, Arc<Findings>)| {
@@ -191,7 +191,7 @@ impl Comparison {
             let curves: Vec<(u64, Points)> = runs.iter().filter_map(clipped).collect();
             let mean = mean_of(&curves, quantity.has_gap());
             let cut = |(seed, points)| (seed, pieces(points, quantity.has_gap()));
-            Around { mean: pieces(mean, quantity.has_gap()), runs: curves.into_iter().map(cut).collect() }
+            SwitchCurves { mean: pieces(mean, quantity.has_gap()), runs: curves.into_iter().map(cut).collect() }
         };
         self.series.get(series).map_or_else(Vec::new, |series| series.runs.iter().map(of).collect())
     }

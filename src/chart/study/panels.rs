@@ -3,7 +3,7 @@
 //! Guarantees: a run, a mean and a law have the same colour and the same definition wherever they are shown.
 
 use super::kinds::{Content, PanelKind, Series, Style};
-use crate::analysis::comparison::{Against, Comparison, Quantity, Spacing, Spread};
+use crate::analysis::comparison::{Comparison, FigureByAxis, Quantity, Spacing, Spread};
 use crate::chart::format;
 use crate::chart::palette::{self, Colour, Ink};
 use crate::chart::panel::{Bar, Dashes, Dot, End, Entry, Line, Panel, Point, Sign, Target};
@@ -187,7 +187,7 @@ impl Panel {
         &mut self,
         runs: &Comparison,
         series: usize,
-        found: &Against,
+        found: &FigureByAxis,
         (full, what): (bool, &str),
         ink: impl Fn(usize) -> Ink,
     ) {
@@ -204,7 +204,7 @@ impl Panel {
     }
 
     /// Adds the value at infinite width as a level, because it has no position on the axis.
-    fn level(&mut self, runs: &Comparison, found: &Against, ink: Ink) {
+    fn level(&mut self, runs: &Comparison, found: &FigureByAxis, ink: Ink) {
         if let Some([_, mean, _]) = found.beyond {
             let (left, right) = self.x.range;
             let points = self.points([(left, mean), (right, mean)]);

@@ -17,8 +17,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use thiserror::Error;
 
 pub use self::inputs::{Inputs, InputsError};
-use crate::model::{Chosen, DeviceChoice, Network, WeightsError, choose, is_host, layer_of};
-pub use crate::ntk::{Apart, Kernel, Reduction, Request};
+use crate::model::{ChosenDevice, DeviceChoice, Network, WeightsError, choose, is_host, layer_of};
+pub use crate::ntk::{Kernel, PartKind, Reduction, Request};
 use crate::ntk::{jacobian, layerwise};
 use crate::spec::{KernelShape, KnownSettings, KnownSettingsError, Line, NetworkSpec, Op, Plan, memory_available};
 use crate::storage::{LayoutError, WeightsFile, WeightsFileError, read_regular, words};
@@ -101,7 +101,7 @@ pub struct Gram {
     others: Option<Tensor<2>>,
     request: Request,
     method: Method,
-    device: Chosen,
+    device: ChosenDevice,
     /// Names and sizes of the parameter tensors that are asked for.
     tensors: Vec<(String, usize)>,
     /// How the inputs were understood: those of the rows, and of the columns where they are others.
@@ -154,7 +154,7 @@ impl Gram {
         if let Some(trained) = said.image.filter(|trained| images && *trained != rows.image) {
             return Err(GramError::Image { path: order.inputs.clone(), found: rows.image, trained });
         }
-        let contradicted = said.contradiction(&network.told());
+        let contradicted = said.contradiction(&network.determined_settings());
         if let Some((key, said, told)) = contradicted.or_else(|| said.contradiction(&network.assumed())) {
             return Err(GramError::Tensors { path: at(), key, said, told });
         }
@@ -183,7 +183,7 @@ impl Gram {
         };
         let (images, others) = (place(rows), columns.map(place));
         let request = order.request.clone();
-        tensors.retain(|(name, _)| request.wants(name));
+        tensors.retain(|(name, _)| request.includes(name));
         Ok(Self { network, images, others, request, method: order.method, device, tensors, inputs, notes })
     }
 
@@ -308,7 +308,7 @@ impl Gram {
         let Explained { plan, work, .. } = self.explain();
         let side = |samples: usize| samples as f64 * if work.apart { work.directions as f64 } else { 1.0 };
         let kept = 8.0 * side(work.samples.0) * side(work.samples.1);
-        let parts = if self.request.apart != Apart::No { 2.0 * self.tensors.len() as f64 } else { 1.0 };
+        let parts = if self.request.apart != PartKind::No { 2.0 * self.tensors.len() as f64 } else { 1.0 };
         let (needed, way_out) = match self.method {
             Method::Layerwise => (kept * parts + plan.bytes(), "fewer inputs or another reduction"),
             Method::Jacobian => {
@@ -386,7 +386,7 @@ fn read(path: &Path) -> Result<Vec<u8>, GramError> {
 /// Every layer that is asked for must be there: a kernel of nothing is all zeros and looks like one.
 fn check_layers(request: &Request, tensors: &[(String, usize)]) -> Result<(), GramError> {
     let only = |name: &String| Request { only: Some(vec![name.clone()]), ..request.clone() };
-    let absent = |name: &&String| !tensors.iter().any(|(tensor, _)| only(name).wants(tensor));
+    let absent = |name: &&String| !tensors.iter().any(|(tensor, _)| only(name).includes(tensor));
     let Some(name) = request.only.iter().flatten().find(absent) else { return Ok(()) };
     let known: BTreeSet<String> = tensors.iter().map(|(tensor, _)| layer_of(tensor)).collect();
     let known = known.into_iter().collect::<Vec<_>>().join(", ");

@@ -14,7 +14,7 @@ use crate::lab::Halt;
 use crate::lab::kernel_parts::tensor_grams;
 use crate::lab::lag::Lag;
 use crate::lab::metrics::Meter;
-use crate::ntk::Measured;
+use crate::ntk::MeasuredKernels;
 use crate::run::{Accuracy, Block, Event, Outputs, Partner, Prediction, Row, Snapshot, finite};
 use crate::spec::{Loss, Spec, TrainingSpec};
 use crate::train::score;
@@ -22,7 +22,7 @@ use crate::train::score;
 /// A piece of work that the trainer hands over.
 pub(super) enum Work {
     /// A kernel was measured after this step, at the end of this lag; `request` where a snapshot is due.
-    Kernel { step: u64, measured: Box<Measured>, lag: Lag, request: Option<Box<SnapshotRequest>> },
+    Kernel { step: u64, measured: Box<MeasuredKernels>, lag: Lag, request: Option<Box<SnapshotRequest>> },
     /// The task has ended.
     Switch,
     /// The state of the run is kept, to which what is remembered here belongs.
@@ -78,7 +78,7 @@ impl Analyzer {
 
     fn kernel(
         &mut self,
-        measured: Measured,
+        measured: MeasuredKernels,
         lag: Lag,
         request: Option<Box<SnapshotRequest>>,
     ) -> Result<Option<(Snapshot, Option<Partner>)>, String> {

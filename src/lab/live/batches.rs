@@ -1,6 +1,6 @@
 //! The batches of a run: which images a step trains on, from the address of the step alone.
 
-use crate::data::{Batch, Memory, Prepared, batch_order, batch_range};
+use crate::data::{Batch, Prepared, ReplayMemory, batch_order, batch_range};
 use crate::spec::Spec;
 use crate::train::StepOptions;
 
@@ -32,7 +32,7 @@ pub(super) struct Batches {
     order: Vec<usize>,
     /// Place in the order of training of the task that this memory is for, and how many images of each it keeps.
     remembers: Option<(usize, usize)>,
-    memory: Memory,
+    memory: ReplayMemory,
 }
 
 impl Batches {
@@ -57,10 +57,10 @@ impl Batches {
         batch.values = stream.values(&self.order[range.clone()]);
         batch.images.extend(self.order[range].iter().map(|&image| (task, image)));
         if self.remembers != Some((place, replay)) {
-            self.memory = Memory::of(spec.seed, &data.stream, &earlier(&trained[..place], task), replay);
+            self.memory = ReplayMemory::of(spec.seed, &data.stream, &earlier(&trained[..place], task), replay);
             self.remembers = Some((place, replay));
         }
-        self.memory.recall((spec.seed, task, done), batch.labels.len(), &data.stream, &mut batch);
+        self.memory.append_samples((spec.seed, task, done), batch.labels.len(), &data.stream, &mut batch);
         batch
     }
 }

@@ -15,16 +15,16 @@ use super::batches::StepPlan;
 use super::finite::{Finite, FiniteState};
 use super::subject::SubjectState;
 use crate::data::Prepared;
-use crate::model::{Chosen, answers, is_host};
+use crate::model::{ChosenDevice, is_host, responds};
 use crate::spec::Spec;
-use crate::train::Learner;
+use crate::train::NetworkTrainer;
 
 /// The next copy is made when the last one took at most this share of the time since.
 const COPYING: f64 = 0.05;
 
 /// The learner as it was, on the CPU, and the steps that were taken since.
 pub(super) struct CpuFallback {
-    pub learner: Learner,
+    pub learner: NetworkTrainer,
     pub since: Vec<StepPlan>,
     made: Instant,
     took: Duration,
@@ -32,7 +32,7 @@ pub(super) struct CpuFallback {
 
 impl CpuFallback {
     /// Keeps a copy that began to be made then.
-    pub fn new(learner: Learner, began: Instant) -> Self {
+    pub fn new(learner: NetworkTrainer, began: Instant) -> Self {
         Self { learner, since: Vec::new(), made: Instant::now(), took: began.elapsed() }
     }
 
@@ -47,13 +47,13 @@ impl CpuFallback {
 pub(super) fn open(
     spec: &Spec,
     data: &Prepared,
-    chosen: Chosen,
+    chosen: ChosenDevice,
     from: Option<&SubjectState>,
 ) -> (Finite, Option<CpuFallback>, String) {
     let shape = data.set.shape();
     let kept = from.and_then(|state| state.downcast_ref::<FiniteState>());
     let start = |device: &Device| {
-        let mut learner = Learner::new(spec, shape.image, data.set.outputs(), device);
+        let mut learner = NetworkTrainer::new(spec, shape.image, data.set.outputs(), device);
         kept.into_iter().for_each(|kept| learner.restore(kept.learner()));
         learner
     };
@@ -64,7 +64,7 @@ pub(super) fn open(
         match catch_unwind(AssertUnwindSafe(|| Finite::new(start(&chosen.device), data))) {
             Ok(finite) => (finite, Some(CpuFallback::new(on_cpu, Instant::now())), chosen.words),
             Err(panic) => {
-                let words = Chosen::cpu(Some(&failure(panic.as_ref(), Some(&chosen.device)))).words;
+                let words = ChosenDevice::cpu(Some(&failure(panic.as_ref(), Some(&chosen.device)))).words;
                 (Finite::new(on_cpu, data), None, words)
             }
         }
@@ -77,7 +77,7 @@ pub(super) fn open(
 pub(super) fn failure(panic: &(dyn Any + Send), device: Option<&Device>) -> String {
     let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     let said = said.unwrap_or_default();
-    if device.is_some_and(|device| !answers(device)) {
+    if device.is_some_and(|device| !responds(device)) {
         "the GPU was lost".to_owned()
     } else if ["out of memory", "out-of-memory", "out of device memory", "toobig", "too big"]
         .iter()

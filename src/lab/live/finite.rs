@@ -9,16 +9,16 @@ use super::predictors::{PredictorState, Predictors};
 use super::subject::{SnapshotOutputs, Subject, SubjectState};
 use crate::data::{Batch, Prepared, Task};
 use crate::lab::lag::{Lag, Lagged};
-use crate::ntk::{Measured, Reduction, Request, layerwise};
+use crate::ntk::{MeasuredKernels, Reduction, Request, layerwise};
 use crate::run::NamedTensor;
 use crate::spec::{LINEAR_PROBE_IMAGES, Spec};
 use crate::train::{
-    FeatureKernels, InfiniteWidthModelError, Learner, LearnerState, StepOptions, StepOutcome, displacement,
+    FeatureKernels, InfiniteWidthModelError, LearnerState, NetworkTrainer, StepOptions, StepOutcome, displacement,
 };
 
 /// A network of finite width in training.
 pub(super) struct Finite {
-    learner: Learner,
+    learner: NetworkTrainer,
     probes: Tensor<2>,
     /// Test images of each task, [n, inputs].
     tests: Vec<Tensor<2>>,
@@ -38,7 +38,7 @@ pub(super) struct FiniteState {
 }
 
 impl Finite {
-    pub fn new(learner: Learner, data: &Prepared) -> Self {
+    pub fn new(learner: NetworkTrainer, data: &Prepared) -> Self {
         let upload = |images: &[f32], n| learner.upload(images, n);
         let test = |task: &Task| {
             let images = task.test();
@@ -76,7 +76,7 @@ impl Subject for Finite {
         Some(self.learner.device())
     }
 
-    fn copy_to_cpu(&self) -> Option<Learner> {
+    fn copy_to_cpu(&self) -> Option<NetworkTrainer> {
         Some(self.learner.copy_to(&Device::flex()))
     }
 
@@ -115,7 +115,7 @@ impl Subject for Finite {
         Ok(problem.into_iter().collect())
     }
 
-    fn kernel(&self, want_full: bool, cancelled: &dyn Fn() -> bool) -> Option<Measured> {
+    fn kernel(&self, want_full: bool, cancelled: &dyn Fn() -> bool) -> Option<MeasuredKernels> {
         self.learner.kernel(&self.probes, want_full, cancelled)
     }
 
@@ -187,9 +187,9 @@ impl Subject for Finite {
         let outputs = learner.outputs(&old, cancelled)?;
         let classes = outputs.len() / rows.len();
         let (slopes, rate) = learner.slopes(&batch.pixels, batch.targets(), &plan.terms);
-        let only = learner.moving(&plan.terms.frozen);
+        let only = learner.trained_names(&plan.terms.frozen);
         let request = Request { only, ..Request::of(Reduction::Full) };
-        let kernel = layerwise::measure(&learner.plain(), &old, Some(&new), &request, cancelled)?;
+        let kernel = layerwise::measure(&learner.without_autodiff(), &old, Some(&new), &request, cancelled)?;
         let width = batch.labels.len() * classes;
         let mut parts = vec![0.0; rows.len() * width];
         for (row, values) in kernel.values.chunks_exact(width).enumerate() {

@@ -8,11 +8,11 @@ use super::subject::{SnapshotOutputs, Subject, SubjectState};
 use crate::data::{Batch, Prepared};
 use crate::lab::lag::Lag;
 use crate::math::Gram;
-use crate::ntk::{Apart, Measured};
+use crate::ntk::{MeasuredKernels, PartKind};
 use crate::run::NamedTensor;
 use crate::spec::Spec;
 use crate::train::{
-    InfiniteWidthModel, InfiniteWidthModelError, InfiniteWidthModelState, Learner, StepOptions, StepOutcome,
+    InfiniteWidthModel, InfiniteWidthModelError, InfiniteWidthModelState, NetworkTrainer, StepOptions, StepOutcome,
 };
 
 /// An infinitely wide network in training.
@@ -37,7 +37,7 @@ impl Infinite {
         let mut field = InfiniteWidthModel::new(spec, data)?;
         match from.and_then(|state| state.downcast_ref::<InfiniteWidthModelState>()) {
             Some(state) => field.restore(state),
-            None => field.draw(spec.seed, cancelled)?,
+            None => field.sample_start(spec.seed, cancelled)?,
         }
         let gram = field.gram(cancelled)?;
         let sets = spec.logit_sets(data.set.outputs()).len();
@@ -51,7 +51,7 @@ impl Subject for Infinite {
         None
     }
 
-    fn copy_to_cpu(&self) -> Option<Learner> {
+    fn copy_to_cpu(&self) -> Option<NetworkTrainer> {
         None
     }
 
@@ -86,11 +86,11 @@ impl Subject for Infinite {
     }
 
     // Θ̊, of every logit the same.
-    fn kernel(&self, want_full: bool, _: &dyn Fn() -> bool) -> Option<Measured> {
+    fn kernel(&self, want_full: bool, _: &dyn Fn() -> bool) -> Option<MeasuredKernels> {
         let trace = self.gram.values().to_vec();
-        let full = want_full.then(|| Measured::full_of(&self.gram, self.field.classes())).flatten();
+        let full = want_full.then(|| MeasuredKernels::full_of(&self.gram, self.field.classes())).flatten();
         let logits = vec![trace.clone(); self.sets];
-        Some(Measured { trace, apart: Apart::No, parts: Vec::new(), logits, full, optimiser: None })
+        Some(MeasuredKernels { trace, apart: PartKind::No, parts: Vec::new(), logits, full, optimiser: None })
     }
 
     fn snapshot_outputs(&self, _: Lag, _: bool, _: &dyn Fn() -> bool) -> Option<SnapshotOutputs> {

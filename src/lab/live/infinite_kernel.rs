@@ -4,7 +4,7 @@ use super::subject::Subject;
 use crate::data::Prepared;
 use crate::math::Gram;
 use crate::spec::Spec;
-use crate::theory::Infinite;
+use crate::theory::InfiniteNetwork;
 
 /// Numbers that all pairs of probes take on their way at most: a second or two.
 const MOST_WORK: usize = 300_000_000;
@@ -18,7 +18,7 @@ pub(super) fn of(subject: &dyn Subject, spec: &Spec, data: &Prepared, cancelled:
     if let Some(kernel) = subject.infinite_kernel() {
         return Some(kernel.clone());
     }
-    let limit = Infinite::of(&spec.network, data.set.train.shape, data.set.outputs()).ok()?;
+    let limit = InfiniteNetwork::of(&spec.network, data.set.train.shape, data.set.outputs()).ok()?;
     let inputs: Vec<f64> = data.probes.pixels.iter().map(|&value| f64::from(value)).collect();
     let n = data.probes.len();
     if limit.per_pair().saturating_mul(n * n / 2) > MOST_WORK {

@@ -23,7 +23,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
 use self::fork::KeptRun;
 pub use self::trainer::Open;
-use self::trainer::{Beginning, Opened, Trainer};
+use self::trainer::{PreparedRun, RunStart, Trainer};
 use super::Control;
 use super::device::for_run;
 use crate::data::Prepared;
@@ -51,16 +51,16 @@ pub fn go_on(
     let kept: &KeptRun = from.state.downcast_ref().expect("only this laboratory makes checkpoints");
     let device = if kept.is_on_host() { DeviceChoice::Cpu } else { device };
     let open = |data: &Prepared, cancelled: &dyn Fn() -> bool| for_run(device, spec, data, cancelled);
-    begin(&Beginning { spec, kept: Some(kept), open: &open, paced }, control, sink);
+    begin(&RunStart { spec, kept: Some(kept), open: &open, paced }, control, sink);
 }
 
 /// Trains and measures one run as [`run`] does, on a device that the caller opens.
 pub fn run_on(spec: &Spec, open: Open<'_>, paced: bool, control: &mut dyn Control, sink: Box<dyn Sink + Send>) {
-    begin(&Beginning { spec, kept: None, open, paced }, control, sink);
+    begin(&RunStart { spec, kept: None, open, paced }, control, sink);
 }
 
-fn begin(beginning: &Beginning<'_>, control: &mut dyn Control, mut sink: Box<dyn Sink + Send>) {
-    let opened = match Opened::new(beginning, control) {
+fn begin(beginning: &RunStart<'_>, control: &mut dyn Control, mut sink: Box<dyn Sink + Send>) {
+    let opened = match PreparedRun::new(beginning, control) {
         Ok(opened) => opened,
         Err(message) => {
             // Nobody left to tell is a way to end, too.

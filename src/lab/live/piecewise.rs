@@ -7,12 +7,12 @@
 use burn::tensor::{Tensor, TensorData};
 
 use crate::data::{Batch, Prepared};
-use crate::train::{Learner, Linearised, LinearisedState, Places, StepOptions};
+use crate::train::{ImageIndex, Linearised, LinearisedState, NetworkTrainer, StepOptions};
 
 /// The piece that is being trained.
 pub(super) struct Piecewise {
     linearised: Linearised,
-    places: Places,
+    places: ImageIndex,
     /// Every image of the run, [images, inputs].
     images: Tensor<2>,
     /// What the pieces before have left: prediction minus network where this piece began, row-major [images, C].
@@ -31,8 +31,8 @@ pub(super) struct PiecewiseState {
 
 impl Piecewise {
     /// Begins where the network is.
-    pub fn new(learner: &Learner, data: &Prepared, every: f64) -> Self {
-        let (places, pixels) = Places::of(data);
+    pub fn new(learner: &NetworkTrainer, data: &Prepared, every: f64) -> Self {
+        let (places, pixels) = ImageIndex::of(data);
         let count = pixels.len() / data.set.train.dim();
         let classes = data.set.outputs();
         let images = learner.upload(&pixels, count);
@@ -40,7 +40,7 @@ impl Piecewise {
     }
 
     /// Goes on from a state that was kept.
-    pub fn restored(learner: &Learner, data: &Prepared, every: f64, state: &PiecewiseState) -> Self {
+    pub fn restored(learner: &NetworkTrainer, data: &Prepared, every: f64, state: &PiecewiseState) -> Self {
         let mut fresh = Self::new(learner, data, every);
         fresh.linearised.restore(&state.linearised);
         fresh.offset.clone_from(&state.offset);
@@ -52,7 +52,7 @@ impl Piecewise {
     }
 
     /// The next piece begins, with the network's kernel as it is now; `None` when `cancelled` says so.
-    pub fn renew(&mut self, learner: &Learner, cancelled: &dyn Fn() -> bool) -> Option<()> {
+    pub fn renew(&mut self, learner: &NetworkTrainer, cancelled: &dyn Fn() -> bool) -> Option<()> {
         let here = learner.outputs_of(&self.linearised, &self.images, cancelled)?;
         let network = learner.outputs(&self.images, cancelled)?;
         for ((offset, here), network) in self.offset.iter_mut().zip(here).zip(network) {
@@ -75,7 +75,7 @@ impl Piecewise {
     /// Outputs on the test images of a task by its place among the tasks, or on the probes, row-major [n, C].
     pub fn outputs(
         &self,
-        learner: &Learner,
+        learner: &NetworkTrainer,
         images: &Tensor<2>,
         test: Option<usize>,
         cancelled: &dyn Fn() -> bool,

@@ -21,8 +21,8 @@ use crate::ntk::{Reduction, Request, layerwise};
 use crate::run::Predictor;
 use crate::spec::Spec;
 use crate::train::{
-    InfiniteWidthModel, InfiniteWidthModelError, InfiniteWidthModelState, Learner, Linearised, LinearisedState, Places,
-    StepOptions,
+    ImageIndex, InfiniteWidthModel, InfiniteWidthModelError, InfiniteWidthModelState, Linearised, LinearisedState,
+    NetworkTrainer, StepOptions,
 };
 
 /// Training images of each class of the new task from which the regression predicts: the kernel of all would hold training up.
@@ -36,12 +36,12 @@ pub(super) struct Predictors {
     piecewise: Option<Piecewise>,
     /// With the infinite-width kernel, where there is one.
     field: Option<InfiniteWidthModel>,
-    settled: Vec<Settled>,
+    settled: Vec<FixedPrediction>,
 }
 
 /// A prediction that stands until the next switch.
 #[derive(Clone)]
-struct Settled {
+struct FixedPrediction {
     by: Predictor,
     condition: f64,
     jitter: f64,
@@ -55,7 +55,7 @@ pub(super) struct PredictorState {
     linearised: Vec<(Predictor, LinearisedState)>,
     piecewise: Option<PiecewiseState>,
     field: Option<InfiniteWidthModelState>,
-    settled: Vec<Settled>,
+    settled: Vec<FixedPrediction>,
 }
 
 /// Outputs that are predicted for a snapshot.
@@ -72,7 +72,7 @@ pub(super) struct Predicted {
 impl Predictors {
     /// Begins at the very start of a run; returns also why there is no infinite-width prediction, if there is none. `None` when cancelled.
     pub fn new(
-        learner: &Learner,
+        learner: &NetworkTrainer,
         (spec, data): (&Spec, &Prepared),
         cancelled: &dyn Fn() -> bool,
     ) -> Option<(Self, Option<InfiniteWidthModelError>)> {
@@ -81,7 +81,7 @@ impl Predictors {
             Err(why) => (None, Some(why)),
         };
         if let Some(field) = &mut field {
-            let (_, pixels) = Places::of(data);
+            let (_, pixels) = ImageIndex::of(data);
             let images = learner.upload(&pixels, pixels.len() / data.set.train.dim());
             field.start(learner.outputs(&images, cancelled)?.into_iter().map(f64::from).collect());
         }
@@ -95,7 +95,7 @@ impl Predictors {
     }
 
     /// Goes on from a state that was kept, of a learner of the same spec.
-    pub fn restored(learner: &Learner, state: &PredictorState, (spec, data): (&Spec, &Prepared)) -> Self {
+    pub fn restored(learner: &NetworkTrainer, state: &PredictorState, (spec, data): (&Spec, &Prepared)) -> Self {
         let restored = |(by, state): &(Predictor, LinearisedState)| {
             let mut linearised = learner.linearised();
             linearised.restore(state);
@@ -133,7 +133,7 @@ impl Predictors {
     }
 
     /// The step that the network takes.
-    pub fn step(&mut self, learner: &Learner, batch: &Batch, terms: &StepOptions) {
+    pub fn step(&mut self, learner: &NetworkTrainer, batch: &Batch, terms: &StepOptions) {
         let images = learner.upload(&batch.pixels, batch.labels.len());
         for (_, linearised) in &mut self.linearised {
             linearised.step(&images, batch.targets(), None, terms);
@@ -151,7 +151,7 @@ impl Predictors {
     /// Computes what each says of the test images of each task, and of the probes; `None` when `cancelled` says so.
     pub fn outputs(
         &self,
-        learner: &Learner,
+        learner: &NetworkTrainer,
         (tests, probes): (&[Tensor<2>], &Tensor<2>),
         cancelled: &dyn Fn() -> bool,
     ) -> Option<Vec<Predicted>> {
@@ -181,7 +181,7 @@ impl Predictors {
     /// returns `None` when cancelled, else what could not be predicted, in words.
     pub fn begin_task(
         &mut self,
-        (learner, tests): (&Learner, &[Tensor<2>]),
+        (learner, tests): (&NetworkTrainer, &[Tensor<2>]),
         data: &Prepared,
         task: usize,
         cancelled: &dyn Fn() -> bool,
@@ -246,14 +246,19 @@ impl Predictors {
             }
             if predicted.len() == tests.len() {
                 let (condition, jitter) = (solved.condition, solved.jitter);
-                self.settled.push(Settled { by, condition, jitter, tests: predicted });
+                self.settled.push(FixedPrediction { by, condition, jitter, tests: predicted });
             }
         }
         Some(problems)
     }
     /// Begins the next piece of the piecewise linearisation where one is due before the next step of this task; `None` when
     /// cancelled.
-    pub fn renew_piece(&mut self, learner: &Learner, task: &CurrentTask, cancelled: &dyn Fn() -> bool) -> Option<()> {
+    pub fn renew_piece(
+        &mut self,
+        learner: &NetworkTrainer,
+        task: &CurrentTask,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Option<()> {
         let Some(piecewise) = &mut self.piecewise else { return Some(()) };
         let steps = ((piecewise.every * task.epoch_steps as f64).round() as u64).max(1);
         // A task begins with a piece of its own; the run's first one has it from the start.

@@ -11,10 +11,10 @@ use crate::data::{Batch, Prepared};
 use crate::lab::lag::Lag;
 use crate::math::Gram;
 use crate::model::is_host;
-use crate::ntk::Measured;
+use crate::ntk::MeasuredKernels;
 use crate::run::NamedTensor;
 use crate::spec::Spec;
-use crate::train::{FeatureKernels, InfiniteWidthModelError, Learner, StepOptions, StepOutcome};
+use crate::train::{FeatureKernels, InfiniteWidthModelError, NetworkTrainer, StepOptions, StepOutcome};
 
 /// The state of a subject in plain numbers, from which another one of its kind goes on.
 pub(super) type SubjectState = Box<dyn Any + Send + Sync>;
@@ -44,7 +44,7 @@ pub(super) trait Subject {
     }
 
     /// A copy of the learner on the CPU, where there is a learner.
-    fn copy_to_cpu(&self) -> Option<Learner>;
+    fn copy_to_cpu(&self) -> Option<NetworkTrainer>;
 
     /// Prepares the task that begins; returns in words what there will be no prediction of.
     fn begin_task(
@@ -70,7 +70,7 @@ pub(super) trait Subject {
     fn step(&mut self, batch: &Batch, terms: &StepOptions, want_norm: bool) -> StepOutcome;
 
     /// Measures the kernel on the probes.
-    fn kernel(&self, want_full: bool, cancelled: &dyn Fn() -> bool) -> Option<Measured>;
+    fn kernel(&self, want_full: bool, cancelled: &dyn Fn() -> bool) -> Option<MeasuredKernels>;
 
     /// The optimiser's kernel on the probes, from Θ on them; the inner `None` where there is none (yet).
     fn optimiser_kernel(

@@ -18,13 +18,13 @@ use super::position::{CurrentTask, Position};
 use super::subject::Subject;
 use crate::data::{Batch, Prepared, Task, prepare};
 use crate::lab::cadence::{Cadence, lag_steps};
-use crate::lab::event_queue::{EventQueue, Halt, Waited};
+use crate::lab::event_queue::{EventQueue, Halt, WaitTime};
 use crate::lab::lag::Lag;
 use crate::lab::metrics::Meter;
 use crate::lab::pacing::Pacing;
 use crate::lab::{Command, Control};
 use crate::math::all_finite;
-use crate::model::Chosen;
+use crate::model::ChosenDevice;
 use crate::run::{Ending, Event, Ledger, Origin, Probe, Row, RunInfo, Sink, SnapshotCost, TaskStart, Weights, finite};
 use crate::spec::{Change, Cost, Effect, KnownSettings, LINEAR_PROBE_IMAGES, PER_EPOCH, RATES, Spec};
 use crate::train::{InfiniteWidthModelError, StepOutcome};
@@ -37,10 +37,10 @@ const PACE_TICK: Duration = Duration::from_millis(30);
 const PATIENCE: Duration = Duration::from_millis(300);
 
 /// Opens a device for a run on these images, asking now and then whether it is cancelled.
-pub type Open<'a> = &'a dyn Fn(&Prepared, &dyn Fn() -> bool) -> Chosen;
+pub type Open<'a> = &'a dyn Fn(&Prepared, &dyn Fn() -> bool) -> ChosenDevice;
 
 /// The beginning of a run: what it is given.
-pub(super) struct Beginning<'a> {
+pub(super) struct RunStart<'a> {
     pub spec: &'a Spec,
     /// Where it goes on from.
     pub kept: Option<&'a KeptRun>,
@@ -72,7 +72,7 @@ impl From<Halt> for Stop {
 }
 
 /// The parts of a run that is about to begin: its data are read, its subject and its analysis are there.
-pub(super) struct Opened {
+pub(super) struct PreparedRun {
     data: Prepared,
     subject: Box<dyn Subject>,
     fallback: Option<CpuFallback>,
@@ -83,8 +83,8 @@ pub(super) struct Opened {
     analyzer: Analyzer,
 }
 
-impl Opened {
-    pub fn new(&Beginning { spec, kept, open, .. }: &Beginning<'_>, control: &dyn Control) -> Result<Self, String> {
+impl PreparedRun {
+    pub fn new(&RunStart { spec, kept, open, .. }: &RunStart<'_>, control: &dyn Control) -> Result<Self, String> {
         let data = prepare(spec).map_err(|err| err.to_string())?;
         let shape = data.set.shape();
         // Again with the true shape: the files may hold more, or other classes, than their source promised.
@@ -155,12 +155,12 @@ pub(super) struct Trainer<'a> {
 impl<'a> Trainer<'a> {
     /// Starts the analysis, and stands before the first step.
     pub fn new(
-        &Beginning { spec, kept, paced, .. }: &Beginning<'_>,
-        opened: Opened,
+        &RunStart { spec, kept, paced, .. }: &RunStart<'_>,
+        opened: PreparedRun,
         control: &'a mut dyn Control,
         sink: Box<dyn Sink + Send>,
     ) -> Self {
-        let Opened { data, subject, fallback, words, limit, mut analyzer } = opened;
+        let PreparedRun { data, subject, fallback, words, limit, mut analyzer } = opened;
         Self {
             subject,
             fallback,
@@ -698,7 +698,7 @@ impl<'a> Trainer<'a> {
         }
         // The trail is lost with the device: what the weights moved is told again once a lag has passed.
         self.subject = Box::new(Finite::new(learner, &self.data));
-        self.words = Chosen::cpu(Some(why)).words;
+        self.words = ChosenDevice::cpu(Some(why)).words;
         let message = format!(
             "At step {step} {why}: the CPU goes on, from a copy of the weights that was {} steps old and has repeated them",
             since.len()
@@ -737,7 +737,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// Waits until there is room for work of the analysis.
-    fn reserve(&mut self) -> Result<Waited, Stop> {
+    fn reserve(&mut self) -> Result<WaitTime, Stop> {
         Ok(self.queue.reserve(&|| self.control.cancelled())?)
     }
 

@@ -9,7 +9,7 @@ use crate::data::MODES;
 use crate::math::learning_curve::Eigenproblem;
 use crate::math::polynomial::power_sum;
 use crate::spec::Spec;
-use crate::theory::Infinite;
+use crate::theory::InfiniteNetwork;
 
 /// Frequencies that are resolved, and points of the profile: what lies above would fold back as 1/POINTS².
 const FREQUENCIES: usize = 1 << 12;
@@ -19,7 +19,7 @@ pub(super) const MOST: f64 = (FREQUENCIES / 2) as f64;
 
 /// Eigenvalues and the target's power by mode.
 pub(super) fn problem(spec: &Spec, image: [usize; 3], classes: usize) -> Result<Eigenproblem, Stop> {
-    let limit = Infinite::of(&spec.network, image, classes).map_err(|err| Stop::Failed(err.to_string()))?;
+    let limit = InfiniteNetwork::of(&spec.network, image, classes).map_err(|err| Stop::Failed(err.to_string()))?;
     let angle = |at: usize| 2.0 * PI * at as f64 / POINTS as f64;
     // The profile is even: half of it is all of it.
     let half = POINTS / 2;

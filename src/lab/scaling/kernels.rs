@@ -7,12 +7,12 @@ use crate::data::Images;
 use crate::math::Gram;
 use crate::model::Network;
 use crate::ntk::{Reduction, Request, layerwise};
-use crate::theory::Infinite;
+use crate::theory::InfiniteNetwork;
 
 /// The source of a kernel: a network, or its limit of infinite width.
 pub(super) enum KernelSource {
     Network(Box<Network>),
-    Infinite(Infinite),
+    Infinite(InfiniteNetwork),
 }
 
 /// Samples as a kernel takes them.

@@ -19,12 +19,12 @@ use self::kernels::KernelSource;
 use self::network::{Run, Trained};
 pub use self::observer::{Observer, Progress, Shelf, Stop};
 use self::regression::{RegressionSetup, Split};
-use crate::data::{Images, Prepared, Role, prepare};
+use crate::data::{Images, Prepared, SampleRole, prepare};
 use crate::math::learning_curve::Eigenproblem;
 use crate::model::Network;
 use crate::run::{InstantCurve, Point};
 use crate::spec::{Learner, LearningExperiment, Ridge, Spec};
-use crate::theory::{Infinite, Rfm};
+use crate::theory::{InfiniteNetwork, Rfm};
 
 /// Does one run of a study of learners, but for what is `known` already; the instant curves with it where `predict` says so.
 ///
@@ -72,7 +72,7 @@ impl<'a> Experiment<'a> {
         }
         let n = spec.data.samples;
         let aside = definition.protocol.validation_samples(n);
-        if let Some(stock) = data.stock(spec)
+        if let Some(stock) = data.available_samples(spec)
             && stock < n + aside
         {
             let message = format!(
@@ -82,8 +82,8 @@ impl<'a> Experiment<'a> {
         }
         let draw = |role, count| data.samples(spec, role, count).map_err(|err| failed(&err));
         let split = Split::new(
-            draw(Role::Training, n)?,
-            draw(Role::Validation, aside)?,
+            draw(SampleRole::Training, n)?,
+            draw(SampleRole::Validation, aside)?,
             data.stream.task(1).test(),
             data.set.outputs(),
         );
@@ -183,7 +183,7 @@ impl<'a> Experiment<'a> {
     }
 
     fn infinite(&self) -> Result<KernelSource, Stop> {
-        let limit = Infinite::of(&self.spec.network, self.data.set.train.shape, self.data.set.outputs());
+        let limit = InfiniteNetwork::of(&self.spec.network, self.data.set.train.shape, self.data.set.outputs());
         limit.map(KernelSource::Infinite).map_err(|err| Stop::Failed(err.to_string()))
     }
 
@@ -322,8 +322,9 @@ impl<'a> Experiment<'a> {
     /// The instant learning curves of kernels that are known before any target.
     fn predict(&mut self, observer: &mut Observer<'_>) -> Result<(), Stop> {
         let wanted = self.definition.protocol.pool;
-        let most = self.data.stock(self.spec).map_or(wanted, |stock| wanted.min(stock));
-        let draw = |count| self.data.samples(self.spec, Role::Pool, count).map_err(|err| Stop::Failed(err.to_string()));
+        let most = self.data.available_samples(self.spec).map_or(wanted, |stock| wanted.min(stock));
+        let draw =
+            |count| self.data.samples(self.spec, SampleRole::Pool, count).map_err(|err| Stop::Failed(err.to_string()));
         let pool = if most > 0 { Some(draw(most)?) } else { None };
         for learner in self.definition.predicted_learners(self.spec) {
             if learner.is_infinite() && self.spec.data.source.is_power_law() {

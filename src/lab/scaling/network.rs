@@ -10,12 +10,12 @@ use super::observer::{Observer, Progress, Stop};
 use super::regression::{Outputs, Split, share};
 use crate::data::{Images, Prepared, Targets, batch_order, batch_range, steps_per_epoch};
 use crate::math::Gram;
-use crate::math::distance::{Centring, between, change};
+use crate::math::distance::{Centring, change, distance_if_defined};
 use crate::model::Network;
 use crate::ntk::{Reduction, Request, layerwise};
 use crate::run::Point;
 use crate::spec::{Learner as Who, Protocol, Spec};
-use crate::train::{Learner, StepOptions};
+use crate::train::{NetworkTrainer, StepOptions};
 
 /// A run of the network as a learner: what it is trained on, and by which rules.
 pub(super) struct Run<'a> {
@@ -74,7 +74,7 @@ impl Trained {
 
 /// The outputs before the first step.
 pub(super) fn start(spec: &Spec, data: &Prepared, split: &Split, observer: &Observer<'_>) -> Result<Outputs, Stop> {
-    let learner = Learner::new(spec, data.set.train.shape, data.set.outputs(), &Device::flex());
+    let learner = NetworkTrainer::new(spec, data.set.train.shape, data.set.outputs(), &Device::flex());
     Sets::new(&learner, split).outputs(&learner, observer)
 }
 
@@ -141,11 +141,11 @@ impl Run<'_> {
         let (task, device) = (self.data.stream.task(1), Device::flex());
         let (n, epoch_steps) = (task.train_len(), self.epoch_steps());
         let steps = ((budget * epoch_steps as f64).round() as u64).max(1);
-        let mut learner = Learner::new(&spec, self.data.set.train.shape, self.data.set.outputs(), &device);
+        let mut learner = NetworkTrainer::new(&spec, self.data.set.train.shape, self.data.set.outputs(), &device);
         let sets = Sets::new(&learner, self.split);
         let probes = learner.upload(&self.data.probes.pixels, self.data.probes.len());
         let terms = StepOptions::at(spec.effective_rate(rate));
-        let first = gram(&learner.plain(), &probes, observer)?;
+        let first = gram(&learner.without_autodiff(), &probes, observer)?;
         let mut watch = Watch::new(self.taken_at, &spec, epoch_steps, steps);
         let mut best: Option<(f64, u64, Network)> = None;
         let (mut order, mut pixels, mut labels) = (Vec::new(), Vec::new(), Vec::new());
@@ -161,7 +161,7 @@ impl Run<'_> {
                     return Ok(None);
                 }
                 if best.as_ref().is_none_or(|best| missed < best.0) {
-                    best = Some((missed, step, learner.plain()));
+                    best = Some((missed, step, learner.without_autodiff()));
                 }
                 let fitted = share(&sets.outputs_on(&learner, &sets.train, observer)?, &self.split.train_targets);
                 interpolates = fitted <= self.protocol.interpolates;
@@ -184,9 +184,9 @@ impl Run<'_> {
             step += 1;
         }
         let Some((validation, stopped, network)) = best else { return Ok(None) };
-        let last_drift = change(&gram(&learner.plain(), &probes, observer)?, &first).drift;
+        let last_drift = change(&gram(&learner.without_autodiff(), &probes, observer)?, &first).drift;
         let drift = change(&gram(&network, &probes, observer)?, &first).drift;
-        learner.adopt(&network);
+        learner.set_weights(&network);
         Ok(Some(Trained {
             outputs: sets.outputs(&learner, observer)?,
             network,
@@ -212,17 +212,22 @@ struct Sets {
 }
 
 impl Sets {
-    fn new(learner: &Learner, split: &Split) -> Self {
+    fn new(learner: &NetworkTrainer, split: &Split) -> Self {
         let upload = |images: &Images| learner.upload(&images.pixels, images.len());
         Self { train: upload(&split.train), validation: upload(&split.validation), test: upload(&split.test) }
     }
 
-    fn outputs_on(&self, learner: &Learner, images: &Tensor<2>, observer: &Observer<'_>) -> Result<Vec<f64>, Stop> {
+    fn outputs_on(
+        &self,
+        learner: &NetworkTrainer,
+        images: &Tensor<2>,
+        observer: &Observer<'_>,
+    ) -> Result<Vec<f64>, Stop> {
         let outputs = learner.outputs(images, observer.cancelled).ok_or(Stop::Cancelled)?;
         Ok(outputs.into_iter().map(f64::from).collect())
     }
 
-    fn outputs(&self, learner: &Learner, observer: &Observer<'_>) -> Result<Outputs, Stop> {
+    fn outputs(&self, learner: &NetworkTrainer, observer: &Observer<'_>) -> Result<Outputs, Stop> {
         Ok(Outputs {
             train: self.outputs_on(learner, &self.train, observer)?,
             validation: self.outputs_on(learner, &self.validation, observer)?,
@@ -258,7 +263,7 @@ impl Watch {
     fn at(
         &mut self,
         step: u64,
-        learner: &Learner,
+        learner: &NetworkTrainer,
         probes: &Tensor<2>,
         first: &Gram,
         observer: &Observer<'_>,
@@ -268,11 +273,11 @@ impl Watch {
         if !is_before && here.is_empty() {
             return Ok(());
         }
-        let network = learner.plain();
+        let network = learner.without_autodiff();
         let now = gram(&network, probes, observer)?;
         for epoch in here {
             let before = self.before.iter().find(|(at, _)| *at + self.lag == step);
-            let gap = before.and_then(|(_, gram)| between(&now, gram, Centring::Centred));
+            let gap = before.and_then(|(_, gram)| distance_if_defined(&now, gram, Centring::Centred));
             let velocity = gap.map(|gap| gap / self.lag_epochs);
             let drift = change(&now, first).drift;
             self.taken.push(AtEpoch { epoch, network: network.clone(), drift, velocity });

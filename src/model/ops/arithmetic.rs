@@ -2,21 +2,21 @@
 
 use burn::tensor::Tensor;
 
-use super::operation::{At, Done, Value};
+use super::operation::{OpContext, OpResult, Value};
 use crate::model::Cotangent;
 use crate::model::tape::Backward;
 use crate::spec::ops::{Arithmetic, Concat, Scale};
 
-pub(super) fn run(op: Arithmetic, at: &At<'_>, mut inputs: Vec<Value>) -> Done {
+pub(super) fn run(op: Arithmetic, at: &OpContext<'_>, mut inputs: Vec<Value>) -> OpResult {
     let (b, a) = (inputs.remove(1), inputs.remove(0));
     if let (Arithmetic::Add, Value::Tokens(a), Value::Tokens(b)) = (op, &a, &b) {
-        return Done::new(at, a.clone() + b.clone(), || (Box::new(Add), None));
+        return OpResult::new(at, a.clone() + b.clone(), || (Box::new(Add), None));
     }
     let (a, b) = (a.flat(), b.flat());
     match op {
-        Arithmetic::Add => Done::new(at, a + b, || (Box::new(Add), None)),
-        Arithmetic::Subtract => Done::new(at, a - b, || (Box::new(Subtract), None)),
-        Arithmetic::Multiply => Done::new(at, a.clone() * b.clone(), || (Box::new(Multiply { a, b }), None)),
+        Arithmetic::Add => OpResult::new(at, a + b, || (Box::new(Add), None)),
+        Arithmetic::Subtract => OpResult::new(at, a - b, || (Box::new(Subtract), None)),
+        Arithmetic::Multiply => OpResult::new(at, a.clone() * b.clone(), || (Box::new(Multiply { a, b }), None)),
     }
 }
 
@@ -51,10 +51,10 @@ impl Backward for Multiply {
 }
 
 /// Multiplies a line by a number and adds a number.
-pub(super) fn scale(op: &Scale, at: &At<'_>, input: Tensor<2>) -> Done {
+pub(super) fn scale(op: &Scale, at: &OpContext<'_>, input: Tensor<2>) -> OpResult {
     let scaled = if op.by == 1.0 { input } else { input * op.by };
     let output = if op.plus == 0.0 { scaled } else { scaled + op.plus };
-    Done::new(at, output, || (Box::new(Times(op.by)), None))
+    OpResult::new(at, output, || (Box::new(Times(op.by)), None))
 }
 
 struct Times(f64);
@@ -66,7 +66,7 @@ impl Backward for Times {
 }
 
 /// Concatenates lines along an axis.
-pub(super) fn concat(op: &Concat, at: &At<'_>, inputs: Vec<Tensor<2>>) -> Done {
+pub(super) fn concat(op: &Concat, at: &OpContext<'_>, inputs: Vec<Tensor<2>>) -> OpResult {
     let [n, _] = inputs[0].dims();
     let before: usize = at.output()[..op.axis].iter().product();
     // Number of consecutive values in each input, for each position before the axis.
@@ -74,7 +74,7 @@ pub(super) fn concat(op: &Concat, at: &At<'_>, inputs: Vec<Tensor<2>>) -> Done {
     let parts = inputs.into_iter().zip(&runs).map(|(input, run)| input.reshape([n, before, *run]));
     let output = Tensor::cat(parts.collect(), 2);
     let [_, _, run] = output.dims();
-    Done::new(at, output.reshape([n, before * run]), || (Box::new(Split { before, runs }), None))
+    OpResult::new(at, output.reshape([n, before * run]), || (Box::new(Split { before, runs }), None))
 }
 
 /// The backward pass: each input gets its part.

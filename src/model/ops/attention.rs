@@ -3,13 +3,13 @@
 use burn::tensor::{Tensor, TensorData, activation};
 
 use super::autodiff::ByAutodiff;
-use super::operation::{At, Done};
+use super::operation::{OpContext, OpResult};
 use crate::spec::ops::Attention;
 
 /// The constant added to the score of a masked token: its exp is 0 in any float.
 const UNSEEN: f32 = -1e30;
 
-pub(super) fn run(op: &Attention, at: &At<'_>, inputs: Vec<Tensor<2>>) -> Done {
+pub(super) fn run(op: &Attention, at: &OpContext<'_>, inputs: Vec<Tensor<2>>) -> OpResult {
     let (heads, masked) = (op.heads, op.masked);
     let (queries, tokens) = (at.inputs[0][0], at.inputs[1][0]);
     let (width, values) = (at.inputs[0][1], at.inputs[2][1]);
@@ -31,5 +31,5 @@ pub(super) fn run(op: &Attention, at: &At<'_>, inputs: Vec<Tensor<2>>) -> Done {
         weights.matmul(split(&inputs[2], tokens, values)).swap_dims(1, 2).reshape([n, queries * values])
     };
     let output = function(inputs.clone());
-    Done::new(at, output, || (ByAutodiff::boxed(inputs, function), None))
+    OpResult::new(at, output, || (ByAutodiff::boxed(inputs, function), None))
 }

@@ -8,16 +8,16 @@ use burn::tensor::ops::{ConvOptions, ConvTransposeOptions};
 use burn::tensor::{Tensor, TensorData};
 use faer::MatRef;
 
-use super::operation::{At, Done};
+use super::operation::{OpContext, OpResult};
 use super::windows::Windows;
 use crate::model::Cotangent;
 use crate::model::product::{Values, multiply};
-use crate::model::tape::{Backward, Input, View};
+use crate::model::tape::{Backward, Input, ParameterUse};
 use crate::spec::ops::Conv;
 
-pub(super) fn run(op: &Conv, at: &At<'_>, input: Tensor<2>) -> Done {
-    let &[channels, height, width] = at.inputs[0] else { return Done::plain(input) };
-    let &[channels_out, down, across] = at.output() else { return Done::plain(input) };
+pub(super) fn run(op: &Conv, at: &OpContext<'_>, input: Tensor<2>) -> OpResult {
+    let &[channels, height, width] = at.inputs[0] else { return OpResult::plain(input) };
+    let &[channels_out, down, across] = at.output() else { return OpResult::plain(input) };
     let [n, _] = input.dims();
     let images = input.reshape([n, channels, height, width]);
     let filters = [channels_out, channels / op.groups, op.kernel[0], op.kernel[1]];
@@ -34,9 +34,9 @@ pub(super) fn run(op: &Conv, at: &At<'_>, input: Tensor<2>) -> Done {
             None => product,
         }
     };
-    Done::new(at, output.reshape([n, channels_out * down * across]), || {
+    OpResult::new(at, output.reshape([n, channels_out * down * across]), || {
         let windows = Windows { image: [channels, height, width], places: [down, across], conv: op.clone() };
-        let view = View::Affine {
+        let view = ParameterUse::Affine {
             input: Input::Windows { images, windows: windows.clone() },
             fan_out: channels_out,
             channels_first: true,

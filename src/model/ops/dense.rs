@@ -5,13 +5,13 @@
 
 use burn::tensor::Tensor;
 
-use super::operation::{At, Done, Value};
+use super::operation::{OpContext, OpResult, Value};
 use crate::model::Cotangent;
 use crate::model::product::times;
-use crate::model::tape::{Backward, Input, View};
+use crate::model::tape::{Backward, Input, ParameterUse};
 use crate::spec::ops::Dense;
 
-pub(super) fn run(op: &Dense, at: &At<'_>, input: Value) -> Done {
+pub(super) fn run(op: &Dense, at: &OpContext<'_>, input: Value) -> OpResult {
     let shape = at.inputs[0];
     let (fan_in, fan_out) = (shape.last().copied().unwrap_or(1), op.outputs);
     let places: usize = shape[..shape.len() - 1].iter().product();
@@ -34,8 +34,8 @@ pub(super) fn run(op: &Dense, at: &At<'_>, input: Value) -> Done {
     };
     let output =
         if shape.len() > 1 { Value::Tokens(output.reshape([n, places, fan_out])) } else { Value::Flat(output) };
-    Done::new(at, output, || {
-        let view = View::Affine {
+    OpResult::new(at, output, || {
+        let view = ParameterUse::Affine {
             input: Input::Rows(rows.reshape([n, places, fan_in])),
             fan_out,
             channels_first: false,

@@ -3,13 +3,13 @@
 use burn::tensor::{Device, Tensor, TensorData};
 
 use super::dense::scaled;
-use super::operation::{At, Done};
+use super::operation::{OpContext, OpResult};
 use crate::model::Cotangent;
 use crate::model::product::{Values, is_host};
-use crate::model::tape::{Backward, Input, View};
+use crate::model::tape::{Backward, Input, ParameterUse};
 use crate::spec::ops::Embedding;
 
-pub(super) fn run(op: &Embedding, at: &At<'_>, input: Tensor<2>) -> Done {
+pub(super) fn run(op: &Embedding, at: &OpContext<'_>, input: Tensor<2>) -> OpResult {
     let [n, places] = input.dims();
     let ones = one_hot(input.without_autodiff(), op.tokens);
     let (gain, bias_gain) = at.gains;
@@ -17,8 +17,8 @@ pub(super) fn run(op: &Embedding, at: &At<'_>, input: Tensor<2>) -> Done {
     let rows = ones.clone().reshape([n * places, op.tokens]);
     let rows = if weight.is_autodiff() { rows.autodiff() } else { rows };
     let output = scaled(rows, weight, true, gain).reshape([n, places * op.width]);
-    Done::new(at, output, || {
-        let view = View::Affine {
+    OpResult::new(at, output, || {
+        let view = ParameterUse::Affine {
             input: Input::Rows(ones),
             fan_out: op.width,
             channels_first: false,

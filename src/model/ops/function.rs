@@ -3,19 +3,19 @@
 use burn::tensor::{Tensor, activation};
 
 use super::autodiff::ByAutodiff;
-use super::operation::{At, Done, Value};
+use super::operation::{OpContext, OpResult, Value};
 use crate::model::Cotangent;
 use crate::model::product::is_host;
 use crate::model::tape::Backward;
 use crate::spec::Activation;
 use crate::spec::ops::Function;
 
-pub(super) fn run(op: &Function, at: &At<'_>, input: Value) -> Done {
+pub(super) fn run(op: &Function, at: &OpContext<'_>, input: Value) -> OpResult {
     let output = match &input {
         Value::Flat(values) => Value::Flat(apply(op, values.clone())),
         Value::Tokens(values) => Value::Tokens(apply(op, values.clone())),
     };
-    Done::new(at, output, || (Box::new(Pointwise { slope: slope(op, input.flat()) }), None))
+    OpResult::new(at, output, || (Box::new(Pointwise { slope: slope(op, input.flat()) }), None))
 }
 
 /// Computes φ(z) for values of any shape.
@@ -80,7 +80,7 @@ impl Backward for Pointwise {
 }
 
 /// Computes softmax along the last axis.
-pub(super) fn softmax(at: &At<'_>, input: Tensor<2>) -> Done {
+pub(super) fn softmax(at: &OpContext<'_>, input: Tensor<2>) -> OpResult {
     let features = at.output().last().copied().unwrap_or(1);
     let function = move |mut inputs: Vec<Tensor<2>>| {
         let input = inputs.remove(0);
@@ -88,5 +88,5 @@ pub(super) fn softmax(at: &At<'_>, input: Tensor<2>) -> Done {
         activation::softmax(input.reshape([n * f / features, features]), 1).reshape([n, f])
     };
     let output = function(vec![input.clone()]);
-    Done::new(at, output, || (ByAutodiff::boxed(vec![input], function), None))
+    OpResult::new(at, output, || (ByAutodiff::boxed(vec![input], function), None))
 }

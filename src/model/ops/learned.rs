@@ -5,13 +5,13 @@
 
 use burn::tensor::Tensor;
 
-use super::operation::{At, Done, Step, Through, Value};
+use super::operation::{IdentityBackward, OpContext, OpResult, Step, Value};
 use crate::model::Cotangent;
-use crate::model::tape::{Backward, View};
+use crate::model::tape::{Backward, ParameterUse};
 use crate::spec::ops::feature_axis;
 
 /// Computes z = x + c p.
-pub(super) fn positions(at: &At<'_>, input: Value) -> Done {
+pub(super) fn positions(at: &OpContext<'_>, input: Value) -> OpResult {
     let (_, gain) = at.gains;
     let values = at.weights[0].clone();
     let values = if gain == 1.0 { values } else { values * gain };
@@ -23,19 +23,19 @@ pub(super) fn positions(at: &At<'_>, input: Value) -> Done {
         }
     };
     let entries = 0..at.output().iter().product();
-    Done::new(at, output, || (Box::new(Through), at.tap(View::Offset { entries, gain })))
+    OpResult::new(at, output, || (Box::new(IdentityBackward), at.tap(ParameterUse::Offset { entries, gain })))
 }
 
 /// Inserts one token, c p, before the others.
-pub(super) fn class_token(at: &At<'_>, input: Tensor<2>) -> Done {
+pub(super) fn class_token(at: &OpContext<'_>, input: Tensor<2>) -> OpResult {
     let (_, gain) = at.gains;
     let [n, f] = input.dims();
     let features = at.inputs[0][1];
     let token = at.weights[0].clone().unsqueeze::<2>();
     let token = if gain == 1.0 { token } else { token * gain };
     let output = Tensor::cat(vec![token.expand([n, features]), input], 1);
-    let tap = || at.tap(View::Offset { entries: 0..features, gain });
-    Done::new(at, output, || (Box::new(ClassTokenBackward { first: features, count: f }), tap()))
+    let tap = || at.tap(ParameterUse::Offset { entries: 0..features, gain });
+    OpResult::new(at, output, || (Box::new(ClassTokenBackward { first: features, count: f }), tap()))
 }
 
 /// The backward pass to the tokens after the class token.
@@ -58,13 +58,13 @@ impl Backward for ClassTokenBackward {
 }
 
 /// Computes z = γ ∘ x, with one γ for each feature.
-pub(super) fn scale(at: &At<'_>, input: Tensor<2>) -> Done {
+pub(super) fn scale(at: &OpContext<'_>, input: Tensor<2>) -> OpResult {
     let factors = spread(at.weights[0].clone(), at.output());
     let output = input.clone() * factors.clone().unsqueeze::<2>();
-    let mut done = Done::plain(output);
+    let mut done = OpResult::plain(output);
     if at.recording {
         let (values, channels_first) = by_feature(input, at.output());
-        let tap = at.tap(View::Gain { values, channels_first, frozen: false });
+        let tap = at.tap(ParameterUse::Gain { values, channels_first, frozen: false });
         done.steps.push(Step { backward: Box::new(Factor(factors)), tap });
     }
     done

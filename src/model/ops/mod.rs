@@ -22,18 +22,18 @@ mod recurrence;
 mod reduce;
 mod windows;
 
-pub(super) use operation::{At, Value};
+pub(super) use operation::{OpContext, Value};
 pub use windows::Windows;
 
-use self::operation::Done;
+use self::operation::OpResult;
 use super::forward_mode::Training;
 use crate::spec::ops::Op;
 
 /// Computes a line from its inputs.
-pub(super) fn run(at: &At<'_>, mut inputs: Vec<Value>, training: Option<&mut Training>) -> Done {
+pub(super) fn run(at: &OpContext<'_>, mut inputs: Vec<Value>, training: Option<&mut Training>) -> OpResult {
     let all = |inputs: Vec<Value>| inputs.into_iter().map(Value::flat).collect();
     match &at.line.op {
-        Op::Input => Done::plain(inputs.remove(0)),
+        Op::Input => OpResult::plain(inputs.remove(0)),
         Op::Dense(op) => dense::run(op, at, inputs.remove(0)),
         Op::Conv(op) => conv::run(op, at, inputs.remove(0).flat()),
         Op::Pool(op) => pool::run(op, at, inputs.remove(0).flat()),

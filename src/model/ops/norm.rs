@@ -7,16 +7,16 @@
 use burn::tensor::Tensor;
 
 use super::learned::by_feature;
-use super::operation::{At, Done, Step, Value};
+use super::operation::{OpContext, OpResult, Step, Value};
 use crate::model::Cotangent;
 use crate::model::forward_mode::Training;
-use crate::model::tape::{Backward, View};
+use crate::model::tape::{Backward, ParameterUse};
 use crate::spec::ops::{Norm, NormKind};
 
 /// The weight of a new batch in the running statistics: PyTorch's default.
 const MOMENTUM: f64 = 0.1;
 
-pub(super) fn run(op: &Norm, at: &At<'_>, input: Value, training: Option<&mut Training>) -> Done {
+pub(super) fn run(op: &Norm, at: &OpContext<'_>, input: Value, training: Option<&mut Training>) -> OpResult {
     match (input, op.kind) {
         // The values keep their shape, so that autodiff sums gradients of a residual stream one by one.
         (Value::Flat(values), NormKind::Layer | NormKind::Rms) if at.output().len() == 1 => {
@@ -32,7 +32,7 @@ pub(super) fn run(op: &Norm, at: &At<'_>, input: Value, training: Option<&mut Tr
 }
 
 /// Normalises values reshaped to places and features.
-fn apply_reshaped(op: &Norm, at: &At<'_>, input: Tensor<2>, training: Option<&mut Training>) -> Done {
+fn apply_reshaped(op: &Norm, at: &OpContext<'_>, input: Tensor<2>, training: Option<&mut Training>) -> OpResult {
     let (values, channels_first) = by_feature(input, at.output());
     let shape @ [n, first, second] = values.dims();
     let along = if channels_first { 1 } else { 2 };
@@ -71,11 +71,11 @@ fn apply_reshaped(op: &Norm, at: &At<'_>, input: Tensor<2>, training: Option<&mu
 /// Computes γ ∘ x̂ + β from x̂ and 1/√(variance + ε), for γ and β of these shapes.
 fn finish<const D: usize>(
     op: &Norm,
-    at: &At<'_>,
+    at: &OpContext<'_>,
     (normalised, inverse): (Tensor<D>, Tensor<D>),
     sides: [usize; D],
     rows: Rows,
-) -> Done {
+) -> OpResult {
     let weight = at.weights[0].clone().reshape(sides);
     let scaled = normalised.clone() * weight.clone();
     let output = if op.bias { scaled + at.weights[1].clone().reshape(sides) } else { scaled };
@@ -85,7 +85,7 @@ fn finish<const D: usize>(
         &[tokens, features] => Value::Tokens(output.reshape([n, tokens, features])),
         _ => Value::Flat(output.reshape([n, count])),
     };
-    let mut done = Done::plain(output);
+    let mut done = OpResult::plain(output);
     if at.checking {
         // If the variance overflows, its inverse root is 0 and passes as finite; the root itself does not.
         let roots = inverse.clone().recip();
@@ -102,7 +102,7 @@ fn finish<const D: usize>(
         };
         let (inverse, weight) = (three(inverse), three(weight));
         // In the NTK parametrisation the bias moves alone, if another line before this one has it.
-        let tap = at.tap(View::Gain { values: values.clone(), channels_first, frozen: !at.moves[0] });
+        let tap = at.tap(ParameterUse::Gain { values: values.clone(), channels_first, frozen: !at.moves[0] });
         let way_back = NormBackward { normalised: values, inverse, weight, rows };
         done.steps.push(Step { backward: Box::new(way_back), tap });
     }

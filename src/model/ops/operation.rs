@@ -5,11 +5,11 @@ use burn::tensor::Tensor;
 
 use crate::model::cotangent::Cotangent;
 use crate::model::parameters::layer_of;
-use crate::model::tape::{Backward, Tap, View};
+use crate::model::tape::{Backward, LayerRecord, ParameterUse};
 use crate::spec::Line;
 
 /// The inputs of an operation besides the values that it reads.
-pub struct At<'a> {
+pub struct OpContext<'a> {
     pub line: &'a Line,
     /// The shapes of the values that it reads, without the sample axis.
     pub inputs: Vec<&'a [usize]>,
@@ -72,7 +72,7 @@ impl From<Tensor<3>> for Value {
 }
 
 /// The result of an operation.
-pub struct Done {
+pub struct OpResult {
     pub output: Value,
     /// The steps of the backward pass, from the inputs on, each but the first reading the previous one; empty where none is
     /// needed or cotangents pass unchanged.
@@ -84,17 +84,21 @@ pub struct Done {
 /// One step of the backward pass.
 pub struct Step {
     pub backward: Box<dyn Backward>,
-    pub tap: Option<Tap>,
+    pub tap: Option<LayerRecord>,
 }
 
-impl Done {
+impl OpResult {
     /// Returns an output through which cotangents pass unchanged.
     pub fn plain(output: impl Into<Value>) -> Self {
         Self { output: output.into(), steps: Vec::new(), hidden: Vec::new() }
     }
 
     /// Returns an output and its backward pass, which is built only if needed.
-    pub fn new(at: &At<'_>, output: impl Into<Value>, step: impl FnOnce() -> (Box<dyn Backward>, Option<Tap>)) -> Self {
+    pub fn new(
+        at: &OpContext<'_>,
+        output: impl Into<Value>,
+        step: impl FnOnce() -> (Box<dyn Backward>, Option<LayerRecord>),
+    ) -> Self {
         let steps = if at.recording {
             let (backward, tap) = step();
             vec![Step { backward, tap }]
@@ -105,7 +109,7 @@ impl Done {
     }
 }
 
-impl At<'_> {
+impl OpContext<'_> {
     /// Returns the shape of its output.
     pub fn output(&self) -> &[usize] {
         &self.line.shape
@@ -127,17 +131,17 @@ impl At<'_> {
     }
 
     /// Returns the tap of its tensors, if any of them is part of the kernel.
-    pub fn tap(&self, view: View) -> Option<Tap> {
+    pub fn tap(&self, view: ParameterUse) -> Option<LayerRecord> {
         let moving = self.names.iter().zip(&self.moves).filter(|(_, moves)| **moves);
         let tensors: Vec<String> = moving.map(|(name, _)| (*name).to_owned()).collect();
-        (!tensors.is_empty()).then(|| Tap { name: self.layer(), tensors, view })
+        (!tensors.is_empty()).then(|| LayerRecord { name: self.layer(), tensors, view })
     }
 }
 
 /// The backward pass of the identity.
-pub struct Through;
+pub struct IdentityBackward;
 
-impl Backward for Through {
+impl Backward for IdentityBackward {
     fn pull(&self, cotangent: Cotangent, _n: usize) -> Vec<Cotangent> {
         vec![cotangent]
     }

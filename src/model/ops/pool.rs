@@ -8,15 +8,15 @@ use burn::tensor::ops::{AvgPoolOptions, MaxPoolOptions};
 use burn::tensor::{IndexingUpdateOp, Tensor, TensorData};
 
 use super::autodiff::ByAutodiff;
-use super::operation::{At, Done, Step};
+use super::operation::{OpContext, OpResult, Step};
 use crate::model::Cotangent;
-use crate::model::cotangent::Places;
+use crate::model::cotangent::SparseIndices;
 use crate::model::product::{Values, is_host};
 use crate::model::tape::Backward;
 use crate::spec::ops::{Pool, PoolKind};
 
-pub(super) fn run(op: &Pool, at: &At<'_>, input: Tensor<2>) -> Done {
-    let &[channels, height, width] = at.inputs[0] else { return Done::plain(input) };
+pub(super) fn run(op: &Pool, at: &OpContext<'_>, input: Tensor<2>) -> OpResult {
+    let &[channels, height, width] = at.inputs[0] else { return OpResult::plain(input) };
     let [n, _] = input.dims();
     let flat = |pooled: Tensor<4>| {
         let [n, channels, height, width] = pooled.dims();
@@ -35,7 +35,7 @@ pub(super) fn run(op: &Pool, at: &At<'_>, input: Tensor<2>) -> Done {
             }
         };
         let steps = if at.recording { vec![Step { backward, tap: None }] } else { Vec::new() };
-        return Done { output: flat(output).into(), steps, hidden: Vec::new() };
+        return OpResult { output: flat(output).into(), steps, hidden: Vec::new() };
     }
     let Pool { kind, size, stride, padding } = *op;
     let function = move |mut inputs: Vec<Tensor<2>>| {
@@ -54,7 +54,7 @@ pub(super) fn run(op: &Pool, at: &At<'_>, input: Tensor<2>) -> Done {
         })
     };
     let output = function(vec![input.clone()]);
-    Done::new(at, output, || (ByAutodiff::boxed(vec![input], function), None))
+    OpResult::new(at, output, || (ByAutodiff::boxed(vec![input], function), None))
 }
 
 /// The positions of pooled values in the image.
@@ -128,7 +128,7 @@ pub struct MaxPool {
 enum Largest {
     /// Not computed: there will be no backward pass.
     Unknown,
-    Host(Places),
+    Host(SparseIndices),
     /// 1 at the largest value and 0 elsewhere; [n, 1, channels, h, side, w, side].
     Device(Tensor<7>),
 }
@@ -146,7 +146,7 @@ impl MaxPool {
             let device = images.device();
             let (pooled, index) = squares.largest(Values::of(images).slice());
             let pooled = TensorData::new(pooled, [n, channels, height / side, width / side]);
-            let at = Places { index, of: channels * plane };
+            let at = SparseIndices { index, of: channels * plane };
             return (Tensor::from_data(pooled, &device), Self { squares, largest: Largest::Host(at) });
         }
         let zeros = images.zeros_like().reshape([n * channels, plane]);

@@ -2,16 +2,16 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 
-use super::operation::{At, Done};
+use super::operation::{OpContext, OpResult};
 use crate::model::Cotangent;
 use crate::model::product::{Values, is_host};
 use crate::model::tape::Backward;
 use crate::spec::ops::{Patches, Rearrange};
 
-pub(super) fn run(op: &Rearrange, at: &At<'_>, input: Tensor<2>) -> Done {
+pub(super) fn run(op: &Rearrange, at: &OpContext<'_>, input: Tensor<2>) -> OpResult {
     match op {
         // Values are flat, so a change of shape needs no work.
-        Rearrange::Flatten | Rearrange::Reshape(_) => Done::plain(input),
+        Rearrange::Flatten | Rearrange::Reshape(_) => OpResult::plain(input),
         Rearrange::Transpose(_) | Rearrange::Slice { .. } | Rearrange::Select { .. } => {
             moved(at, input, op.order(at.inputs[0]))
         }
@@ -19,15 +19,15 @@ pub(super) fn run(op: &Rearrange, at: &At<'_>, input: Tensor<2>) -> Done {
 }
 
 /// Cuts square patches into tokens, row by row, each row-major.
-pub(super) fn patches(op: &Patches, at: &At<'_>, input: Tensor<2>) -> Done {
+pub(super) fn patches(op: &Patches, at: &OpContext<'_>, input: Tensor<2>) -> OpResult {
     moved(at, input, op.order(at.inputs[0]))
 }
 
 /// Sets number i of the output to number `from[i]` of the input, for every sample.
-fn moved(at: &At<'_>, input: Tensor<2>, from: Vec<usize>) -> Done {
+fn moved(at: &OpContext<'_>, input: Tensor<2>, from: Vec<usize>) -> OpResult {
     let of = at.inputs[0].iter().product();
     let output = gathered(input, &from);
-    Done::new(at, output, || (Box::new(RearrangeBackward { from, of }), None))
+    OpResult::new(at, output, || (Box::new(RearrangeBackward { from, of }), None))
 }
 
 fn gathered(input: Tensor<2>, from: &[usize]) -> Tensor<2> {

@@ -9,13 +9,13 @@ use burn::tensor::Tensor;
 
 use super::dense::scaled;
 use super::function::{apply, slope};
-use super::operation::{At, Done, Step, Through};
+use super::operation::{IdentityBackward, OpContext, OpResult, Step};
 use crate::model::Cotangent;
 use crate::model::product::times;
-use crate::model::tape::{Backward, Input, View};
+use crate::model::tape::{Backward, Input, ParameterUse};
 use crate::spec::ops::Recurrence;
 
-pub(super) fn run(op: &Recurrence, at: &At<'_>, input: Tensor<2>) -> Done {
+pub(super) fn run(op: &Recurrence, at: &OpContext<'_>, input: Tensor<2>) -> OpResult {
     let (count, width) = (at.inputs[0][0], at.inputs[0][1]);
     let [n, _] = input.dims();
     let (gain, bias_gain) = at.gains;
@@ -37,9 +37,9 @@ pub(super) fn run(op: &Recurrence, at: &At<'_>, input: Tensor<2>) -> Done {
         state = apply(&op.function, sum.clone());
         sums.push(sum);
     }
-    let mut done = Done::plain(state);
+    let mut done = OpResult::plain(state);
     if at.recording {
-        let view = View::Affine {
+        let view = ParameterUse::Affine {
             input: Input::Rows(Tensor::stack(before, 1)),
             fan_out: width,
             channels_first: false,
@@ -50,7 +50,7 @@ pub(super) fn run(op: &Recurrence, at: &At<'_>, input: Tensor<2>) -> Done {
         let slopes = slope(&op.function, Tensor::stack::<3>(sums.clone(), 1));
         // A step that outputs z_t at every t, and the backward pass from the last state to it.
         let tap = at.tap(view);
-        done.steps.push(Step { backward: Box::new(Through), tap });
+        done.steps.push(Step { backward: Box::new(IdentityBackward), tap });
         done.steps.push(Step { backward: Box::new(ThroughTime { weight, gain, slopes }), tap: None });
     }
     if at.checking {

@@ -2,12 +2,12 @@
 
 use burn::tensor::Tensor;
 
-use super::operation::{At, Done};
+use super::operation::{OpContext, OpResult};
 use crate::model::Cotangent;
 use crate::model::tape::Backward;
 use crate::spec::ops::Reduce;
 
-pub(super) fn run(op: &Reduce, at: &At<'_>, input: Tensor<2>) -> Done {
+pub(super) fn run(op: &Reduce, at: &OpContext<'_>, input: Tensor<2>) -> OpResult {
     let [n, _] = input.dims();
     let shape = at.inputs[0];
     let share = |places: usize| if op.is_mean() { 1.0 / places as f64 } else { 1.0 };
@@ -17,14 +17,14 @@ pub(super) fn run(op: &Reduce, at: &At<'_>, input: Tensor<2>) -> Done {
             let each = input.reshape([n, channels, pixels]);
             let output = if op.is_mean() { each.mean_dim(2) } else { each.sum_dim(2) };
             let share = share(pixels);
-            Done::new(at, output.reshape([n, channels]), || (Box::new(OverPixels { pixels, share }), None))
+            OpResult::new(at, output.reshape([n, channels]), || (Box::new(OverPixels { pixels, share }), None))
         }
         _ => {
             let (places, features) = (shape[0], shape[1]);
             let each = input.reshape([n, places, features]);
             let output = if op.is_mean() { each.mean_dim(1) } else { each.sum_dim(1) };
             let share = share(places);
-            Done::new(at, output.reshape([n, features]), || (Box::new(OverTokens { places, share }), None))
+            OpResult::new(at, output.reshape([n, features]), || (Box::new(OverTokens { places, share }), None))
         }
     }
 }

@@ -74,7 +74,7 @@ impl Parameter {
     }
 
     /// Returns whether it is frozen in this parametrisation.
-    pub fn stands_still(&self, parametrisation: Parametrisation) -> bool {
+    pub fn is_frozen(&self, parametrisation: Parametrisation) -> bool {
         match self.role {
             Role::Weight => false,
             Role::Norm => parametrisation.is_ntk(),

@@ -39,8 +39,8 @@ impl Arguments {
         };
         if let Some(odd) = options.keys().find(|key| !known.contains(&key.as_str())) {
             return Err(match known {
-                [] => format!("there are no options, such as {}", cut(odd)),
-                options => format!("there is no option {}, there is {}", cut(odd), listed(options, "and")),
+                [] => format!("there are no options, such as {}", shortened(odd)),
+                options => format!("there is no option {}, there is {}", shortened(odd), listed(options, "and")),
             });
         }
         given.reverse();
@@ -99,7 +99,7 @@ impl Arguments {
 
     pub fn flag_option(&mut self, name: &str, usual: bool) -> Result<bool, String> {
         let Some(given) = self.option(name) else { return Ok(usual) };
-        given.as_bool().map_err(|_| format!("{name} is true or false, not {}", said(&given)))
+        given.as_bool().map_err(|_| format!("{name} is true or false, not {}", described(&given)))
     }
 
     pub fn whole_option(&mut self, name: &str, usual: usize, range: RangeInclusive<usize>) -> Result<usize, String> {
@@ -113,12 +113,12 @@ impl Arguments {
 }
 
 pub fn value_of(given: Dynamic) -> Result<Value, String> {
-    let words = said(&given);
+    let words = described(&given);
     given.try_cast::<Value>().ok_or_else(|| format!("a value like x is needed, not {words}"))
 }
 
 pub fn list_of(what: &str, given: Dynamic) -> Result<Array, String> {
-    let words = said(&given);
+    let words = described(&given);
     given.try_cast::<Array>().ok_or_else(|| format!("{what} is a list in [ ], not {words}"))
 }
 
@@ -138,25 +138,27 @@ pub fn whole_of(what: &str, given: &Dynamic, range: RangeInclusive<usize>) -> Re
     let number = given.as_int().ok().and_then(|number| usize::try_from(number).ok());
     number.filter(|number| range.contains(number)).ok_or_else(|| {
         let (low, high) = range.into_inner();
-        format!("{what} is a whole number from {low} to {high}, not {}", said(given))
+        format!("{what} is a whole number from {low} to {high}, not {}", described(given))
     })
 }
 
 pub fn real_of(what: &str, given: &Dynamic) -> Result<f64, String> {
     let number = given.as_float().ok().or_else(|| given.as_int().ok().map(|number| number as f64));
-    number.filter(|number| number.is_finite()).ok_or_else(|| format!("{what} is a finite number, not {}", said(given)))
+    number
+        .filter(|number| number.is_finite())
+        .ok_or_else(|| format!("{what} is a finite number, not {}", described(given)))
 }
 
 /// Returns the activation of this name.
 pub fn activation_of(name: &str) -> Result<Activation, String> {
     Activation::ALL.into_iter().find(|activation| activation.name() == name).ok_or_else(|| {
         let known: Vec<&str> = Activation::ALL.iter().map(|activation| activation.name()).collect();
-        format!("there is no function {}, there are {}", cut(name), known.join(", "))
+        format!("there is no function {}, there are {}", shortened(name), known.join(", "))
     })
 }
 
 /// Describes a value in words.
-pub fn said(given: &Dynamic) -> String {
+pub fn described(given: &Dynamic) -> String {
     if let Ok(number) = given.as_int() {
         return number.to_string();
     }
@@ -164,7 +166,7 @@ pub fn said(given: &Dynamic) -> String {
         return format!("{number:?}");
     }
     if let Ok(text) = given.as_immutable_string_ref() {
-        return format!("“{}”", cut(&text));
+        return format!("“{}”", shortened(&text));
     }
     if given.is::<Value>() {
         return "a value".to_owned();
@@ -195,7 +197,7 @@ pub fn kind(name: &str) -> &'static str {
 }
 
 /// Returns the beginning of a text, without terminal control characters.
-pub fn cut(text: &str) -> String {
+pub fn shortened(text: &str) -> String {
     let more = if text.chars().nth(REPEATED).is_some() { "…" } else { "" };
     text.chars().take(REPEATED).map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect::<String>() + more
 }

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Setting;
-use super::evaluate::{Asked, MOST_BYTES, Outcome, evaluate};
+use super::evaluate::{EvaluationInputs, MOST_BYTES, Outcome, evaluate};
 use crate::spec::Activation;
 
 /// Number of cached evaluations, the latest first.
@@ -23,7 +23,7 @@ struct Key {
 }
 
 impl Key {
-    fn is(&self, text: &str, asked: &Asked<'_>) -> bool {
+    fn is(&self, text: &str, asked: &EvaluationInputs<'_>) -> bool {
         self.image == asked.image
             && self.classes == asked.classes
             && self.activation == asked.activation
@@ -34,7 +34,7 @@ impl Key {
 
 /// Evaluates a text, or returns the cached result. Errors are cached too: a text that exceeds a limit would do so in every
 /// frame.
-pub(super) fn outcome(text: &str, asked: &Asked<'_>) -> Arc<Outcome> {
+pub(super) fn outcome(text: &str, asked: &EvaluationInputs<'_>) -> Arc<Outcome> {
     // The cache is consistent even if a thread panicked while it held the lock.
     let cache = || CACHE.lock().unwrap_or_else(PoisonError::into_inner);
     {

@@ -15,7 +15,7 @@ use rhai::packages::{
 };
 use rhai::{Dynamic, Engine, EvalAltResult, Module, NativeCallContext, OptimizationLevel, Scope};
 
-use super::arguments::{Arguments, said, shapes};
+use super::arguments::{Arguments, described, shapes};
 use super::error::{FORBIDDEN_KEYWORDS, TextError};
 use super::functions::{FUNCTIONS, Function};
 use super::setting::{Declared, Setting, listed};
@@ -47,7 +47,7 @@ const STACK: usize = 64 << 20;
 
 /// The inputs of an evaluation.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Asked<'a> {
+pub struct EvaluationInputs<'a> {
     /// Channels, height and width.
     pub image: [usize; 3],
     pub classes: usize,
@@ -83,7 +83,7 @@ impl Outcome {
 }
 
 /// Evaluates a text on its own thread, whose stack suffices wherever this is called from.
-pub(super) fn evaluate(text: &str, asked: &Asked<'_>, tensors: Option<&Arc<Shapes>>) -> Outcome {
+pub(super) fn evaluate(text: &str, asked: &EvaluationInputs<'_>, tensors: Option<&Arc<Shapes>>) -> Outcome {
     if text.len() > MOST_BYTES {
         let message = format!("a network's text has at most {} KiB, and this one has more", MOST_BYTES >> 10);
         return Outcome::refused(TextError::of_all(message));
@@ -103,7 +103,7 @@ struct Image([usize; 3]);
 type Shared = Rc<RefCell<Writer>>;
 type Failed = Box<EvalAltResult>;
 
-fn read(text: &str, asked: &Asked<'_>, tensors: Option<&Arc<Shapes>>) -> Outcome {
+fn read(text: &str, asked: &EvaluationInputs<'_>, tensors: Option<&Arc<Shapes>>) -> Outcome {
     let writer = Rc::new(RefCell::new(Writer {
         builder: tensors.map_or_else(|| Builder::new(asked.image), |tensors| Builder::adopting(asked.image, tensors)),
         is_free: tensors.is_some(),
@@ -127,7 +127,7 @@ fn read(text: &str, asked: &Asked<'_>, tensors: Option<&Arc<Shapes>>) -> Outcome
             last if last.is_unit() => {
                 "nothing: the last line is an expression like dense(\"head\", h, classes)".to_owned()
             }
-            last => said(last),
+            last => described(last),
         };
         let logits =
             last.try_cast::<Value>().ok_or_else(|| at_end(format!("a text ends in its logits, not in {said}")))?;
@@ -147,7 +147,7 @@ fn check_given(writer: &Writer) -> Result<(), String> {
     if odd == "width" {
         return Err("a network declares its width: let width = setting(\"width\", 128, 16..8192)".to_owned());
     }
-    let odd = super::arguments::cut(odd);
+    let odd = super::arguments::shortened(odd);
     Err(match names.as_slice() {
         [] => format!("this network has no setting {odd}, and no other"),
         [one] => format!("this network has no setting {odd}: its setting is {one}"),
@@ -155,7 +155,7 @@ fn check_given(writer: &Writer) -> Result<(), String> {
     })
 }
 
-fn engine(writer: &Shared, asked: &Asked<'_>) -> Engine {
+fn engine(writer: &Shared, asked: &EvaluationInputs<'_>) -> Engine {
     let mut engine = Engine::new_raw();
     let packages = [
         ArithmeticPackage::new().as_shared_module(),

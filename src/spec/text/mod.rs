@@ -23,7 +23,7 @@ use std::sync::Arc;
 use evaluate::Outcome;
 
 pub use error::TextError;
-pub use evaluate::{Asked, Described, MOST_BYTES};
+pub use evaluate::{Described, EvaluationInputs, MOST_BYTES};
 pub use functions::{FUNCTIONS, Function};
 pub use library::{NETWORKS, Network, builtin, summary};
 pub use setting::{Choices, Declared, FIELDS, KIND, Setting, WIDTH};
@@ -34,7 +34,7 @@ use super::{Activation, Shapes};
 ///
 /// # Errors
 /// If it is not a network, or none for this image or these settings, names the place and the reason in one sentence.
-pub fn describe(text: &str, asked: &Asked<'_>) -> Result<Arc<Described>, TextError> {
+pub fn describe(text: &str, asked: &EvaluationInputs<'_>) -> Result<Arc<Described>, TextError> {
     cache::outcome(text, asked).described.clone()
 }
 
@@ -43,7 +43,7 @@ pub fn describe(text: &str, asked: &Asked<'_>) -> Result<Arc<Described>, TextErr
 ///
 /// # Errors
 /// As [`describe`].
-pub fn adopting(text: &str, asked: &Asked<'_>, tensors: &Arc<Shapes>) -> Result<Arc<Described>, TextError> {
+pub fn adopting(text: &str, asked: &EvaluationInputs<'_>, tensors: &Arc<Shapes>) -> Result<Arc<Described>, TextError> {
     evaluate::evaluate(text, asked, Some(tensors)).described
 }
 
@@ -70,7 +70,7 @@ pub fn usual_activation(text: &str) -> Result<Option<Activation>, TextError> {
 /// Evaluates a text for the nominal image; fails if its settings could not be read.
 fn nominal(text: &str) -> Result<Arc<Outcome>, TextError> {
     let (image, classes) = NOMINAL;
-    let asked = Asked { image, classes, activation: Activation::Relu, settings: &BTreeMap::new() };
+    let asked = EvaluationInputs { image, classes, activation: Activation::Relu, settings: &BTreeMap::new() };
     let outcome = cache::outcome(text, &asked);
     match &outcome.described {
         Err(error) if !outcome.is_read => Err(error.clone()),

@@ -5,7 +5,7 @@ use std::ops::{Range, RangeInclusive};
 
 use rhai::{Array, Dynamic, INT};
 
-use super::arguments::{Arguments, activation_of, cut, said};
+use super::arguments::{Arguments, activation_of, described, shortened};
 use super::setting::{Choices, Declared, FIELDS, KIND, Setting, WIDTH};
 use crate::spec::ops::Op;
 use crate::spec::{Activation, Builder, Value};
@@ -90,7 +90,7 @@ impl Writer {
         }
         let default = scalar(&default)
             .filter(|default| choices.admits(default))
-            .ok_or_else(|| format!("{name} is {}; its default {} is not", choices.words(), said(&default)))?;
+            .ok_or_else(|| format!("{name} is {}; its default {} is not", choices.words(), described(&default)))?;
         let declared = Declared { default: choices.fitted(&default), name, choices, hover };
         match self.declared.iter().find(|known| known.name == declared.name) {
             Some(known) if *known != declared => {
@@ -107,7 +107,12 @@ impl Writer {
         let is_width = declared.name == WIDTH && matches!(value, Setting::Whole(1..));
         let is_free = self.is_free && matches!(value, Setting::Whole(0..));
         if !is_width && !is_free && !declared.choices.admits(value) {
-            return Err(format!("{} is {}, not {}", declared.name, declared.choices.words(), cut(&value.to_string())));
+            return Err(format!(
+                "{} is {}, not {}",
+                declared.name,
+                declared.choices.words(),
+                shortened(&value.to_string())
+            ));
         }
         Ok(declared.choices.fitted(value))
     }
@@ -123,7 +128,7 @@ fn check_name(name: &str) -> Result<(), String> {
     if begins && name.len() <= MOST_LETTERS && name.bytes().all(is_letter) {
         return Ok(());
     }
-    Err(format!("“{}” is no name of a setting: small letters, digits and _, like width", cut(name)))
+    Err(format!("“{}” is no name of a setting: small letters, digits and _, like width", shortened(name)))
 }
 
 /// Reads a number, a flag or a word.
@@ -141,7 +146,7 @@ fn scalar(given: &Dynamic) -> Option<Setting> {
 }
 
 fn choices_of(name: &str, given: Dynamic) -> Result<Choices, String> {
-    let words = said(&given);
+    let words = described(&given);
     let whole = |low: INT, high: INT| {
         let fits = low <= high && low >= -LARGEST && high <= LARGEST;
         fits.then_some(Choices::Whole(RangeInclusive::new(low, high)))

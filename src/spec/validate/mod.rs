@@ -128,7 +128,7 @@ impl Spec {
         let side = DataShape::expected(&whole).image[1];
         // The contents of an IDX folder are unknown until it is read.
         let known =
-            self.data.source != Source::Idx && self.data.source.plane().is_none() && !self.data.source.is_drawn();
+            self.data.source != Source::Idx && self.data.source.plane().is_none() && !self.data.source.is_synthetic();
         if self.data.shrink == 0 || self.data.shrink > 28 || (known && !side.is_multiple_of(self.data.shrink)) {
             let message =
                 format!("squares of {} pixels a side do not tile an image of {side} × {side}", self.data.shrink);

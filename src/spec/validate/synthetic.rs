@@ -44,7 +44,7 @@ impl Spec {
             let message = "a number of samples is that of one task: give one list of classes in tasks.classes";
             found.push(problem("data.samples", message));
         }
-        let drawn = data.source.is_drawn();
+        let drawn = data.source.is_synthetic();
         if !data.is_number() {
             return;
         }

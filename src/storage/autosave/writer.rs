@@ -74,7 +74,7 @@ impl Autosave {
         let (shelf, place, spec) = (Arc::clone(&self.shelf), Arc::clone(&self.place), spec.clone());
         let folder = Arc::new(OnceLock::new());
         let (waits, ends) = (Arc::clone(&waiting), Arc::clone(&closed));
-        let desk = Desk { inbox, waiting: waits, closed: ends, place, folder: Arc::clone(&folder) };
+        let desk = WriterThread { inbox, waiting: waits, closed: ends, place, folder: Arc::clone(&folder) };
         let keep = move || {
             if let Err(err) = desk.keep(&shelf, &spec) {
                 let _ = tell.try_send(format!("This run is no longer autosaved: {err}"));
@@ -186,7 +186,7 @@ impl Closing {
 }
 
 /// The thread's side.
-struct Desk {
+struct WriterThread {
     inbox: Receiver<Event>,
     waiting: Arc<AtomicU64>,
     closed: Arc<AtomicBool>,
@@ -194,7 +194,7 @@ struct Desk {
     folder: Arc<OnceLock<PathBuf>>,
 }
 
-impl Desk {
+impl WriterThread {
     /// Writes until the run has ended or its sender is gone.
     fn keep(&self, shelf: &Shelf, spec: &Spec) -> Result<(), FolderError> {
         let (path, Opened { folder, .. }) = shelf.room(spec, jiff::Timestamp::now())?;

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use super::files::MODEL;
-use super::info::{Facts, INFO};
+use super::info::{INFO, StoredInfo};
 use super::kernels;
 use super::table_reader::{Lines, whole};
 use super::table_writer::{ending_of, kind};
@@ -33,7 +33,7 @@ pub(crate) fn whole_ending(out: &Path) -> Option<Ending> {
 
 /// Returns the file of an ended run that has since lost a part.
 pub(crate) fn lost(out: &Path, ending: &Ending) -> Option<String> {
-    let had = Facts::read(&out.join(INFO)).unwrap_or_default().ended_with;
+    let had = StoredInfo::read(&out.join(INFO)).unwrap_or_default().ended_with;
     if !had.is_empty() {
         let has = |name: &str| {
             let path = out.join(name);

@@ -10,7 +10,7 @@ use super::completeness::{snapshots, whole_ending};
 use super::files::{RESUMED, RUN, STUDY, files, lock};
 use super::kernels::{KERNELS, PARTIAL};
 use super::resume;
-use super::writer::{Before, RunFolder};
+use super::writer::{PreviousContent, RunFolder};
 use crate::run::Ending;
 use crate::spec::{Change, Spec};
 use crate::storage::format::errors::FolderError;
@@ -39,12 +39,12 @@ pub fn create(out: &Path, spec: &Spec, overwrite: bool) -> Result<Opened, Folder
     let lock = lock(out)?;
     let (mut spec, mut mended) = (spec.clone(), Vec::new());
     let before = if missing {
-        Before::Missing
+        PreviousContent::Missing
     } else if atomic::is_bare(out) {
-        Before::Empty
+        PreviousContent::Empty
     } else if overwrite {
         check_replaceable(out)?;
-        Before::Replace
+        PreviousContent::Replace
     } else {
         let changes = || changes_of_same_run(out, &spec).ok_or_else(|| FolderError::NotEmpty(out.to_owned()));
         changes()?;
@@ -56,9 +56,9 @@ pub fn create(out: &Path, spec: &Spec, overwrite: bool) -> Result<Opened, Folder
         if matches!(whole_ending(out), Some(Ending::Finished { .. })) {
             return Err(FolderError::Finished(out.to_owned()));
         }
-        Before::CutOff(snapshots(out))
+        PreviousContent::CutOff(snapshots(out))
     };
-    let resumed = if let Before::CutOff(snapshots) = before { Some(snapshots) } else { None };
+    let resumed = if let PreviousContent::CutOff(snapshots) = before { Some(snapshots) } else { None };
     // Now, and not after a quarter of an hour of training.
     atomic::check_folder(out).map_err(|err| FolderError::write(out, err))?;
     Ok(Opened { folder: RunFolder::new(out.to_owned(), spec, before, lock), resumed, mended })

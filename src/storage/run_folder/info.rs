@@ -17,7 +17,7 @@ pub(crate) const INFO: &str = "info.toml";
 /// The parts of [`RunInfo`] that are neither in `run.toml` nor in the arrays.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
-pub(crate) struct Facts {
+pub(crate) struct StoredInfo {
     pub(crate) parameters: u64,
     pub(crate) planned_steps: u64,
     /// Device in words.
@@ -32,7 +32,7 @@ pub(crate) struct Facts {
     pub(crate) ended_with: BTreeMap<String, u64>,
 }
 
-impl Facts {
+impl StoredInfo {
     pub(crate) fn of(info: &RunInfo) -> Self {
         Self {
             parameters: info.parameters,

@@ -24,7 +24,7 @@ pub(crate) struct Files {
     pub(crate) ledger: Table,
     events: Table,
     pub(crate) kernels: KernelWriter,
-    facts: info::Facts,
+    facts: info::StoredInfo,
     /// Whether the weights were reported.
     pub(crate) weights: bool,
 }
@@ -55,7 +55,7 @@ impl Files {
     pub(crate) fn start(folder: &Path, spec: &Spec, run: &RunInfo, grams: Option<u64>) -> Result<Self, FolderError> {
         disk::make_folder(folder).map_err(|err| FolderError::write(folder, err))?;
         files::write_spec(folder, spec)?;
-        let facts = info::Facts::of(run);
+        let facts = info::StoredInfo::of(run);
         facts.write(&folder.join(info::INFO))?;
         Ok(Self {
             rows: RowTables::create(folder)?,

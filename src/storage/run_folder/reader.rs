@@ -12,7 +12,7 @@ use thiserror::Error;
 
 use super::files::{MODEL, RUN};
 use super::gram_reader::Grams;
-use super::info::{Facts, INFO};
+use super::info::{INFO, StoredInfo};
 use super::kernel_part::Part;
 use super::kernels;
 use super::probes::Probes;
@@ -88,9 +88,9 @@ fn read_with(
         warnings.push(format!("{EVENTS} has no ending: the run was cut off"));
         Ending::Failed { step: last_step, message: "the run was cut off".to_owned() }
     });
-    let facts = Facts::read(&folder.join(INFO)).unwrap_or_else(|err| {
+    let facts = StoredInfo::read(&folder.join(INFO)).unwrap_or_else(|err| {
         warnings.push(format!("{INFO} cannot be read, so names of classes and tasks are missing: {err}"));
-        Facts::default()
+        StoredInfo::default()
     });
 
     let kernels = if whole { kernels::open(folder, |sentence| warnings.push(sentence)) } else { None };
@@ -135,7 +135,7 @@ pub(crate) fn read_spec(path: &Path) -> Result<Spec, LoadError> {
     })
 }
 
-fn run_info(spec: Spec, facts: Facts, probes: Probes, last_step: u64) -> RunInfo {
+fn run_info(spec: Spec, facts: StoredInfo, probes: Probes, last_step: u64) -> RunInfo {
     // Without the facts only the numbers and, for a split, the classes of the tasks are known.
     let split = if spec.tasks.kind.splits() { spec.tasks.split_classes() } else { Vec::new() };
     let bare = |number: usize| TaskInfo {
@@ -151,7 +151,7 @@ fn run_info(spec: Spec, facts: Facts, probes: Probes, last_step: u64) -> RunInfo
     let halves = || probes.probes.iter().map(|probe| half(probe.label, facts.class_names.len()));
     // Folders of older versions do not say it; of two halves of the classes it is known.
     let told = probes.values.len() == probes.probes.len();
-    let known = spec.data.is_number() && !spec.data.source.is_drawn() && !facts.class_names.is_empty();
+    let known = spec.data.is_number() && !spec.data.source.is_synthetic() && !facts.class_names.is_empty();
     let probe_values = if !told && known { halves().collect() } else { probes.values.as_slice().into() };
     RunInfo {
         spec,

@@ -84,7 +84,7 @@ pub(crate) fn mend(run: &Path) -> Result<Vec<String>, FolderError> {
 
 /// A consistent run folder that no other process writes while this value exists.
 #[derive(Debug)]
-pub struct Tidied {
+pub struct RepairedFolder {
     /// The repairs made for that, one sentence each.
     pub told: Vec<String>,
     _lock: Option<File>,
@@ -95,15 +95,15 @@ pub struct Tidied {
 ///
 /// # Errors
 /// When somebody writes the folder, or it cannot be written.
-pub fn tidy(run: &Path) -> Result<Tidied, FolderError> {
+pub fn tidy(run: &Path) -> Result<RepairedFolder, FolderError> {
     if !is_run(run) {
-        return Ok(Tidied { told: Vec::new(), _lock: None });
+        return Ok(RepairedFolder { told: Vec::new(), _lock: None });
     }
     let lock = lock(run)?;
     let mut told = finish(run)?;
     remove_run(&run.join(RESUMED), true)?;
     told.extend(put_together(run)?);
-    Ok(Tidied { told, _lock: lock })
+    Ok(RepairedFolder { told, _lock: lock })
 }
 
 /// Puts the Grams of a run that nobody writes together; those that cannot all be read stay as they are.

@@ -29,7 +29,7 @@ const FLUSH_EVERY: Duration = Duration::from_secs(1);
 pub struct RunFolder {
     out: PathBuf,
     spec: Spec,
-    before: Before,
+    before: PreviousContent,
     files: Option<Files>,
     /// A write failed: there must be none after it.
     broken: bool,
@@ -47,7 +47,7 @@ pub struct RunFolder {
 
 /// What was in the folder before.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Before {
+pub(crate) enum PreviousContent {
     /// Nothing: not even the folder.
     Missing,
     Empty,
@@ -59,7 +59,7 @@ pub(crate) enum Before {
 
 impl RunFolder {
     /// The caller has made `out` and seen that nothing in it will be lost that should not be.
-    pub(crate) fn new(out: PathBuf, spec: Spec, before: Before, lock: Option<File>) -> Self {
+    pub(crate) fn new(out: PathBuf, spec: Spec, before: PreviousContent, lock: Option<File>) -> Self {
         Self {
             out,
             awaited: spec.changes.clone(),
@@ -170,10 +170,10 @@ impl RunFolder {
 
     fn start(&mut self, run: &RunInfo) -> Result<(), FolderError> {
         match self.before {
-            Before::Missing | Before::Empty => {}
-            Before::Replace => files::clear(&self.out)?,
+            PreviousContent::Missing | PreviousContent::Empty => {}
+            PreviousContent::Replace => files::clear(&self.out)?,
             // What an earlier attempt to resume had before it was cut off too.
-            Before::CutOff(_) => files::remove_run(&self.out.join(RESUMED), true)?,
+            PreviousContent::CutOff(_) => files::remove_run(&self.out.join(RESUMED), true)?,
         }
         atomic::sweep(&self.out);
         self.files = Some(Files::start(&self.folder(), &self.spec, run, self.grams)?);
@@ -181,7 +181,7 @@ impl RunFolder {
     }
 
     fn folder(&self) -> PathBuf {
-        if matches!(self.before, Before::CutOff(_)) { self.out.join(RESUMED) } else { self.out.clone() }
+        if matches!(self.before, PreviousContent::CutOff(_)) { self.out.join(RESUMED) } else { self.out.clone() }
     }
 
     /// Remembers a live change in `run.toml`, unless it is one that was fed in and happened again.
@@ -203,7 +203,7 @@ impl RunFolder {
         let Some(files) = &mut self.files else { return Ok(()) };
         files.flush()?;
         match self.before {
-            Before::CutOff(old) if files.kernels.written() >= old => self.promote(),
+            PreviousContent::CutOff(old) if files.kernels.written() >= old => self.promote(),
             _ => Ok(()),
         }
     }
@@ -211,7 +211,7 @@ impl RunFolder {
     fn end(&mut self, ending: &Ending) -> Result<(), FolderError> {
         let epoch = self.last.filter(|&(step, _)| step == ending.step()).map(|(_, epoch)| epoch);
         self.flush()?;
-        if let Before::CutOff(_) = self.before {
+        if let PreviousContent::CutOff(_) = self.before {
             if !matches!(ending, Ending::Finished { .. }) {
                 // It did not come as far as what is there, which therefore stays.
                 self.files = None;
@@ -231,7 +231,7 @@ impl RunFolder {
         let Some(files) = &mut self.files else { return Ok(()) };
         files.sync()?;
         resume::take_over(&self.out)?;
-        self.before = Before::Empty;
+        self.before = PreviousContent::Empty;
         files.moved_to(&self.out)
     }
 }
@@ -243,7 +243,7 @@ impl Drop for RunFolder {
             Some(_) if self.broken => {}
             Some(files) => drop(files.flush()),
             // Only an empty folder can be removed this way.
-            None if self.before == Before::Missing => disk::remove_empty(&self.out),
+            None if self.before == PreviousContent::Missing => disk::remove_empty(&self.out),
             None => {}
         }
     }

@@ -244,7 +244,7 @@ fn mend(out: &Path, spec: &Spec) -> Vec<String> {
 
 /// The study with its number of samples written out as an axis.
 fn spelt(spec: &Spec) -> Spec {
-    let study = spec.study.as_ref().map(crate::spec::StudySpec::spelt);
+    let study = spec.study.as_ref().map(crate::spec::StudySpec::with_axis_values);
     Spec { study, ..spec.clone() }
 }
 

@@ -2,9 +2,9 @@
 //! branch multiply them; products of independent branches have K₁K₂ and Θ₁K₂ + K₁Θ₂; concatenated branches share the
 //! features, or the places.
 
-use super::super::limits::Why;
+use super::super::limits::NoRule;
 use super::super::steps::{Join, Step};
-use super::super::value::{Order, Random, Root, Value, union};
+use super::super::value::{Order, RandomFeatures, Root, Value, union};
 use super::law::{Law, Reading, Rule};
 use crate::spec::ops::{Arithmetic, Scale};
 use crate::theory::image_functions::beside;
@@ -15,22 +15,22 @@ pub(super) fn rule(op: Arithmetic, reading: &Reading<'_>) -> Rule {
     }
     let (a, b) = (reading.random(0)?, reading.random(1)?);
     if a.feature != b.feature {
-        return Err(Why::Places);
+        return Err(NoRule::Places);
     }
     let slotted = match (a.slots.len(), b.slots.len()) {
         (_, 1) => a,
         (1, _) => b,
         _ if a.is_ordered_as(b) => a,
-        _ => return Err(Why::Unordered),
+        _ => return Err(NoRule::Unordered),
     };
     let (slots, order, roots) = (slotted.slots.clone(), slotted.order.clone(), union(&a.roots, &b.roots));
-    let made = Random { slots, order, roots, ..a.becomes(reading.at, &reading.line().shape) };
+    let made = RandomFeatures { slots, order, roots, ..a.becomes(reading.at, &reading.line().shape) };
     match op {
         Arithmetic::Add => sum(a, b, 1.0, made, reading),
         Arithmetic::Subtract => sum(a, b, -1.0, made, reading),
-        Arithmetic::Multiply if !a.independent(b) => Err(Why::Factors),
+        Arithmetic::Multiply if !a.independent(b) => Err(NoRule::Factors),
         Arithmetic::Multiply => Ok(Law::Made {
-            value: Random { gaussian: false, centred: a.centred || b.centred, even: false, ..made },
+            value: RandomFeatures { gaussian: false, centred: a.centred || b.centred, even: false, ..made },
             reads: reading.line().reads.clone(),
             join: Join::Product,
             steps: Vec::new(),
@@ -39,7 +39,7 @@ pub(super) fn rule(op: Arithmetic, reading: &Reading<'_>) -> Rule {
 }
 
 /// Computes a + `by` b. Where the two have lines in common, the sum is expressed in those lines.
-fn sum(a: &Random, b: &Random, by: f64, made: Random, reading: &Reading<'_>) -> Rule {
+fn sum(a: &RandomFeatures, b: &RandomFeatures, by: f64, made: RandomFeatures, reading: &Reading<'_>) -> Rule {
     let mut terms = a.terms.clone();
     let mut common = false;
     for &(line, times) in &b.terms {
@@ -53,12 +53,12 @@ fn sum(a: &Random, b: &Random, by: f64, made: Random, reading: &Reading<'_>) -> 
     }
     let of = |line: usize| match &reading.values[line] {
         Ok(Value::Random(value)) => Ok(value),
-        _ => Err(Why::Dependent),
+        _ => Err(NoRule::Dependent),
     };
     for (line, _) in &a.terms {
         for (other, _) in b.terms.iter().filter(|(other, _)| other != line) {
             if !of(*line)?.uncorrelated(of(*other)?) {
-                return Err(Why::Dependent);
+                return Err(NoRule::Dependent);
             }
         }
     }
@@ -68,7 +68,7 @@ fn sum(a: &Random, b: &Random, by: f64, made: Random, reading: &Reading<'_>) -> 
         (reading.line().reads.clone(), vec![1.0, by * by])
     };
     let (gaussian, centred) = (a.gaussian && b.gaussian, a.centred && b.centred);
-    let value = Random { gaussian, centred, even: a.even && b.even, terms, ..made };
+    let value = RandomFeatures { gaussian, centred, even: a.even && b.even, terms, ..made };
     Ok(Law::Made { value, reads, join: Join::Sum(weights), steps: Vec::new() })
 }
 
@@ -81,13 +81,13 @@ pub(super) fn scale(op: &Scale, reading: &Reading<'_>) -> Rule {
     let mut steps = vec![Step::Scale(op.by * op.by)];
     if op.plus == 0.0 {
         let terms = value.terms.iter().map(|(line, times)| (*line, times * op.by)).collect();
-        return Ok(reading.made(Random { terms, ..made }, steps));
+        return Ok(reading.made(RandomFeatures { terms, ..made }, steps));
     }
     if !value.centred {
-        return Err(Why::Shifted);
+        return Err(NoRule::Shifted);
     }
     steps.push(Step::Shift(op.plus * op.plus));
-    Ok(reading.made(Random { centred: false, ..made }, steps))
+    Ok(reading.made(RandomFeatures { centred: false, ..made }, steps))
 }
 
 pub(super) fn concat(axis: usize, reading: &Reading<'_>) -> Rule {
@@ -95,10 +95,10 @@ pub(super) fn concat(axis: usize, reading: &Reading<'_>) -> Rule {
         return Ok(Law::Given);
     }
     let reads = &reading.line().reads;
-    let values: Vec<&Random> = (0..reads.len()).map(|read| reading.random(read)).collect::<Result<_, _>>()?;
-    let Some((&first, others)) = values.split_first() else { return Err(Why::Features) };
+    let values: Vec<&RandomFeatures> = (0..reads.len()).map(|read| reading.random(read)).collect::<Result<_, _>>()?;
+    let Some((&first, others)) = values.split_first() else { return Err(NoRule::Features) };
     if others.iter().any(|other| other.feature != first.feature) {
-        return Err(Why::Places);
+        return Err(NoRule::Places);
     }
     let mut made = first.becomes(reading.at, &reading.line().shape);
     for other in others {
@@ -108,7 +108,7 @@ pub(super) fn concat(axis: usize, reading: &Reading<'_>) -> Rule {
         made.even &= other.even;
     }
     let join = if axis == first.feature {
-        let widths = |value: &&Random| {
+        let widths = |value: &&RandomFeatures| {
             let width = value.shape[axis] as f64;
             value.shares().into_iter().map(move |share| share * width).collect::<Vec<_>>()
         };
@@ -118,11 +118,11 @@ pub(super) fn concat(axis: usize, reading: &Reading<'_>) -> Rule {
         Join::Slots
     } else {
         if others.iter().any(|other| !other.is_ordered_as(first)) {
-            return Err(Why::Unordered);
+            return Err(NoRule::Unordered);
         }
         let pairs = (0..values.len()).flat_map(|at| (0..at).map(move |other| (at, other)));
         if pairs.into_iter().any(|(at, other)| !values[at].uncorrelated(values[other])) {
-            return Err(Why::Beside);
+            return Err(NoRule::Beside);
         }
         let grids: Vec<Vec<usize>> = values.iter().map(|value| value.grid()).collect();
         Join::Places(beside(&grids, axis))
@@ -136,5 +136,5 @@ pub(super) fn dropout(reading: &Reading<'_>) -> Rule {
         return Ok(Law::Given);
     }
     let value = reading.random(0)?;
-    Ok(reading.made(Random { ..value.clone() }, Vec::new()))
+    Ok(reading.made(RandomFeatures { ..value.clone() }, Vec::new()))
 }

@@ -2,9 +2,9 @@
 //! over equal pixels.
 
 use super::super::gains::Gains;
-use super::super::limits::Why;
+use super::super::limits::NoRule;
 use super::super::steps::Step;
-use super::super::value::{Random, Value};
+use super::super::value::{RandomFeatures, Value};
 use super::law::{Reading, Rule, average};
 use crate::spec::ops::Dense;
 use crate::theory::image_functions::Layout;
@@ -13,13 +13,13 @@ pub(super) fn rule(op: &Dense, reading: &Reading<'_>) -> Rule {
     let line = reading.line();
     let inputs = &reading.program.lines[line.reads[0]].shape;
     let affine = Step::Affine(Gains::of(reading.network, inputs.last().copied().unwrap_or(1), op.bias));
-    let fresh = Random::fresh(reading.at, &line.shape, line.shape.len().saturating_sub(1));
+    let fresh = RandomFeatures::fresh(reading.at, &line.shape, line.shape.len().saturating_sub(1));
     match reading.value(0) {
         Some(Value::Given) => Ok(reading.layer(Layout::Last, fresh, vec![affine])),
         _ => {
             let value = reading.random(0)?;
             if value.feature + 1 != value.shape.len() {
-                return Err(Why::Places);
+                return Err(NoRule::Places);
             }
             Ok(reading.made(fresh, average(value).chain([affine]).collect()))
         }

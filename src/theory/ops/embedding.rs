@@ -2,17 +2,21 @@
 //! equal.
 
 use super::super::gains::Gains;
-use super::super::limits::Why;
+use super::super::limits::NoRule;
 use super::super::steps::Step;
-use super::super::value::Random;
+use super::super::value::RandomFeatures;
 use super::law::{Reading, Rule};
 use crate::spec::ops::Embedding;
 use crate::theory::image_functions::Layout;
 
 pub(super) fn rule(op: &Embedding, reading: &Reading<'_>) -> Rule {
     if !reading.is_given() {
-        return Err(Why::Embedded);
+        return Err(NoRule::Embedded);
     }
     let affine = Step::Affine(Gains::of(reading.network, 1, false));
-    Ok(reading.layer(Layout::Tokens(op.tokens), Random::fresh(reading.at, &reading.line().shape, 1), vec![affine]))
+    Ok(reading.layer(
+        Layout::Tokens(op.tokens),
+        RandomFeatures::fresh(reading.at, &reading.line().shape, 1),
+        vec![affine],
+    ))
 }

@@ -3,23 +3,23 @@
 use crate::spec::ops::feature_axis;
 use crate::spec::{Line, NetworkSpec, Program};
 use crate::theory::image_functions::{Layout, Source};
-use crate::theory::limits::{NoLimit, Why};
+use crate::theory::limits::{NoLimit, NoRule};
 use crate::theory::steps::{Join, Step};
-use crate::theory::value::{Random, Value};
+use crate::theory::value::{RandomFeatures, Value};
 
 /// The limit of a line.
 pub enum Law {
     /// A function of the image alone.
     Given,
     /// A layer applied to a function of the image alone.
-    Layer { value: Random, source: Source, steps: Vec<Step> },
+    Layer { value: RandomFeatures, source: Source, steps: Vec<Step> },
     /// A function of these lines, whose states are joined and then transformed by steps.
-    Made { value: Random, reads: Vec<usize>, join: Join, steps: Vec<Step> },
+    Made { value: RandomFeatures, reads: Vec<usize>, join: Join, steps: Vec<Step> },
 }
 
 impl Law {
     /// Returns the random value of the line; `None` for a function of the image alone.
-    pub fn value(&self) -> Option<&Random> {
+    pub fn value(&self) -> Option<&RandomFeatures> {
         match self {
             Self::Given => None,
             Self::Layer { value, .. } | Self::Made { value, .. } => Some(value),
@@ -28,7 +28,7 @@ impl Law {
 }
 
 /// The limit of a line, or the reason why there is none.
-pub type Rule = Result<Law, Why>;
+pub type Rule = Result<Law, NoRule>;
 
 /// A line with the limits of the lines that it reads.
 #[derive(Clone, Copy)]
@@ -56,30 +56,30 @@ impl<'a> Reading<'a> {
         (0..self.line().reads.len()).all(|read| matches!(self.value(read), Some(Value::Given)))
     }
 
-    pub fn random(&self, read: usize) -> Result<&'a Random, Why> {
+    pub fn random(&self, read: usize) -> Result<&'a RandomFeatures, NoRule> {
         match self.value(read) {
             Some(Value::Random(value)) => Ok(value),
-            Some(Value::Given) | None => Err(Why::Image),
+            Some(Value::Given) | None => Err(NoRule::Image),
         }
     }
 
     /// Returns an input whose features are on the axis where an operation on images, tokens and vectors expects them.
-    pub fn featured(&self, read: usize) -> Result<&'a Random, Why> {
+    pub fn featured(&self, read: usize) -> Result<&'a RandomFeatures, NoRule> {
         let value = self.random(read)?;
-        if value.feature == feature_axis(&value.shape) { Ok(value) } else { Err(Why::Places) }
+        if value.feature == feature_axis(&value.shape) { Ok(value) } else { Err(NoRule::Places) }
     }
 
     /// Returns the law of steps applied to its only input; the feature axis stays.
-    pub fn made(&self, value: Random, steps: Vec<Step>) -> Law {
+    pub fn made(&self, value: RandomFeatures, steps: Vec<Step>) -> Law {
         Law::Made { value, reads: self.line().reads[..1].to_vec(), join: Join::One, steps }
     }
 
-    pub fn layer(&self, layout: Layout, value: Random, steps: Vec<Step>) -> Law {
+    pub fn layer(&self, layout: Layout, value: RandomFeatures, steps: Vec<Step>) -> Law {
         Law::Layer { value, source: Source { line: self.line().reads[0], layout }, steps }
     }
 }
 
 /// Returns the average that a layer takes over the slots of its input, where there are several.
-pub fn average(value: &Random) -> impl Iterator<Item = Step> {
+pub fn average(value: &RandomFeatures) -> impl Iterator<Item = Step> {
     (value.slots.len() > 1).then(|| Step::Average(value.shares())).into_iter()
 }

@@ -18,7 +18,7 @@ mod reduce;
 pub(super) use law::{Law, Reading};
 
 use self::law::Rule;
-use super::limits::Why;
+use super::limits::NoRule;
 use crate::spec::Line;
 use crate::spec::ops::{Op, Parameter, Role, window_entries as windows_of};
 
@@ -26,7 +26,7 @@ use crate::spec::ops::{Op, Parameter, Role, window_entries as windows_of};
 pub(super) fn rule(reading: &Reading<'_>) -> Rule {
     let line = reading.line();
     if window_entries(&reading.program.lines[..=reading.at]) > MOST_ENTRIES {
-        return Err(Why::Windows);
+        return Err(NoRule::Windows);
     }
     // Frozen tensors may be shared freely; of a trained one, only the first line may use it.
     let is_shared = |tensor: &usize| match reading.program.tensors[*tensor].role {
@@ -34,14 +34,14 @@ pub(super) fn rule(reading: &Reading<'_>) -> Rule {
         Role::Norm | Role::Buffer => false,
     };
     if let Some(&shared) = line.tensors.iter().find(|tensor| is_shared(tensor)) {
-        return Err(Why::Shared(reading.program.tensors[shared].name.clone()));
+        return Err(NoRule::Shared(reading.program.tensors[shared].name.clone()));
     }
     // Nor may a line take a tensor that another made, with other first values, for its own: what it is then is not its rule's.
     let own =
         line.op.operation().map(|op| op.tensors(&line.name, &reading.program.inputs_of(line))).unwrap_or_default();
     let is_another = |(made, own): &(&Parameter, &Parameter)| (made.fill, made.role) != (own.fill, own.role);
     if let Some((made, _)) = reading.program.tensors_of(line).zip(&own).find(is_another) {
-        return Err(Why::Shared(made.name.clone()));
+        return Err(NoRule::Shared(made.name.clone()));
     }
     match &line.op {
         Op::Input => Ok(Law::Given),

@@ -1,15 +1,15 @@
 //! Rules of normalisations with gains of 1 and biases of 0: K and Θ are divided by the roots of second moments, which are
 //! constants in the limit.
 
-use super::super::limits::Why;
+use super::super::limits::NoRule;
 use super::super::steps::Step;
-use super::super::value::Random;
+use super::super::value::RandomFeatures;
 use super::law::{Law, Reading, Rule};
 use crate::spec::ops::{Norm, NormKind};
 
 pub(super) fn rule(op: &Norm, reading: &Reading<'_>) -> Rule {
     if op.kind.is_of_batches() && reading.network.is_infinite() {
-        return Err(Why::Batch);
+        return Err(NoRule::Batch);
     }
     if reading.is_given() {
         return Ok(Law::Given);
@@ -19,16 +19,16 @@ pub(super) fn rule(op: &Norm, reading: &Reading<'_>) -> Rule {
     let step = match op.kind {
         NormKind::Rms => Step::Norm(value.shares(), Norm::EPSILON),
         NormKind::Layer if value.centred => Step::Norm(value.shares(), Norm::EPSILON),
-        NormKind::Layer => return Err(Why::NotCentred),
-        NormKind::Group { groups } if groups > 1 && groups == value.shape[value.feature] => return Err(Why::Alone),
-        NormKind::Group { groups } if groups > 1 && value.slots.len() > 1 => return Err(Why::Unlike),
+        NormKind::Layer => return Err(NoRule::NotCentred),
+        NormKind::Group { groups } if groups > 1 && groups == value.shape[value.feature] => return Err(NoRule::Alone),
+        NormKind::Group { groups } if groups > 1 && value.slots.len() > 1 => return Err(NoRule::Unlike),
         NormKind::Group { .. } if value.centred => Step::NormAll(value.shares(), Norm::EPSILON),
-        NormKind::Group { .. } => return Err(Why::NotCentred),
+        NormKind::Group { .. } => return Err(NoRule::NotCentred),
         // The evaluated network at initialisation: running mean 0 and running variance 1.
         NormKind::Batch => {
             let by = 1.0 / (1.0 + Norm::EPSILON).sqrt();
             let terms = value.terms.iter().map(|(line, times)| (*line, times * by)).collect();
-            return Ok(reading.made(Random { terms, ..normed }, vec![Step::Scale(by * by)]));
+            return Ok(reading.made(RandomFeatures { terms, ..normed }, vec![Step::Scale(by * by)]));
         }
     };
     Ok(reading.made(normed, vec![step]))

@@ -1,9 +1,9 @@
 //! Rules of operations that reorder, reshape or select places; the feature axis stays whole, or absorbs the places beside
 //! it, as in a flattened image.
 
-use super::super::limits::Why;
+use super::super::limits::NoRule;
 use super::super::steps::Step;
-use super::super::value::{Order, Random, Root};
+use super::super::value::{Order, RandomFeatures, Root};
 use super::law::{Law, Reading, Rule};
 use crate::spec::ops::Rearrange;
 
@@ -20,19 +20,19 @@ pub(super) fn rule(op: &Rearrange, reading: &Reading<'_>) -> Rule {
         Rearrange::Slice { axis, start, end } if *axis == value.feature => {
             return features(value, (*start, *end), reading);
         }
-        Rearrange::Select { axis, .. } if *axis == value.feature => return Err(Why::Features),
+        Rearrange::Select { axis, .. } if *axis == value.feature => return Err(NoRule::Features),
         Rearrange::Slice { .. } => value.feature,
         Rearrange::Select { axis, .. } => value.feature - usize::from(*axis < value.feature),
     };
     let places = op.order(&value.grid()).into_iter().map(|place| vec![place]).collect();
-    let moved = Random { feature, ..value.becomes(reading.at, shape) };
+    let moved = RandomFeatures { feature, ..value.becomes(reading.at, shape) };
     Ok(reading.made(moved, vec![Step::Sums(places, 1.0)]))
 }
 
 /// Selects some of the features, which are identically distributed.
-fn features(value: &Random, (start, end): (usize, usize), reading: &Reading<'_>) -> Rule {
+fn features(value: &RandomFeatures, (start, end): (usize, usize), reading: &Reading<'_>) -> Rule {
     if value.slots.len() > 1 {
-        return Err(Why::Unlike);
+        return Err(NoRule::Unlike);
     }
     let part = |root: &Root| {
         let from = root.start.saturating_add(start);
@@ -44,7 +44,7 @@ fn features(value: &Random, (start, end): (usize, usize), reading: &Reading<'_>)
 }
 
 /// Reshapes row-major: the feature axis may keep its size, or merge with axes beside it.
-fn reshape(value: &Random, shape: &[usize], reading: &Reading<'_>) -> Rule {
+fn reshape(value: &RandomFeatures, shape: &[usize], reading: &Reading<'_>) -> Rule {
     let before = |sides: &[usize], axis: usize| sides[..axis].iter().product::<usize>();
     let old = &value.shape;
     // The axes that merge with the features: they begin at the axis before which both shapes have equally many places.
@@ -54,10 +54,10 @@ fn reshape(value: &Random, shape: &[usize], reading: &Reading<'_>) -> Rule {
             (value.feature..old.len()).find(|&last| old[first..=last].iter().product::<usize>() == shape[axis])?;
         Some((axis, first, last))
     });
-    let Some((axis, first, last)) = found else { return Err(Why::Features) };
+    let Some((axis, first, last)) = found else { return Err(NoRule::Features) };
     let grid = value.grid();
     let merged: usize = grid[first..=last].iter().product();
-    let made = Random { feature: axis, ..value.becomes(reading.at, shape) };
+    let made = RandomFeatures { feature: axis, ..value.becomes(reading.at, shape) };
     if merged == 1 {
         return Ok(reading.made(made, Vec::new()));
     }
@@ -70,10 +70,10 @@ fn reshape(value: &Random, shape: &[usize], reading: &Reading<'_>) -> Rule {
     let [before, after] = [&grid[first..value.feature], &grid[value.feature..=last]].map(|axes| axes.iter().product());
     let order = Order::Flat { of: Box::new(value.order.clone()), before, after };
     let roots = value.roots.iter().map(|root| Root::whole(root.line)).collect();
-    Ok(reading.made(Random { slots, order, roots, ..made }, vec![Step::Flatten(from)]))
+    Ok(reading.made(RandomFeatures { slots, order, roots, ..made }, vec![Step::Flatten(from)]))
 }
 
 /// Returns the rule of patches, which has no limit on random features.
 pub(super) fn patches(reading: &Reading<'_>) -> Rule {
-    if reading.is_given() { Ok(Law::Given) } else { Err(Why::Features) }
+    if reading.is_given() { Ok(Law::Given) } else { Err(NoRule::Features) }
 }

@@ -2,26 +2,26 @@
 //! uncorrelated, so only pairs of equal times contribute.
 
 use super::super::gains::Gains;
-use super::super::limits::Why;
+use super::super::limits::NoRule;
 use super::super::steps::Step;
-use super::super::value::{Random, Root};
+use super::super::value::{RandomFeatures, Root};
 use super::law::{Reading, Rule};
 use crate::spec::ops::Recurrence;
 
 pub(super) fn rule(op: &Recurrence, reading: &Reading<'_>) -> Rule {
     let value = reading.featured(0)?;
     if !(value.gaussian && value.centred) {
-        return Err(Why::NotGaussian);
+        return Err(NoRule::NotGaussian);
     }
     if !value.even {
-        return Err(Why::Uneven);
+        return Err(NoRule::Uneven);
     }
     if value.slots.len() > 1 {
-        return Err(Why::Unlike);
+        return Err(NoRule::Unlike);
     }
     let gains = Gains::of(reading.network, value.shape[value.feature], op.bias);
     let mut made = value.becomes(reading.at, &reading.line().shape);
     made.roots.push(Root::whole(reading.at));
-    let made = Random { feature: 0, gaussian: false, centred: op.function.is_odd(), even: false, ..made };
+    let made = RandomFeatures { feature: 0, gaussian: false, centred: op.function.is_odd(), even: false, ..made };
     Ok(reading.made(made, vec![Step::Recur(gains, op.function.clone())]))
 }

@@ -1,7 +1,7 @@
 //! Rule of the mean or the sum over all places: it is linear, so K and Θ are the means or sums over all pairs of places.
 
 use super::super::steps::Step;
-use super::super::value::Random;
+use super::super::value::RandomFeatures;
 use super::law::{Law, Reading, Rule};
 use crate::spec::ops::{Reduce, Reduction};
 
@@ -15,6 +15,6 @@ pub(super) fn rule(op: &Reduce, reading: &Reading<'_>) -> Rule {
         Reduction::Mean => 1.0 / places as f64,
         Reduction::Sum => 1.0,
     };
-    let reduced = Random { feature: 0, ..value.becomes(reading.at, &reading.line().shape) };
+    let reduced = RandomFeatures { feature: 0, ..value.becomes(reading.at, &reading.line().shape) };
     Ok(reading.made(reduced, vec![Step::Sums(vec![(0..places).collect()], by)]))
 }

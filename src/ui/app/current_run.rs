@@ -10,7 +10,7 @@ use std::time::Duration;
 use egui::Context;
 
 use super::gram_cache::GramCache;
-use super::session::{BUDGET, Opened, Session, is_comparable, outline};
+use super::session::{BUDGET, OpenedRecord, Session, is_comparable, outline};
 use crate::run::History;
 use crate::spec::Spec;
 use crate::storage::{Closing, Grams, Saver};
@@ -186,7 +186,7 @@ impl CurrentRun {
         }
         let id = match opened {
             // Its Grams are on disk: only its curves are kept.
-            Some(Opened { name, path, cache: Some(cache) }) => {
+            Some(OpenedRecord { name, path, cache: Some(cache) }) => {
                 let grams = Some(Arc::clone(cache.grams()));
                 // A record of a single row has no outline, and nothing to save.
                 let kept = match outline(&history) {
@@ -198,7 +198,7 @@ impl CurrentRun {
                 };
                 overlays.add(name, path, Arc::new(kept), grams)
             }
-            Some(Opened { name, path, cache: None }) => overlays.add(name, path, Arc::new(history), None),
+            Some(OpenedRecord { name, path, cache: None }) => overlays.add(name, path, Arc::new(history), None),
             None => {
                 overlays.recent.left(&session);
                 overlays.add(session.own_name(), session.path().cloned(), Arc::new(history), None)

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use super::display;
 use crate::diagnostics::{VERSION, crash_report, log_file};
 use crate::storage::{Autosave, CutOff, state_folder};
-use crate::ui::overlays::Place;
+use crate::ui::overlays::RecentPath;
 use crate::ui::shell::toast::{Toast, ToastButton};
 
 /// Log, crash report and autosaved runs of the user.
@@ -49,7 +49,7 @@ impl Environment {
         let autosave = Autosave::open(folder.join("autosave"));
         let autosaved = Box::new(autosave.place());
         let is_the_displays = display::broke_it;
-        crash_report::watch(crash_report::Facts {
+        crash_report::install_panic_hook(crash_report::ReportContext {
             folder: folder.to_owned(),
             log,
             journal,
@@ -69,9 +69,9 @@ impl Environment {
     }
 
     /// Returns the runs that earlier windows autosaved, the oldest first.
-    pub fn autosaved(&self) -> impl Iterator<Item = Place> {
+    pub fn autosaved(&self) -> impl Iterator<Item = RecentPath> {
         let kept = self.autosave.iter().flat_map(Autosave::before).rev();
-        kept.map(|(name, path)| Place { name: name.clone(), path: path.clone(), autosaved: true })
+        kept.map(|(name, path)| RecentPath { name: name.clone(), path: path.clone(), autosaved: true })
     }
 }
 

@@ -34,10 +34,10 @@ use super::kit::theme::{GRID, Tokens};
 use super::kit::widgets;
 use super::lessons::{self, Lessons};
 use super::overlays::action::OverlayAction;
-use super::overlays::{self, Overlays, Place};
+use super::overlays::{self, Overlays, RecentPath};
 use super::playback::action::PlaybackAction;
-use super::playback::{SharedTime, Travel, clock, clock::Clock};
-use super::settings::{self, Around};
+use super::playback::{Playback, SharedTime, clock, clock::Clock};
+use super::settings::{self, PanelContext};
 use super::shell::toast::Toast;
 use super::shell::toasts::Toasts;
 use super::shell::{Shell, banner, help, status_bar, timeline, top_bar};
@@ -158,7 +158,7 @@ impl App {
     }
 
     /// Returns the marks, the two moments, and playback.
-    pub fn travel(&self) -> &Travel {
+    pub fn travel(&self) -> &Playback {
         &self.time.travel
     }
 
@@ -316,7 +316,7 @@ impl App {
         // They are listed after the runs that the last window autosaved.
         let kept = std::mem::take(&mut self.overlays.recent);
         for (name, path) in saved.recent.iter().rev() {
-            self.overlays.recent.note(Place { name: name.clone(), path: path.into(), autosaved: false });
+            self.overlays.recent.note(RecentPath { name: name.clone(), path: path.into(), autosaved: false });
         }
         kept.list().iter().rev().for_each(|place| self.overlays.recent.note(place.clone()));
         if let Some(spec) = &saved.settings {
@@ -448,7 +448,7 @@ impl App {
             let panel = Frame::new().fill(tokens.card).inner_margin(Margin { left: 12, right: 8, top: 8, bottom: 8 });
             // Imported kernels have no settings to compare with.
             let own = session.filter(|session| !session.is_elsewhere());
-            let around = Around { session: own, has_reference: scene.reference.is_some(), flops };
+            let around = PanelContext { session: own, has_reference: scene.reference.is_some(), flops };
             Panel::left("settings").frame(panel).default_size(288.0).size_range(260.0..=420.0).show(ui, |ui| {
                 let paused = session.is_some_and(Session::is_paused);
                 lessons::card::dock(ui, &self.lessons, paused, scene.actions);

@@ -32,11 +32,11 @@ pub struct Session {
     /// The path of that folder, once it exists.
     folder: Option<Arc<OnceLock<PathBuf>>>,
     /// The source of the record, if it was opened instead of trained here.
-    pub opened: Option<Opened>,
+    pub opened: Option<OpenedRecord>,
 }
 
 /// A record that was opened.
-pub struct Opened {
+pub struct OpenedRecord {
     pub name: String,
     /// The path from which it can be opened again.
     pub path: Option<PathBuf>,
@@ -83,7 +83,7 @@ impl Session {
     }
 
     /// Creates a session of a record that no longer grows.
-    pub fn opened(history: History, opened: Opened) -> Self {
+    pub fn opened(history: History, opened: OpenedRecord) -> Self {
         let spec = history.info().map_or_else(Spec::default, |info| info.spec.clone());
         let mut session = Self::of(history, spec);
         session.opened = Some(opened);

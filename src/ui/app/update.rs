@@ -14,7 +14,7 @@ use egui::Context;
 use super::App;
 use super::actions::{Action, RunAction, SettingsAction, ShellAction, ViewAction};
 use super::current_run::{FORKS, gram_cache_of};
-use super::session::{Opened, Session};
+use super::session::{OpenedRecord, Session};
 use crate::spec::{Preset, Spec, absolute};
 use crate::ui::export::action::ExportAction;
 use crate::ui::export::{ViewExport, copy_command_line, file_name};
@@ -23,12 +23,12 @@ use crate::ui::kit::waker::waker;
 use crate::ui::lessons::action::LessonAction;
 use crate::ui::lessons::{LessonContext, LessonSetup, Lessons, Next};
 use crate::ui::overlays::action::OverlayAction;
-use crate::ui::overlays::{LoadEvent, LoadRequest, LoadedRun, Place, let_go};
+use crate::ui::overlays::{LoadEvent, LoadRequest, LoadedRun, RecentPath, let_go};
 use crate::ui::playback::action::PlaybackAction;
 use crate::ui::shell::toast::Toast;
 use crate::ui::study::action::StudyAction;
 use crate::ui::views::View;
-use crate::ui::views::forks::jobs::Kept;
+use crate::ui::views::forks::jobs::HiddenForks;
 use crate::worker::Command;
 
 impl App {
@@ -375,7 +375,7 @@ impl App {
                 let_go(std::mem::take(&mut session.history));
                 futures = self.run.forks.take_branches();
             }
-            let opened = Opened { name, path: Some(path), cache };
+            let opened = OpenedRecord { name, path: Some(path), cache };
             self.show_opened(Session::opened(history, opened), futures);
         } else if let Some(overlay) = asked.and_then(|id| self.overlays.find_mut(id)) {
             overlay.renew(Arc::new(history), grams);
@@ -386,7 +386,7 @@ impl App {
     }
 
     /// Shows a study of learners on the study page.
-    fn take_study(&mut self, place: Place, spec: &Spec) {
+    fn take_study(&mut self, place: RecentPath, spec: &Spec) {
         if self.study.is_running() {
             let text = format!("{} is a study, and another one is running: cancel that or wait for it", place.name);
             return self.shell.toasts.say(Toast::failed(text));
@@ -396,7 +396,7 @@ impl App {
     }
 
     /// Shows a record that no longer grows, and its futures; the run that was shown joins the list.
-    fn show_opened(&mut self, session: Session, futures: Option<Kept>) {
+    fn show_opened(&mut self, session: Session, futures: Option<HiddenForks>) {
         self.run.put_aside(&mut self.overlays, &mut self.views);
         if !session.is_elsewhere() {
             // The settings panel shows the spec of this record; a restart repeats it.
@@ -424,7 +424,7 @@ impl App {
         let (name, path, history) = overlay.into_record();
         match Arc::try_unwrap(history) {
             Ok(history) => {
-                let opened = Opened { name, path, cache: None };
+                let opened = OpenedRecord { name, path, cache: None };
                 self.show_opened(Session::opened(history, opened), futures);
             }
             // Another owner still draws it; in the next frame none does.

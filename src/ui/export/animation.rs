@@ -17,14 +17,14 @@ use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use egui::{Theme, Ui, Vec2, vec2};
 use gif::{DisposalMethod, Encoder, Frame, Repeat};
 
-use crate::paint::offscreen_renderer::{OffscreenRenderer, Plate};
-use crate::paint::raster::{Pixels, Press};
+use crate::paint::offscreen_renderer::{Drawing, OffscreenRenderer};
+use crate::paint::raster::{Pixels, Rasterizer};
 use crate::run::{History, Snapshot};
 use crate::storage::write_new;
 use crate::ui::app::action_queue::Actions;
 use crate::ui::kit::theme::Tokens;
 use crate::ui::overlays::Overlays;
-use crate::ui::playback::Travel;
+use crate::ui::playback::Playback;
 use crate::ui::playback::{clock, clock::Clock};
 use crate::ui::plot::series_cache::SeriesCache;
 use crate::ui::views::Grid;
@@ -44,7 +44,7 @@ const LONGEST: usize = 25;
 const REST: u16 = 200;
 
 /// The content of an animation.
-pub struct Reel {
+pub struct AnimationContent {
     pub history: History,
     pub views: Grid,
     pub theme: Theme,
@@ -60,15 +60,15 @@ struct Shared {
 }
 
 /// An animation that is being made.
-pub struct Film {
+pub struct AnimationJob {
     shared: Arc<Shared>,
     answer: Receiver<Result<Option<PathBuf>, String>>,
     thread: Option<JoinHandle<()>>,
 }
 
-impl Film {
+impl AnimationJob {
     /// Starts the thread.
-    pub fn start(reel: Reel, folder: PathBuf, wake: Waker) -> io::Result<Self> {
+    pub fn start(reel: AnimationContent, folder: PathBuf, wake: Waker) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let (send, answer) = bounded(1);
         let of_thread = Arc::clone(&shared);
@@ -109,7 +109,7 @@ impl Film {
     }
 }
 
-impl Drop for Film {
+impl Drop for AnimationJob {
     /// Waits for the current frame; otherwise the end of the program would leave half a file.
     fn drop(&mut self) {
         self.cancel();
@@ -131,7 +131,7 @@ pub fn chosen(snapshots: &[Arc<Snapshot>], most: usize) -> Vec<Arc<Snapshot>> {
 }
 
 /// Draws the frames and writes them.
-fn shoot(reel: Reel, shared: &Shared, wake: &Waker, to: &mut impl io::Write) -> io::Result<()> {
+fn shoot(reel: AnimationContent, shared: &Shared, wake: &Waker, to: &mut impl io::Write) -> io::Result<()> {
     let snapshots = chosen(reel.history.snapshots(), MOST);
     shared.all.store(snapshots.len(), Ordering::Relaxed);
     let cancelled = || shared.cancelled.load(Ordering::Relaxed);
@@ -232,11 +232,11 @@ impl Palette {
 
 /// The state in which the frames are drawn.
 struct Stage {
-    reel: Reel,
+    reel: AnimationContent,
     darkroom: OffscreenRenderer,
-    press: Option<Press>,
+    press: Option<Rasterizer>,
     clock: Clock,
-    travel: Travel,
+    travel: Playback,
     runs: Overlays,
     curves: SeriesCache,
     reference_curves: SeriesCache,
@@ -245,13 +245,13 @@ struct Stage {
 }
 
 impl Stage {
-    fn of(reel: Reel) -> Self {
+    fn of(reel: AnimationContent) -> Self {
         Self {
             reel,
             darkroom: OffscreenRenderer::new(1.0),
             press: None,
             clock: Clock::default(),
-            travel: Travel::default(),
+            travel: Playback::default(),
             runs: Overlays::default(),
             curves: SeriesCache::default(),
             reference_curves: SeriesCache::default(),
@@ -286,11 +286,11 @@ impl Stage {
         let views = &mut self.reel.views;
         let draw = |ui: &mut Ui| views.show_frame(ui, &mut scene);
         let first = self.press.is_none();
-        let plate: Plate = if first {
+        let plate: Drawing = if first {
             self.darkroom.develop(SIZE, self.reel.theme, draw)
         } else {
             self.darkroom.develop_again(SIZE, self.reel.theme, draw)
         };
-        self.press.get_or_insert_with(|| Press::of(&plate)).print(&plate, tokens.ground)
+        self.press.get_or_insert_with(|| Rasterizer::of(&plate)).print(&plate, tokens.ground)
     }
 }

@@ -26,12 +26,12 @@ use super::study::{CardExport, StudyPage};
 use super::views::context::ViewContext;
 use super::views::{Grid, View};
 use crate::chart::without_zeros;
-use crate::paint::offscreen_renderer::{OffscreenRenderer, Plate, SCALE};
+use crate::paint::offscreen_renderer::{Drawing, OffscreenRenderer, SCALE};
 use crate::paint::{raster, svg};
 use crate::run::History;
 use crate::spec::{Spec, preset_of};
 use crate::storage::write_new;
-use crate::ui::export::animation::{Film, Reel};
+use crate::ui::export::animation::{AnimationContent, AnimationJob};
 
 use crate::worker::Waker;
 
@@ -54,8 +54,8 @@ struct Job {
 }
 
 enum Content {
-    Png(Plate, Color32),
-    Svg(Plate, String, Color32),
+    Png(Drawing, Color32),
+    Svg(Drawing, String, Color32),
     Csv(DataTable),
 }
 
@@ -72,7 +72,7 @@ pub struct Exports {
     darkroom: Option<OffscreenRenderer>,
     writer: Option<BackgroundThread<Job, Written>>,
     waiting: VecDeque<Job>,
-    film: Option<Film>,
+    film: Option<AnimationJob>,
 }
 
 impl Default for Exports {
@@ -145,7 +145,7 @@ impl Exports {
     }
 
     /// Queues the finished picture of the window, and puts the off-screen renderer back.
-    pub fn take_window(&mut self, darkroom: OffscreenRenderer, plate: Plate, theme: Theme, stem: String) {
+    pub fn take_window(&mut self, darkroom: OffscreenRenderer, plate: Drawing, theme: Theme, stem: String) {
         self.darkroom = Some(darkroom);
         let ground = Tokens::in_theme(theme == Theme::Dark).ground;
         self.waiting.push_back(Job { folder: self.folder.clone(), stem, content: Content::Png(plate, ground) });
@@ -167,7 +167,7 @@ impl Exports {
         &mut self,
         ctx: &Context,
         (whose, title, stem): (&str, &str, String),
-        (plate, ground): (Plate, Color32),
+        (plate, ground): (Drawing, Color32),
         sheet: DataTable,
         what: What,
     ) -> Option<Toast> {
@@ -221,7 +221,7 @@ impl Exports {
         if let Some(answer) = self.writer.as_mut().and_then(BackgroundThread::response) {
             toasts.push(told(answer));
         }
-        if let Some(answer) = self.film.as_ref().and_then(Film::answer) {
+        if let Some(answer) = self.film.as_ref().and_then(AnimationJob::answer) {
             self.film = None;
             toasts.extend(answer.transpose().map(told));
         }
@@ -272,8 +272,9 @@ impl Exports {
 
     /// Begins the animation of a run of this name, with these views.
     pub fn animate(&mut self, ctx: &Context, name: &str, history: History, views: Grid) -> Option<Toast> {
-        let reel = Reel { stem: format!("{name}-animation"), history, views, theme: self.theme(ctx.theme()) };
-        match Film::start(reel, self.folder.clone(), waker(ctx)) {
+        let reel =
+            AnimationContent { stem: format!("{name}-animation"), history, views, theme: self.theme(ctx.theme()) };
+        match AnimationJob::start(reel, self.folder.clone(), waker(ctx)) {
             Ok(film) => {
                 self.film = Some(film);
                 None
@@ -284,7 +285,7 @@ impl Exports {
 
     /// Returns the progress of the animation, from 0 to 1.
     pub fn film(&self) -> Option<f32> {
-        self.film.as_ref().map(Film::progress)
+        self.film.as_ref().map(AnimationJob::progress)
     }
 
     pub fn cancel_film(&mut self) {

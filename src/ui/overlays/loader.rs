@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::Place;
+use super::RecentPath;
 use crate::run::{History, harmless};
 use crate::spec::Spec;
 use crate::storage::{
@@ -22,7 +22,7 @@ use crate::storage::{
 pub struct LoadedRun {
     pub path: PathBuf,
     /// The requested place: the run itself, or the study that it belongs to.
-    pub asked: Place,
+    pub asked: RecentPath,
     pub name: String,
     pub history: History,
     /// Its Grams on disk; `None` if they are in the record.
@@ -50,7 +50,7 @@ pub enum LoadEvent {
     Measuring(String, usize, usize),
     Loaded(Box<LoadedRun>),
     /// A study of learners, whose runs have no curves over time: it is shown on the study page.
-    Study(Place, Box<Spec>),
+    Study(RecentPath, Box<Spec>),
     /// The reason why a place was not opened.
     Refused(String),
     /// The folder or archive no longer exists.
@@ -194,7 +194,8 @@ fn open(order: LoadRequest, tell: &dyn Fn(LoadEvent) -> bool) {
 fn study_of_learners(path: &Path) -> Option<PathBuf> {
     let around = path.ancestors().nth(2).filter(|_| path.parent().is_some_and(|runs| runs.ends_with(RUNS)));
     let study = [Some(path), around].into_iter().flatten().find(|folder| folder.join(STUDY).is_file())?;
-    let learns = StudyFolder::spec_in(study).is_ok_and(|spec| spec.study.is_some_and(|study| study.learns()));
+    let learns =
+        StudyFolder::spec_in(study).is_ok_and(|spec| spec.study.is_some_and(|study| study.compares_learners()));
     learns.then(|| study.to_owned())
 }
 
@@ -206,8 +207,8 @@ fn is_archive(path: &Path) -> bool {
 }
 
 /// Describes the place that the user has requested.
-fn place(name: &str, path: &Path) -> Place {
-    Place { name: name.to_owned(), path: path.to_owned(), autosaved: false }
+fn place(name: &str, path: &Path) -> RecentPath {
+    RecentPath { name: name.to_owned(), path: path.to_owned(), autosaved: false }
 }
 
 /// Explains why a path cannot be opened, and what can.
@@ -219,7 +220,7 @@ fn unknown(path: &Path) -> String {
 }
 
 /// Reads a run folder: everything but its Grams for the main run, otherwise only its curves.
-fn run(path: &Path, asked: Place, name: String, shown: bool) -> LoadEvent {
+fn run(path: &Path, asked: RecentPath, name: String, shown: bool) -> LoadEvent {
     // An error is harmless here: the run may still be live, or the folder read-only.
     let tidied = tidy(path).map(|tidied| tidied.told).unwrap_or_default();
     match if shown { load_lazily(path) } else { load_beside(path) } {

@@ -21,14 +21,14 @@ use super::kit::waker::waker;
 use super::plot::series_cache::SeriesCache;
 use super::shell::folder_dialog::FolderDialog;
 use super::shell::toast::Toast;
-use super::views::forks::jobs::Kept;
+use super::views::forks::jobs::HiddenForks;
 use crate::chart::palette::run_ink;
 use crate::run::{Block, History, Row};
 use crate::storage::Grams;
 
 pub use crate::ui::overlays::loader::{LoadEvent, LoadRequest, LoadedRun, Loader};
 pub use crate::ui::overlays::overlay_raster::{MANY, OverlayRasters, RasterRequest, rasterise};
-pub use crate::ui::overlays::recent::{Place, Recent};
+pub use crate::ui::overlays::recent::{Recent, RecentPath};
 pub use crate::ui::overlays::time_axis::TimeAxis;
 
 const NO_DIALOG: &str = "This system has shown no file dialog: write the path into the list of runs, or drop the folder or file on the window";
@@ -53,7 +53,7 @@ pub struct Overlay {
     /// Its Grams on disk; `None` if they are in the record.
     pub grams: Option<Arc<Grams>>,
     /// The futures that were forked from it.
-    pub forks: Option<Kept>,
+    pub forks: Option<HiddenForks>,
     curves: SeriesCache,
 }
 
@@ -294,7 +294,7 @@ impl Overlays {
     }
 
     /// Returns the recent places that are not open now, the last one first. A study counts as open if one of its runs is.
-    pub fn closed<'a>(&'a self, session: Option<&'a Session>) -> impl Iterator<Item = &'a Place> {
+    pub fn closed<'a>(&'a self, session: Option<&'a Session>) -> impl Iterator<Item = &'a RecentPath> {
         let shown = session.and_then(Session::path);
         self.recent.list().iter().filter(move |place| {
             let mut open = self.list.iter().filter_map(|overlay| overlay.path.as_ref()).chain(shown);

@@ -7,7 +7,7 @@ use egui::{
 };
 
 use super::action::OverlayAction;
-use super::{Overlay, Overlays, Place};
+use super::{Overlay, Overlays, RecentPath};
 use crate::run::Block;
 use crate::ui::app::action_queue::Actions;
 use crate::ui::app::commands::UserCommand;
@@ -213,7 +213,7 @@ fn closed(ui: &mut Ui, runs: &Overlays, session: Option<&Session>, actions: &mut
     ui.separator();
     ui.horizontal_wrapped(|ui| {
         ui.label(RichText::new("Open again").size(theme::SMALL).color(Tokens::of(ui).weak));
-        for Place { name, path, autosaved } in closed {
+        for RecentPath { name, path, autosaved } in closed {
             let about = if *autosaved { "Autosaved: of each window the last three runs are kept" } else { "" };
             let about = format!("{}\n{about}", path.display());
             let button = ui.small_button(name).on_hover_text(about.trim_end());

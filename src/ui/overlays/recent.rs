@@ -13,7 +13,7 @@ const AUTOSAVED: usize = 3;
 
 /// A run folder, a study folder or an archive of kernels.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Place {
+pub struct RecentPath {
     pub name: String,
     pub path: PathBuf,
     /// Whether the window autosaved it: the folder is deleted after more runs have followed.
@@ -22,11 +22,11 @@ pub struct Place {
 
 /// The places that were opened, the last one first.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Recent(Vec<Place>);
+pub struct Recent(Vec<RecentPath>);
 
 impl Recent {
     /// Returns the places, the last one first.
-    pub fn list(&self) -> &[Place] {
+    pub fn list(&self) -> &[RecentPath] {
         &self.0
     }
 
@@ -38,7 +38,7 @@ impl Recent {
     }
 
     /// Moves or adds a place to the front.
-    pub fn note(&mut self, place: Place) {
+    pub fn note(&mut self, place: RecentPath) {
         self.forget(&place.path);
         self.0.insert(0, place);
         for (autosaved, most) in [(false, MOST), (true, AUTOSAVED)] {
@@ -53,7 +53,7 @@ impl Recent {
     /// Notes a run of this window that another one replaces: it can be opened again if it was autosaved.
     pub fn left(&mut self, session: &Session) {
         if let Some(path) = session.path().cloned() {
-            self.note(Place { name: session.own_name(), path, autosaved: true });
+            self.note(RecentPath { name: session.own_name(), path, autosaved: true });
         }
     }
 
@@ -61,7 +61,7 @@ impl Recent {
     pub fn closed(&mut self, name: String, path: PathBuf) {
         let known = self.0.iter().find(|place| place.path == path).map(|place| place.autosaved);
         if known.is_some() || !self.0.iter().any(|place| path.starts_with(&place.path)) {
-            self.note(Place { name, path, autosaved: known.unwrap_or(false) });
+            self.note(RecentPath { name, path, autosaved: known.unwrap_or(false) });
         }
     }
 

@@ -4,7 +4,7 @@ use egui::{Align2, Button, CornerRadius, FontId, Rect, RichText, Role, Sense, Sh
 use egui::{WidgetInfo, pos2, vec2};
 
 use super::action::PlaybackAction;
-use super::{Mark, PER_SECOND, Round, SPEEDS, Which, colour};
+use super::{LoopRange, Mark, PER_SECOND, SPEEDS, Which, colour};
 use crate::ui::app::commands::UserCommand;
 use crate::ui::kit::format;
 use crate::ui::kit::widgets::{Icon, IconButton, choose};
@@ -32,8 +32,8 @@ pub fn controls(ui: &mut Ui, scene: &mut ViewContext<'_>, rect: Rect, available:
         let mut button = IconButton { primary: lit, ..IconButton::of(ui, command, icon) };
         match (command, scene.travel.round()) {
             (UserCommand::Play, _) if lit => button.name = "Stop playing",
-            (UserCommand::Loop, Round::View) => button.hover += "\nNow: what is in view",
-            (UserCommand::Loop, Round::Moments) => button.hover += "\nNow: from A to B",
+            (UserCommand::Loop, LoopRange::View) => button.hover += "\nNow: what is in view",
+            (UserCommand::Loop, LoopRange::Moments) => button.hover += "\nNow: from A to B",
             _ => {}
         }
         if button.enabled(available.contains(&command)).show(ui, ROW).clicked() {
@@ -41,7 +41,7 @@ pub fn controls(ui: &mut Ui, scene: &mut ViewContext<'_>, rect: Rect, available:
         }
     };
     command(upper, scene, UserCommand::Play, if playing { Icon::Pause } else { Icon::Play }, playing);
-    let round = scene.travel.round() != Round::Off;
+    let round = scene.travel.round() != LoopRange::Off;
     command(upper, scene, UserCommand::Loop, Icon::Loop, round);
     let mut speed = scene.travel.playback.speed();
     let before = speed;

@@ -12,7 +12,7 @@ mod player;
 use std::time::Duration;
 
 pub use crate::ui::playback::marks::{Mark, Marks, Moment, Which, colour};
-pub use crate::ui::playback::player::{PER_SECOND, Playback, SPEEDS};
+pub use crate::ui::playback::player::{PER_SECOND, Player, SPEEDS};
 
 use crate::run::History;
 use crate::ui::playback::action::PlaybackAction;
@@ -20,7 +20,7 @@ use crate::ui::playback::clock::{Clock, newest};
 
 /// The range that playback repeats.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Round {
+pub enum LoopRange {
     /// Playback ends at the newest snapshot.
     #[default]
     Off,
@@ -32,13 +32,13 @@ pub enum Round {
 
 /// The marks, the two moments, and playback.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Travel {
+pub struct Playback {
     pub marks: Marks,
-    pub playback: Playback,
-    round: Round,
+    pub playback: Player,
+    round: LoopRange,
 }
 
-impl Travel {
+impl Playback {
     /// Clears the moments of the previous run; speed and repetition stay.
     pub fn reset(&mut self) {
         self.marks.clear();
@@ -46,9 +46,9 @@ impl Travel {
     }
 
     /// Returns the range that playback repeats; from A to B only while both are set.
-    pub fn round(&self) -> Round {
+    pub fn round(&self) -> LoopRange {
         match self.round {
-            Round::Moments if self.marks.both().is_none() => Round::Off,
+            LoopRange::Moments if self.marks.both().is_none() => LoopRange::Off,
             round => round,
         }
     }
@@ -56,18 +56,18 @@ impl Travel {
     /// Switches to the next choice: none, the visible range, from A to B if both are set.
     pub fn turn(&mut self) {
         self.round = match self.round() {
-            Round::Off => Round::View,
-            Round::View if self.marks.both().is_some() => Round::Moments,
-            _ => Round::Off,
+            LoopRange::Off => LoopRange::View,
+            LoopRange::View if self.marks.both().is_some() => LoopRange::Moments,
+            _ => LoopRange::Off,
         };
     }
 
     /// Returns the repeated range in epochs.
     pub fn stretch(&self, clock: &Clock, history: &History) -> Option<(f64, f64)> {
         match self.round() {
-            Round::Off => None,
-            Round::View => Some(clock.range(history)),
-            Round::Moments => self.marks.both().map(|[a, b]| (a.epoch.min(b.epoch), a.epoch.max(b.epoch))),
+            LoopRange::Off => None,
+            LoopRange::View => Some(clock.range(history)),
+            LoopRange::Moments => self.marks.both().map(|[a, b]| (a.epoch.min(b.epoch), a.epoch.max(b.epoch))),
         }
     }
 }
@@ -76,7 +76,7 @@ impl Travel {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct SharedTime {
     pub clock: Clock,
-    pub travel: Travel,
+    pub travel: Playback,
 }
 
 impl SharedTime {

@@ -19,7 +19,7 @@ const FRAME: Duration = Duration::from_millis(33);
 
 /// The state of playback: whether it moves the cursor, and how fast.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Playback {
+pub struct Player {
     playing: bool,
     speed: f64,
     /// The time of the last move, in the caller's clock.
@@ -28,13 +28,13 @@ pub struct Playback {
     owed: f64,
 }
 
-impl Default for Playback {
+impl Default for Player {
     fn default() -> Self {
         Self { playing: false, speed: 1.0, last: None, owed: 0.0 }
     }
 }
 
-impl Playback {
+impl Player {
     pub fn is_playing(&self) -> bool {
         self.playing
     }

@@ -396,7 +396,7 @@ fn empty(ui: &Ui, context: &ViewContext<'_>, frame: Rect) {
     let text = match context.history.rows() {
         [] => "",
         // A constant kernel has zero velocity, which has no logarithm.
-        _ if context.stands_still() => "At infinite width nothing moves here",
+        _ if context.is_constant() => "At infinite width nothing moves here",
         _ => "Not measured here",
     };
     ui.painter().text(frame.center(), Align2::CENTER_CENTER, text, theme::note(), context.tokens.faint);

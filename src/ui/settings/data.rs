@@ -20,7 +20,7 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
         &sources,
     );
     let after = form.draft.data.source;
-    if (after.plane(), after.is_drawn()) != (before.plane(), before.is_drawn()) {
+    if (after.plane(), after.is_synthetic()) != (before.plane(), before.is_synthetic()) {
         other_classes(form.draft);
     }
     if form.draft.data.source.needs_folder() {
@@ -36,7 +36,7 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
             }
         });
     }
-    if form.draft.data.source.is_drawn() {
+    if form.draft.data.source.is_synthetic() {
         drawn(ui, form);
         return;
     }
@@ -101,11 +101,11 @@ fn other_classes(spec: &mut Spec) {
     let usual = Spec::default();
     (spec.tasks.kind, spec.tasks.order, spec.tasks.overlap) = (TaskKind::Split, Vec::new(), 0);
     spec.data.shrink = 1;
-    let points = spec.data.source.plane().is_some() || spec.data.source.is_drawn();
+    let points = spec.data.source.plane().is_some() || spec.data.source.is_synthetic();
     (spec.data.samples, spec.data.binary) = (0, false);
-    if spec.data.source.is_drawn() {
+    if spec.data.source.is_synthetic() {
         spec.training.loss = Loss::Mse;
-        spec.network = spec.network.turned("mlp", None);
+        spec.network = spec.network.with_other_program("mlp", None);
     }
     spec.tasks.classes = if points { vec![vec![0, 1]] } else { usual.tasks.classes };
     spec.kernel.probes_per_class = if spec.data.source.has_grid() { 72 } else { usual.kernel.probes_per_class };

@@ -35,7 +35,7 @@ fn was_in_other_order(draft: &Spec, session: &Session) -> bool {
 }
 
 /// The context of the panel: the run beside it.
-pub struct Around<'a> {
+pub struct PanelContext<'a> {
     pub session: Option<&'a Session>,
     /// Whether a reference run is drawn faintly.
     pub has_reference: bool,
@@ -44,7 +44,7 @@ pub struct Around<'a> {
 }
 
 /// Draws the panel.
-pub fn show(ui: &mut Ui, draft: &mut Spec, checked: &Checked, actions: &mut Actions, around: &Around<'_>) {
+pub fn show(ui: &mut Ui, draft: &mut Spec, checked: &Checked, actions: &mut Actions, around: &PanelContext<'_>) {
     let tokens = Tokens::of(ui);
     let frame = egui::Frame::new().inner_margin(egui::Margin { left: 0, right: 0, top: 6, bottom: 0 });
     Panel::bottom("settings foot").frame(frame).resizable(false).show_separator_line(false).show(ui, |ui| {
@@ -76,7 +76,7 @@ fn section(ui: &mut Ui, form: &mut Form<'_>, title: &str, open: bool, add: impl 
 }
 
 /// Draws the cost of the draft, and the button that starts it.
-fn foot(ui: &mut Ui, draft: &Spec, checked: &Checked, actions: &mut Actions, around: &Around<'_>) {
+fn foot(ui: &mut Ui, draft: &Spec, checked: &Checked, actions: &mut Actions, around: &PanelContext<'_>) {
     let tokens = Tokens::of(ui);
     let flops = around.flops;
     let small = |text: String| RichText::new(text).size(theme::SMALL).color(tokens.weak);

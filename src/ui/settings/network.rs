@@ -41,7 +41,7 @@ fn program(ui: &mut Ui, form: &mut Form<'_>) {
         let mut chosen = before;
         widgets::choose(ui, "Architecture", &mut chosen, &options);
         if let Some(other) = NETWORKS.get(chosen).filter(|_| chosen != before) {
-            *network = network.another(other.name);
+            *network = network.with_builtin(other.name);
         }
     });
 }

@@ -98,7 +98,7 @@ fn count(ui: &mut Ui, form: &mut Form<'_>) {
             form.draft.tasks.order.clear();
         }
     });
-    if form.draft.tasks.kind.turns() {
+    if form.draft.tasks.kind.rotates_images() {
         form.row(ui, "tasks.angle", "Angle", "Each task is turned so much further than the one before", |ui, form| {
             ui.add(egui::DragValue::new(&mut form.draft.tasks.angle).suffix("°").speed(1.0));
         });

@@ -11,7 +11,7 @@ impl StudyPage {
     pub fn choose(&mut self, name: &str, spec: &Spec) {
         let Some(place) = STUDIES.iter().position(|study| study.name == name) else { return };
         self.draft = Draft::new(Which::Ready(place));
-        if let Some(study) = spec.study.as_ref().map(StudySpec::spelt) {
+        if let Some(study) = spec.study.as_ref().map(StudySpec::with_axis_values) {
             self.draft.values = self.draft.values.as_ref().map(|_| study.values_text());
             self.draft.variants = study.variants.iter().map(|variant| (variant.clone(), true)).collect();
             self.draft.seeds = study.seeds.iter().map(u64::to_string).collect::<Vec<_>>().join(", ");

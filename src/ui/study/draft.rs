@@ -66,7 +66,7 @@ impl Draft {
     /// Returns a study in its initial form.
     pub fn new(which: Which) -> Self {
         let study = match which {
-            Which::Ready(place) => STUDIES[place].spec().study.unwrap_or_default().spelt(),
+            Which::Ready(place) => STUDIES[place].spec().study.unwrap_or_default().with_axis_values(),
             Which::Own | Which::Found => StudySpec {
                 axis: "network.width".to_owned(),
                 values: [64, 256, 1024].map(toml::Value::from).to_vec(),
@@ -79,7 +79,7 @@ impl Draft {
 
     /// Returns the study stored in this folder.
     pub fn found(spec: &Spec, folder: &Path) -> Self {
-        let study = spec.study.as_ref().map(StudySpec::spelt).unwrap_or_default();
+        let study = spec.study.as_ref().map(StudySpec::with_axis_values).unwrap_or_default();
         let folder = Some(folder.display().to_string());
         Self { found: Some(Arc::new(spec.clone())), folder, ..Self::of(Which::Found, study) }
     }
@@ -127,7 +127,7 @@ impl Draft {
         // Points of the plane are not images: a study of images cannot use them, nor a study of points use images.
         let Which::Ready(place) = self.which else { return false };
         let own = STUDIES[place].spec().data.source;
-        run.data.source.needs_folder() && own.plane().is_none() && !own.is_drawn()
+        run.data.source.needs_folder() && own.plane().is_none() && !own.is_synthetic()
     }
 
     /// Builds the whole study; `run` holds the settings of the run page.
@@ -137,7 +137,7 @@ impl Draft {
             Which::Found => found(),
             Which::Ready(place) => {
                 let own = STUDIES[place].spec();
-                let learns = own.study.as_ref().is_some_and(StudySpec::learns);
+                let learns = own.study.as_ref().is_some_and(StudySpec::compares_learners);
                 let data = match self.borrows_data(run) {
                     // The number of samples and the outputs belong to the study's question.
                     true if learns => {

@@ -23,7 +23,7 @@ use crate::ui::kit::{
 
 /// Holds the results of the fits.
 #[derive(Clone, Debug)]
-pub struct Worked {
+pub struct FitResults {
     of: Question,
     /// One law per curve.
     pub fits: Vec<Option<Fitted>>,
@@ -38,7 +38,7 @@ struct Question {
     kind: ErrorKind,
 }
 
-struct Order {
+struct FitRequest {
     learnt: Arc<LearningCurves>,
     question: Question,
 }
@@ -52,9 +52,9 @@ pub struct Learning {
     /// The window chosen by the user; if none, all measured values.
     window: Option<(f64, f64)>,
     kind: Option<ErrorKind>,
-    thread: Option<BackgroundThread<Order, Worked>>,
+    thread: Option<BackgroundThread<FitRequest, FitResults>>,
     asked: Option<Question>,
-    worked: Option<Worked>,
+    worked: Option<FitResults>,
     drawn: Option<Drawn>,
 }
 
@@ -86,7 +86,7 @@ impl Learning {
     }
 
     /// Returns the fits, if they are known for the data drawn.
-    pub fn worked(&self) -> Option<&Worked> {
+    pub fn worked(&self) -> Option<&FitResults> {
         let now = self.question()?;
         self.worked.as_ref().filter(|worked| worked.of == now)
     }
@@ -101,10 +101,10 @@ impl Learning {
         let (Some(question), Some(learnt)) = (self.question(), self.learnt.clone()) else { return };
         if self.thread.is_none() {
             let ctx = ui.ctx().clone();
-            let work = |Order { learnt, question }: Order| {
+            let work = |FitRequest { learnt, question }: FitRequest| {
                 let Question { window, kind, .. } = question;
                 let fits = learnt.curves.iter().map(|curve| curve.fitted(kind, window)).collect();
-                Worked { of: question, fits, sentence: learnt.sentence(kind, window) }
+                FitResults { of: question, fits, sentence: learnt.sentence(kind, window) }
             };
             self.thread = BackgroundThread::start("fits", work, move || ctx.request_repaint()).ok();
         }
@@ -112,7 +112,7 @@ impl Learning {
         if let Some(worked) = thread.response() {
             self.worked = Some(worked);
         }
-        if self.asked != Some(question) && !thread.is_busy() && thread.request(Order { learnt, question }) {
+        if self.asked != Some(question) && !thread.is_busy() && thread.request(FitRequest { learnt, question }) {
             self.asked = Some(question);
         }
     }

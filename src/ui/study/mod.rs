@@ -27,7 +27,7 @@ use crate::analysis::LearningCurves;
 use crate::analysis::comparison::Comparison;
 use crate::spec::{Spec, StudyRun};
 use crate::worker::progress::Progress;
-use crate::worker::study_service::{Order, Report, RunSummary, StudyService, Work};
+use crate::worker::study_service::{Report, RunSummary, StudyOrder, StudyService, Work};
 use crate::worker::{DeviceChoice, Waker};
 
 use crate::ui::study::action::StudyAction;
@@ -35,10 +35,10 @@ use crate::ui::study::action::StudyAction;
 pub use crate::chart::study::kinds::PanelKind;
 pub use cards::{CardExport, Cards};
 pub use draft::{Draft, Which};
-pub use learning::Worked;
+pub use learning::FitResults;
 
 /// Starts a study service; the closure wakes the window. Tests and benches supply their own.
-pub type SendFn = Box<dyn Fn(Order, Waker) -> StudyService>;
+pub type SendFn = Box<dyn Fn(StudyOrder, Waker) -> StudyService>;
 
 /// The state of one run of the study.
 #[derive(Clone, Debug, PartialEq)]
@@ -51,7 +51,7 @@ pub enum State {
 }
 
 /// Holds a study as read from its folder, updated by its progress since.
-pub struct Opened {
+pub struct OpenedStudy {
     pub runs: Arc<[StudyRun]>,
     pub states: Vec<State>,
     pub progress: Progress,
@@ -89,7 +89,7 @@ pub struct StudyPage {
     changed: Option<Instant>,
     work: Option<(Busy, StudyService)>,
     drawing: Option<StudyService>,
-    opened: Option<Opened>,
+    opened: Option<OpenedStudy>,
     /// The reason why this folder cannot hold this study.
     refusal: Option<String>,
     notice: Option<Notice>,
@@ -136,7 +136,7 @@ impl StudyPage {
     }
 
     /// Returns the study as read from its folder, if it was read.
-    pub fn opened(&self) -> Option<&Opened> {
+    pub fn opened(&self) -> Option<&OpenedStudy> {
         self.opened.as_ref()
     }
 
@@ -151,7 +151,7 @@ impl StudyPage {
     }
 
     /// Returns the fits of the data drawn, once they are computed.
-    pub fn fits(&self) -> Option<&Worked> {
+    pub fn fits(&self) -> Option<&FitResults> {
         self.results.fits()
     }
 
@@ -260,9 +260,9 @@ impl StudyPage {
         Some(learnt.map_or_else(|| run.spec.clone(), |point| point.opened_as(&run.spec)))
     }
 
-    fn order(&self, work: Work) -> Option<Order> {
+    fn order(&self, work: Work) -> Option<StudyOrder> {
         let spec = Spec::clone(self.plan.study.as_ref()?);
-        Some(Order { spec, out: PathBuf::from(&self.plan.out), work })
+        Some(StudyOrder { spec, out: PathBuf::from(&self.plan.out), work })
     }
 
     /// Receives results for at most [`BUDGET`]; returns whether there may be more.
@@ -296,7 +296,7 @@ impl StudyPage {
             Report::Opened { runs, told } => {
                 let progress = Progress::new(&runs, |place| told[place].is_some());
                 let states = told.into_iter().map(|told| told.map_or(State::Waiting, State::Ended)).collect();
-                self.opened = Some(Opened { runs, states, progress });
+                self.opened = Some(OpenedStudy { runs, states, progress });
             }
             Report::Progress { place, share } => self.reach(place, share, State::Running(share)),
             Report::Ended { place, told } => self.reach(place, 1.0, State::Ended(told)),

@@ -124,7 +124,7 @@ fn images(draft: &Draft, run: &Spec) -> String {
         Which::Ready(_) if draft.borrows_data(run) => {
             format!("Images: {name}, as on the run page; all other settings are the study's.")
         }
-        Which::Ready(place) if STUDIES[place].spec().data.source.is_drawn() => {
+        Which::Ready(place) if STUDIES[place].spec().data.source.is_synthetic() => {
             "The study samples its own data.".to_owned()
         }
         Which::Ready(place) if STUDIES[place].spec().data.source.plane().is_some() => {

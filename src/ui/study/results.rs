@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::learning::{Learning, Worked};
+use super::learning::{FitResults, Learning};
 use crate::analysis::LearningCurves;
 use crate::analysis::comparison::Comparison;
 use crate::chart::panel::Panel;
@@ -70,7 +70,7 @@ impl Results {
     }
 
     /// Returns the fits of the data drawn.
-    pub fn fits(&self) -> Option<&Worked> {
+    pub fn fits(&self) -> Option<&FitResults> {
         self.learning.worked()
     }
 

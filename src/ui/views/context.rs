@@ -15,7 +15,7 @@ use crate::ui::kit::theme;
 use crate::ui::kit::theme::Tokens;
 use crate::ui::kit::widgets::choose;
 use crate::ui::overlays::Overlays;
-use crate::ui::playback::Travel;
+use crate::ui::playback::Playback;
 use crate::ui::playback::clock::{Band, Clock};
 use crate::ui::plot::series_cache::SeriesCache;
 
@@ -46,7 +46,7 @@ pub struct ViewContext<'a> {
     /// The run before this one, without matrices.
     pub reference: Option<&'a History>,
     pub clock: &'a Clock,
-    pub travel: &'a Travel,
+    pub travel: &'a Playback,
     pub forks: &'a Forks,
     pub curves: &'a SeriesCache,
     pub reference_curves: &'a SeriesCache,
@@ -70,7 +70,7 @@ pub struct ViewContext<'a> {
 
 impl ViewContext<'_> {
     /// Returns whether this is the infinitely wide network, whose kernel is constant.
-    pub fn stands_still(&self) -> bool {
+    pub fn is_constant(&self) -> bool {
         self.info().is_some_and(|info| info.spec.network.is_infinite())
     }
 

@@ -228,7 +228,7 @@ impl Grid {
         }
         let Drawing { asked, divided, .. } = drawing;
         panes.own |= divided;
-        if let Some((pane, Asked { view, action, size })) = asked {
+        if let Some((pane, PaneRequest { view, action, size })) = asked {
             match action {
                 PaneAction::Show(title) => {
                     if let Some(view) = View::titled(title) {
@@ -294,7 +294,7 @@ fn draw(ui: &mut Ui, view: View, pane: &mut Pane<'_>, context: &mut ViewContext<
 }
 
 /// Holds the user's request to the pane of a view.
-struct Asked {
+struct PaneRequest {
     view: View,
     action: PaneAction,
     size: Vec2,
@@ -305,7 +305,7 @@ struct Drawing<'a, 'b> {
     context: &'a mut ViewContext<'b>,
     grid: &'a mut Grid,
     /// The request made to a pane.
-    asked: Option<(TileId, Asked)>,
+    asked: Option<(TileId, PaneRequest)>,
     /// True if a divider was dragged.
     divided: bool,
     focus: Option<Pos2>,
@@ -314,7 +314,7 @@ struct Drawing<'a, 'b> {
 }
 
 impl Drawing<'_, '_> {
-    fn draw(&mut self, ui: &mut Ui, rect: Rect, view: View, enlarged: bool) -> Option<Asked> {
+    fn draw(&mut self, ui: &mut Ui, rect: Rect, view: View, enlarged: bool) -> Option<PaneRequest> {
         let Grid { states, selection, pointed, focused, .. } = &mut *self.grid;
         let (light, measured) = (self.light, !self.context.history.rows().is_empty());
         let about = view.about();
@@ -327,7 +327,7 @@ impl Drawing<'_, '_> {
         if self.focus.is_some_and(|at| rect.contains(at)) {
             *focused = Some(view);
         }
-        Some(Asked { view, action: action?, size: rect.size() })
+        Some(PaneRequest { view, action: action?, size: rect.size() })
     }
 }
 

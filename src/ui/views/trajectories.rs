@@ -84,7 +84,7 @@ impl ViewClass for TrajectoriesView {
         } else {
             names_below(body, names.into_iter().rev());
         }
-        if by.is_none() && !context.stands_still() && self.beside != Beside::Nobody && roomy {
+        if by.is_none() && !context.is_constant() && self.beside != Beside::Nobody && roomy {
             let text = "No predictions: switch on “Predict” in the kernel's settings.";
             body.label(RichText::new(text).size(theme::SMALL).color(context.tokens.weak));
         }

@@ -27,7 +27,7 @@ pub const MOST: usize = 8;
 
 /// Describes one thing to change in a future.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Idea {
+pub struct ForkChange {
     pub name: String,
     /// The question that it answers.
     pub about: &'static str,
@@ -35,11 +35,11 @@ pub struct Idea {
 }
 
 /// Returns the changes that are possible for a run of this spec.
-pub fn ideas(spec: &Spec) -> Vec<Idea> {
+pub fn ideas(spec: &Spec) -> Vec<ForkChange> {
     let shape = DataShape::expected(spec);
     let parts = spec.network.parts(shape.image, shape.outputs);
     let (body, head) = parts.split_at(parts.len().saturating_sub(1));
-    let idea = |name: &str, about, effect| Idea { name: name.to_owned(), about, effect };
+    let idea = |name: &str, about, effect| ForkChange { name: name.to_owned(), about, effect };
     // Parameters that are already frozen stay frozen.
     let frozen = |parts: &[String]| {
         let mut all = spec.training.frozen.clone();
@@ -82,12 +82,12 @@ pub struct Branch {
 }
 
 /// Holds the futures of a run that is not shown. Unfinished ones continue to train.
-pub struct Kept {
+pub struct HiddenForks {
     epoch: Option<f64>,
     branches: Vec<Branch>,
 }
 
-impl Kept {
+impl HiddenForks {
     /// Receives results for at most `budget`; returns whether there may be more.
     pub fn receive(&mut self, budget: Duration) -> bool {
         receive(&mut self.branches, budget)
@@ -107,7 +107,7 @@ pub struct Forks {
     /// True to fork at the next switch instead of here.
     pub at_switch: bool,
     /// The ideas of a requested fork, until the run's state has arrived.
-    asked: Option<Vec<Idea>>,
+    asked: Option<Vec<ForkChange>>,
     /// Epoch of the last fork.
     epoch: Option<f64>,
     branches: Vec<Branch>,
@@ -153,8 +153,9 @@ impl Forks {
     }
 
     /// Returns the chosen ideas, in their order.
-    pub fn wanted(&self, spec: &Spec) -> Vec<Idea> {
-        let chosen = |idea: &Idea| self.chosen.contains(&idea.name) && !(self.at_switch && idea.effect.is_switch());
+    pub fn wanted(&self, spec: &Spec) -> Vec<ForkChange> {
+        let chosen =
+            |idea: &ForkChange| self.chosen.contains(&idea.name) && !(self.at_switch && idea.effect.is_switch());
         ideas(spec).into_iter().filter(chosen).collect()
     }
 
@@ -224,13 +225,13 @@ impl Forks {
     }
 
     /// Takes the futures out, to be kept with the run that they belong to; `None` if there are none.
-    pub fn take_branches(&mut self) -> Option<Kept> {
+    pub fn take_branches(&mut self) -> Option<HiddenForks> {
         let branches = std::mem::take(&mut self.branches);
-        (!branches.is_empty()).then(|| Kept { epoch: self.epoch.take(), branches })
+        (!branches.is_empty()).then(|| HiddenForks { epoch: self.epoch.take(), branches })
     }
 
     /// Restores the futures of the run that is shown now.
-    pub fn put_back(&mut self, kept: Kept) {
+    pub fn put_back(&mut self, kept: HiddenForks) {
         (self.epoch, self.branches) = (kept.epoch, kept.branches);
     }
 

@@ -10,7 +10,7 @@ use super::context::{ViewContext, absent};
 use super::pane::Pane;
 use super::view::{Needs, ViewClass};
 use crate::analysis::{GrowingResiduals, Outputs, Residuals, static_kernel_rate};
-use crate::math::modes::left;
+use crate::math::modes::remaining_energy;
 use crate::run::RunInfo;
 use crate::ui::kit::background_task::BackgroundTask;
 use crate::ui::kit::data_table::MeasuredCurve;
@@ -154,7 +154,7 @@ fn traces(
             let expected = found
                 .times
                 .iter()
-                .filter_map(|&(step, epoch)| log(epoch, left(rate, eigenvalue, entries, step as f64)));
+                .filter_map(|&(step, epoch)| log(epoch, remaining_energy(rate, eigenvalue, entries, step as f64)));
             let mut line = Trace::through(String::new(), expected.collect(), (window, cursor), colour);
             if context.table.is_some() {
                 let points = line.visible.pieces.iter().flatten().map(|point| (point.x, 10f64.powf(point.y))).collect();

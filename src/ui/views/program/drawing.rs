@@ -163,7 +163,7 @@ impl ProgramDrawing<'_> {
         let upright = rect.height() > rect.width();
         filled(ui, rect, told.and_then(|told| told.share).unwrap_or(0.0), is_chosen, lit, upright);
 
-        let fixed = tensor.stands_still(self.network.parametrisation);
+        let fixed = tensor.is_frozen(self.network.parametrisation);
         let number = match told.and_then(|told| told.share) {
             Some(share) => explanations::share(share),
             None if fixed => "fixed".to_owned(),

@@ -196,7 +196,7 @@ impl Editor {
         match wish {
             EditorAction::Begin(name) => {
                 let Some(network) = builtin(name) else { return };
-                self.base = self.draft.clone().unwrap_or_default().another(name);
+                self.base = self.draft.clone().unwrap_or_default().with_builtin(name);
                 self.name = None;
                 network.text.clone_into(&mut self.text);
             }

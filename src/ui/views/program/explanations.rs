@@ -125,7 +125,7 @@ pub fn formula(network: &NetworkSpec, program: &Program, line: &Line, tensor: &P
     if tensor.is_statistic() {
         return format!("{} is measured and not trained: it has no part of the kernel.", tensor.name);
     }
-    if tensor.stands_still(network.parametrisation) {
+    if tensor.is_frozen(network.parametrisation) {
         return format!(
             "{} is not trained in the NTK parametrisation, as in the limit: it has no part in the kernel.",
             tensor.name

@@ -7,9 +7,9 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::spec::text::{self, Asked, NETWORKS, TextError};
+use crate::spec::text::{self, EvaluationInputs, NETWORKS, TextError};
 use crate::spec::{NetworkSpec, Parameter, Parametrisation, Program, Setting};
-use crate::theory::{self, Infinite};
+use crate::theory::{self, InfiniteNetwork};
 
 /// Holds a text and the inputs needed to read it.
 #[derive(Clone, Debug, PartialEq)]
@@ -39,7 +39,7 @@ pub struct Network {
 impl Network {
     /// Count of numbers in all its tensors, without running statistics.
     pub fn parameters(&self) -> f64 {
-        let moves = |tensor: &&Parameter| !tensor.stands_still(Parametrisation::Standard);
+        let moves = |tensor: &&Parameter| !tensor.is_frozen(Parametrisation::Standard);
         self.program.tensors.iter().filter(moves).map(Parameter::entries).sum()
     }
 }
@@ -63,7 +63,7 @@ pub fn network(question: &ReadRequest) -> Result<Network, TextError> {
     let spec = if *exact { base.clone() } else { fitted(base, name, text)? };
     let mut settings = spec.settings.clone();
     settings.insert(NetworkSpec::WIDTH.to_owned(), Setting::from(spec.nominal()));
-    let asked = Asked { image: *image, classes: *classes, activation: spec.activation, settings: &settings };
+    let asked = EvaluationInputs { image: *image, classes: *classes, activation: spec.activation, settings: &settings };
     let program = Arc::clone(&text::describe(text, &asked)?.program);
     let mut rows = rows(&program);
     let wider = theory::wider(&spec, *image, *classes);
@@ -110,7 +110,7 @@ fn rows(program: &Program) -> BTreeMap<usize, Row> {
             if !row.tensors.contains(&tensor) {
                 row.tensors.push(tensor);
                 let tensor = &program.tensors[tensor];
-                row.parameters += if tensor.stands_still(Parametrisation::Standard) { 0.0 } else { tensor.entries() };
+                row.parameters += if tensor.is_frozen(Parametrisation::Standard) { 0.0 } else { tensor.entries() };
             }
         }
     }
@@ -128,8 +128,8 @@ fn refusal(
     // A program that fails this check fails it in every parametrisation.
     let whole = theory::gia(program)
         .map_err(theory::NoLimit::from)
-        .and_then(|()| Infinite::of_program(program, spec).map(drop))
-        .and_then(|()| Infinite::of_growing(program, &*wider.clone()?, spec).map(drop))
+        .and_then(|()| InfiniteNetwork::of_program(program, spec).map(drop))
+        .and_then(|()| InfiniteNetwork::of_growing(program, &*wider.clone()?, spec).map(drop))
         .err()?;
     for (place, why) in theory::limits(program, wider.as_deref().ok(), spec).into_iter().enumerate() {
         let Some(row) = written(place).and_then(|written| rows.get_mut(&written)) else { continue };
