@@ -6,7 +6,7 @@
 use egui::{Color32, ColorImage, Ui};
 
 /// Largest number of pixels along an edge of a picture.
-const MOST: usize = 1024;
+pub const MOST: usize = 1024;
 const SHADES: usize = 256;
 
 /// Holds a colour map as a table.
