@@ -1,6 +1,6 @@
 //! Measures the CPU time of one training step, 784-1024-1024-10, batch 128, SGD, on one thread: `cargo bench --bench step`.
 //!
-//! The step is that of a run, [`Learner::step`]: the batch is copied to the device, the loss read back, a diverged one
+//! The step is that of a run, [`NetworkTrainer::step`]: the batch is copied to the device, the loss read back, a diverged one
 //! refused. `benches/peers/peer_step.py` is the same step in PyTorch. Prints one flat JSON line.
 
 use burn::tensor::Device;

@@ -34,8 +34,8 @@
 //! | [`storage`] | files: run, study and experiment folders, autosave, the state of the window; the readers of other programs' arrays, archives and weights | `analysis` | no | no |
 //! | [`chart`] | charts described as data: the figures of runs and studies, colours, ticks and number formats | `storage` | no | no |
 //! | [`paint`] | what paints: charts, in the window and into files; the theme; a view or figure without a window, as SVG and PNG | `chart` | no | yes |
-//! | [`data`] | images (embedded, IDX, CIFAR in both versions), points of the plane, drawn problems, task streams, probes, samples beside a run's, batch order | `run` | no | no |
-//! | [`model`] | networks as their programs on burn, one file an operation, initialisation, the tape and taps for the kernel, weights in and out, device | `spec`, the readers of `storage` | yes | no |
+//! | [`data`] | images (embedded, IDX, CIFAR in both versions), points of the plane, synthetic problems, task streams, probes, samples beside a run's, batch order | `run` | no | no |
+//! | [`model`] | networks as their programs on burn, one file an operation, initialisation, the tape for the kernel, weights in and out, device | `spec`, the readers of `storage` | yes | no |
 //! | [`ntk`] | the empirical kernel: layer by layer by the plan of `spec`, and its oracle; that of the optimiser; J Δw; sharpness | `model` | yes | no |
 //! | [`theory`] | the infinite-width limit: kernels by the rule of each operation of a program, and which programs have none; training with a constant kernel; the recursive feature machine | `spec` | no | no |
 //! | [`train`] | one step, evaluation, the network linearised, the linear probe; independent of threads | `model`, `data`, `ntk`, `theory` | yes | no |
@@ -51,7 +51,7 @@
 //! # Where to begin reading
 //!
 //! [`ntk::layerwise`] computes the kernel, [`lab::live`] executes a run, and [`math::distance`] and [`math::spike`] define its
-//! measurements. [`train::Linearised`] is the network with a constant kernel, [`theory::Infinite`] the infinitely wide one, and
+//! measurements. [`train::Linearised`] is the network with a constant kernel, [`theory::InfiniteNetwork`] the infinitely wide one, and
 //! [`lab::scaling`] compares how learners improve with more data. [`spec::Program`] defines a network, and
 //! `assets/networks/README.md` explains how to write one.
 

@@ -9,7 +9,7 @@ pub fn alignment(gram: &Gram, labels: &[usize]) -> f64 {
 }
 
 /// Returns the alignment of HKH and HYYᵀH, which is CKA(K, YYᵀ) (Kornblith et al. 2019); `None` with a single class, whose
-/// label kernel is constant, and for a kernel that is constant up to rounding ([`Gram::turned`]).
+/// label kernel is constant, and for a kernel that is constant up to rounding ([`Gram::centred_unless_constant`]).
 pub fn alignment_centred(gram: &Gram, labels: &[usize]) -> Option<f64> {
     if labels.windows(2).all(|pair| pair[0] == pair[1]) {
         return None;

@@ -15,7 +15,7 @@ pub enum Centring {
 }
 
 /// Returns S(K, K′) = 1 − CKA(K, K′), in 0 … 2 (0 … 1 for kernels). NaN where one of them has no direction: a matrix of
-/// zeros or, centred, one that is constant up to rounding ([`Gram::turned`]).
+/// zeros or, centred, one that is constant up to rounding ([`Gram::centred_unless_constant`]).
 pub fn distance(a: &Gram, b: &Gram, centring: Centring) -> f64 {
     distance_if_defined(a, b, centring).unwrap_or(f64::NAN)
 }

@@ -13,7 +13,7 @@ use super::value::{RandomFeatures, Value};
 use crate::spec::ops::{Conv, Dense, NormKind, Op, Rearrange};
 use crate::spec::{NetworkSpec, Program, Width};
 
-/// Evaluates the text of a network at a larger width, for [`super::limits()`] and [`super::Infinite::of_growing`].
+/// Evaluates the text of a network at a larger width, for [`super::limits()`] and [`super::InfiniteNetwork::of_growing`].
 ///
 /// # Errors
 /// If the text gives no network at several larger widths, repeats its reason.

@@ -80,7 +80,7 @@ impl InfiniteNetwork {
     /// Returns the limit of a program in the parametrisation of `network`, all of whose features are taken to grow.
     ///
     /// # Errors
-    /// As [`Infinite::of`].
+    /// As [`InfiniteNetwork::of`].
     pub fn of_program(program: &Program, network: &NetworkSpec) -> Result<Self, NoLimit> {
         Self::planned(program, None, network)
     }
@@ -88,7 +88,7 @@ impl InfiniteNetwork {
     /// Returns the limit of a program, given the program of the same text at a larger width ([`wider`]).
     ///
     /// # Errors
-    /// As [`Infinite::of`].
+    /// As [`InfiniteNetwork::of`].
     pub fn of_growing(program: &Program, wider: &Program, network: &NetworkSpec) -> Result<Self, NoLimit> {
         Self::planned(program, Some(wider), network)
     }
@@ -148,7 +148,7 @@ impl InfiniteNetwork {
     /// Computes both kernels between two sets of images, [rows, columns].
     ///
     /// # Errors
-    /// As [`Infinite::own`].
+    /// As [`InfiniteNetwork::own`].
     pub fn between(
         &self,
         rows: &PreparedInputs,

@@ -160,7 +160,7 @@ impl InfiniteWidthModel {
         Ok(())
     }
 
-    /// Starts from outputs on all images, in the order of [`Places`], row-major [images, C].
+    /// Starts from outputs on all images, in the order of [`ImageIndex`], row-major [images, C].
     pub fn start(&mut self, outputs: Vec<f64>) {
         self.recursion = KernelSgd::new(outputs, self.classes);
     }

@@ -126,7 +126,7 @@ pub struct StudyOrder {
     pub work: Work,
 }
 
-/// See [`Order`].
+/// See [`StudyOrder`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
     /// Tell what is there. Nothing is written.

@@ -333,7 +333,7 @@ fn the_kernels_of_a_run_opened_as_anybodys_give_its_own_numbers() {
         harness.state_mut().arrange(views);
         harness.run_steps(3);
         let lacks = views.iter().any(|view| view.needs_run());
-        assert!(!lacks || harness.query_all_by_label_contains("come from elsewhere").next().is_some(), "{views:?}");
+        assert!(!lacks || harness.query_all_by_label_contains("were imported").next().is_some(), "{views:?}");
     }
     harness.get_by_label(&format!("theirs · {count} of {n} × {n}"));
 }

@@ -103,7 +103,7 @@ impl Subject for Infinite {
         })
     }
 
-    // P is a number: see `Learner::optimiser_kernel`.
+    // P is a number: see `NetworkTrainer::optimiser_kernel`.
     fn optimiser_kernel(&self, theta: &[f64], _: &[String], _: &dyn Fn() -> bool) -> Option<Option<Vec<f64>>> {
         Some(Some(theta.iter().map(|value| value / (1.0 - self.momentum)).collect()))
     }
