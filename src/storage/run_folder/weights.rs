@@ -85,7 +85,7 @@ pub fn tensors_of(bytes: &[u8]) -> Result<SafeTensors<'_>, String> {
         }
         match err {
             SafeTensorError::MetadataIncompleteBuffer | SafeTensorError::InvalidHeaderLength if is_one => {
-                "an incomplete safetensors file: its length differs from that of its tensors; copy or download it again"
+                "no safetensors file that is whole: its length does not fit its tensors; copy or download it again"
                     .to_owned()
             }
             SafeTensorError::TensorInvalidInfo
