@@ -9,11 +9,11 @@ const MAX_SWITCHES: usize = 3;
 
 /// All of them, the kernels on one colour scale and the changes on another.
 pub(super) fn maps(history: &History) -> HeatMaps {
-    let single = history.rows().len() == 1;
     let sizes: Vec<(usize, usize)> = history.info().map_or_else(Vec::new, |info| {
         info.probes.chunk_by(|a, b| a.task == b.task).map(|probes| (probes[0].task, probes.len())).collect()
     });
     let mut rows = pictures(history);
+    let single = rows.iter().flatten().all(|map| map.scale == 0);
     rows.iter_mut().flatten().for_each(|map| map.tasks.clone_from(&sizes));
     let values = |scale: usize| {
         let maps = rows.iter().flatten().filter(move |map| map.scale == scale);

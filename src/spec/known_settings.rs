@@ -54,7 +54,7 @@ const LONGEST_NUMBER: usize = 64;
 pub enum KnownSettingsError {
     #[error("its metadata says {key} = {value}, which this version does not know")]
     Unknown { key: String, value: String },
-    #[error("its metadata has no {0}: give it as an option")]
+    #[error("its metadata does not determine {0}: give that")]
     Missing(&'static str),
     #[error("{0}")]
     Senseless(String),

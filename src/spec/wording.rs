@@ -59,7 +59,7 @@ pub(super) fn syntax(text: &str, at: usize, twice: bool) -> String {
     let place = Place::of(text, at);
     let is_end = text.get(at..).is_none_or(|rest| rest.trim().is_empty());
     let hint = if twice {
-        "this is in the file twice: keep one of the two".to_owned()
+        "this is already in the file: keep one of the two".to_owned()
     } else if is_end && !place.text.starts_with('[') && text.matches('[').count() != text.matches(']').count() {
         "the file ends within a list: close its bracket with ]".to_owned()
     } else {

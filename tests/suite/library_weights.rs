@@ -127,7 +127,7 @@ fn the_state_of_a_resnet_of_torchvision_needs_no_metadata() {
         ("--arch resnet18 --set norm", "write NAME=VALUE"),
         (
             "--arch resnet18 --set norm=group --set norm=batch --activation cos --set activation=sin",
-            "--activation says cos",
+            "--activation is cos",
         ),
     ] {
         let said = bench.refusal(&format!("{line} {options}"));

@@ -143,7 +143,7 @@ fn cancelling_loses_nothing_that_is_done_and_the_next_start_skips_it() {
     until(&mut harness, "the end of the runs in progress", |app| !app.study().is_running());
     let before = ended(harness.state());
     assert!((1..4).contains(&before), "{before} runs were done before the study was cancelled");
-    harness.get_by_label_contains("Cancelled: what is done stays");
+    harness.get_by_label_contains("Cancelled: finished runs are kept");
     let first = out.join("runs/16-seed-1/metrics.csv");
     let written = fs::metadata(&first).unwrap().modified().unwrap();
     press(&mut harness, "Start study");

@@ -190,7 +190,7 @@ fn what_contradicts_a_runs_weights_is_refused() {
         ("--heads 4", "network.heads = 2, and the command line 4"),
         ("--parametrisation standard", "network.parametrisation = ntk"),
         ("--sigma-b 0.5", "network.sigma_b = 0.1, and the command line 0.5"),
-        ("--arch mlp_tanh --activation relu", "--arch says activation = tanh and --activation relu"),
+        ("--arch mlp_tanh --activation relu", "--arch gives activation = tanh and --activation is relu"),
     ] {
         let said = bench.refusal(&format!("{line} {option}"));
         assert!(said.contains(part), "{option}: {said}");
@@ -235,7 +235,7 @@ fn what_contradicts_a_runs_weights_is_refused() {
     bench.file("wrong.safetensors", &wrong);
     let line = "--weights {}/wrong.safetensors --inputs {}/x.safetensors --arch transformer_preln --heads 2";
     let said = bench.refusal(line);
-    assert!(said.contains("network.patch is said to be 4") && said.contains("it is 2"), "{said}");
+    assert!(said.contains("network.patch is given as 4") && said.contains("its tensors have 2"), "{said}");
 }
 
 fn with_metadata(tensors: &Tensors, metadata: BTreeMap<String, String>) -> Vec<u8> {
@@ -585,8 +585,8 @@ fn what_is_no_weights_file_is_recognised() {
         (b"\x89HDF\r\n\x1a\n\0\0".to_vec(), "an HDF5 file"),
         (b"GGUF\x03\0\0\0".to_vec(), "a GGUF file"),
         (Vec::new(), "empty"),
-        (short[..short.len() - 3].to_vec(), "ends before its tensors do"),
-        (short[..40].to_vec(), "ends before its tensors do"),
+        (short[..short.len() - 3].to_vec(), "its length does not fit its tensors"),
+        (short[..40].to_vec(), "its length does not fit its tensors"),
         (vec![0xee; 64], "of no kind that is known"),
     ];
     for (bytes, part) in cases {
@@ -622,13 +622,13 @@ fn what_nothing_says_is_assumed_aloud_or_refused() {
     bench.file("cnn.safetensors", &weights("cnn", Activation::Tanh, "max"));
     bench.file("tf.safetensors", &weights("transformer", Activation::Relu, "max"));
     let said = bench.refusal("--weights {}/mlp.safetensors --inputs {}/x.safetensors");
-    assert!(said.contains("does not say the network (--arch)"), "{said}");
+    assert!(said.contains("does not determine the network (--arch)"), "{said}");
     let said = bench.refusal("--arch mlp_relu --sigma-w 2 --weights {}/mlp.safetensors --inputs {}/x.safetensors");
     assert!(said.contains("--parametrisation ntk"), "{said}");
     let said = bench.refusal("--arch mlp_relu --pool avg --weights {}/mlp.safetensors --inputs {}/x.safetensors");
     assert!(said.contains("mlp has no setting pool: leave --pool out"), "{said}");
     let said = bench.refusal("--arch cnn_maxpool --pool avg --weights {}/cnn.safetensors --inputs {}/x.safetensors");
-    assert!(said.contains("--arch says pool = max and --pool avg"), "{said}");
+    assert!(said.contains("--arch gives pool = max and --pool is avg"), "{said}");
     let run = |line: &str| {
         let words: Vec<&str> = line.split(' ').collect();
         let done = kernelscope(bench.folder.path(), &words);

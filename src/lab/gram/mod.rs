@@ -165,7 +165,7 @@ impl Gram {
         let assumed: Vec<String> = assumed.into_iter().chain(open).collect();
         let mut notes = [file.notes, read].concat();
         if !assumed.is_empty() {
-            notes.push(format!("the file does not determine it: assumed {}", assumed.join(", ")));
+            notes.push(format!("the file does not determine everything, so this assumes {}", assumed.join(", ")));
         }
         if let Some(alpha) = said.alpha {
             notes.push(format!("α (f − f₀) was trained with α = {alpha}, and this is the kernel of f, as in the run"));

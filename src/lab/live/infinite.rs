@@ -67,7 +67,7 @@ impl Subject for Infinite {
         Some(Vec::new())
     }
 
-    // With a kernel that stands still, what a step needs are its columns.
+    // With a constant kernel, what a step needs are its columns.
     fn prepare_step(
         &mut self,
         tasks: &[usize],

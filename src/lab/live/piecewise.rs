@@ -1,4 +1,4 @@
-//! The network linearised anew now and then: a kernel that is measured again and stands still in between.
+//! The network linearised anew now and then: a kernel that is measured again and constant in between.
 //!
 //! Each piece starts where the one before it ended, so the prediction is a chain of linearisations and never looks at the
 //! network's outputs; only its kernel is taken over. With pieces of one step it would be the network itself, up to the

@@ -70,7 +70,13 @@ fn any_record_can_be_drawn() {
     let one_row = events(&spec(1, 1.0), finished).into_iter().take(4);
     let no_switch = events(&spec(1, 2.0), finished);
     let many = events(&spec(12, 1.0), finished);
-    let records = [history([]), history(one_row), history(no_switch), history(many)];
+    // A switch, and of the snapshots round it only one is left: there is a change, of 0.
+    let mut snapshots = 0;
+    let one_of_two_tasks = events(&spec(2, 1.0), finished).into_iter().filter(|event| {
+        snapshots += usize::from(matches!(event, Event::Snapshot(_)));
+        !matches!(event, Event::Snapshot(_)) || snapshots == 1
+    });
+    let records = [history([]), history(one_row), history(no_switch), history(one_of_two_tasks), history(many)];
     for record in &records {
         for figure in Figure::ALL {
             let svg = String::from_utf8(render(record, figure, Format::Svg).unwrap()).unwrap();
