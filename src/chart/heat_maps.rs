@@ -1,21 +1,21 @@
 //! Describes heat maps as data: square matrices on common colour scales.
 
-/// Heat maps in rows, and their colour scales.
+/// Describes heat maps in rows, and their colour scales.
 #[derive(Clone, Debug, Default)]
 pub struct HeatMaps {
     pub title: String,
-    /// How many stand in a full row.
+    /// The number of maps in a full row.
     pub columns: usize,
     pub rows: Vec<Vec<HeatMap>>,
     pub scales: Vec<ColourScale>,
-    /// What stands below them.
+    /// The text below the maps.
     pub note: String,
 }
 
 /// One matrix.
 #[derive(Clone, Debug)]
 pub struct HeatMap {
-    /// What stands above it.
+    /// The title above the map.
     pub title: String,
     pub n: usize,
     /// Row-major [n, n].

@@ -26,7 +26,7 @@ pub enum Chart {
 /// One panel.
 #[derive(Clone, Debug, Default)]
 pub struct Panel {
-    /// What stands above it in a file.
+    /// The title above the panel in a file.
     pub title: String,
     pub x: Axis,
     pub y: Axis,
@@ -45,7 +45,7 @@ pub struct Panel {
     pub marks: Vec<Mark>,
     /// The names of its curves.
     pub legend: Vec<Entry>,
-    /// What the pointer can point out in the window.
+    /// The runs that the pointer can highlight in the window.
     pub targets: Vec<Target>,
 }
 

@@ -1,4 +1,4 @@
-//! The two CIFAR data sets, with the names of their folders and files in both versions.
+//! Names the two CIFAR data sets, with the names of their folders and files in both versions.
 
 use std::path::Path;
 

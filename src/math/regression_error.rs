@@ -1,4 +1,4 @@
-//! The error of kernel regression.
+//! Defines the error of kernel regression.
 
 use thiserror::Error;
 

@@ -32,21 +32,24 @@ pub enum FigureError {
 /// Pixels of a PNG per point of a figure, of which 96 are an inch: sharp on a slide and in print.
 const SCALE: f32 = 4.0;
 
-/// One figure as the bytes of its file.
+/// Returns the bytes of the file of one figure.
 pub fn render(history: &History, which: Figure, format: Format) -> Result<Vec<u8>, FigureError> {
     paint(&mut OffscreenRenderer::of_figures(SCALE), which.name(), &figure(history, which), format)
 }
 
-/// The files that [`write_all`] writes.
+/// Lists the files that [`write_all`] writes.
 pub fn files(history: &History, folder: &Path, format: Format) -> Vec<PathBuf> {
-    let figures = Figure::ALL.into_iter().filter(|figure| figure.is_of(history));
-    figures.map(|figure| folder.join(figure.file_name(format))).collect()
+    figures_of(history).map(|figure| folder.join(figure.file_name(format))).collect()
 }
 
 /// Draws all figures of a run into a folder, which is created if needed; returns their paths.
 pub fn write_all(history: &History, folder: &Path, format: Format) -> Result<Vec<PathBuf>, FigureError> {
-    let figures = Figure::ALL.into_iter().filter(|figure| figure.is_of(history));
-    write(figures.map(|which| (which.name().to_owned(), figure(history, which))), folder, format)
+    write(figures_of(history).map(|which| (which.name().to_owned(), figure(history, which))), folder, format)
+}
+
+/// Returns the figures that this record has.
+fn figures_of(history: &History) -> impl Iterator<Item = Figure> {
+    Figure::ALL.into_iter().filter(|figure| figure.is_of(history))
 }
 
 /// Draws the figures of a study into a folder, which is created if needed; returns their paths.
@@ -76,14 +79,14 @@ fn paint(renderer: &mut OffscreenRenderer, name: &str, chart: &Chart, format: Fo
         Chart::Panels(panels) => (page::size(panels.len()), Vec::new()),
         Chart::Maps(maps) => (heat_maps::size(maps), renderer.textures(heat_maps::images(maps))),
     };
-    let plate = renderer.develop(size, Theme::Light, |ui| match chart {
+    let drawing = renderer.draw(size, Theme::Light, |ui| match chart {
         Chart::Panels(panels) => page::paint(ui, name, panels),
         Chart::Maps(maps) => heat_maps::paint(ui, maps, &textures),
     });
     let (mut bytes, ground) = (Vec::new(), Tokens::in_theme(false).card);
     match format {
-        Format::Svg => svg::svg(&plate, name, ground, &mut bytes),
-        Format::Png => raster::png(&plate, ground, &mut bytes),
+        Format::Svg => svg::svg(&drawing, name, ground, &mut bytes),
+        Format::Png => raster::png(&drawing, ground, &mut bytes),
     }
     .map_err(|err| FigureError::Draw(name.to_owned(), err))?;
     Ok(bytes)

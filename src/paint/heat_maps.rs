@@ -22,7 +22,7 @@ const SINGLE: f32 = 300.0;
 /// Pixels that a picture has at least along an edge: some viewers of an SVG smooth what they enlarge.
 const SHARP: usize = 256;
 
-/// The font of the titles of maps.
+/// Returns the font of the titles of maps.
 fn caption() -> FontId {
     FontId::proportional(11.0)
 }
@@ -34,7 +34,7 @@ fn side(maps: &HeatMaps) -> f32 {
     }
 }
 
-/// The size of the figure.
+/// Returns the size of the figure, in points.
 pub fn size(maps: &HeatMaps) -> Vec2 {
     let (rows, side) = (maps.rows.len().max(1) as f32, side(maps));
     let note = if maps.note.is_empty() { 0.0 } else { NOTE };

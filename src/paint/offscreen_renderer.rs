@@ -83,12 +83,12 @@ impl OffscreenRenderer {
     }
 
     /// Draws a picture of this size, in points; `draw` is called more than once.
-    pub fn develop(&mut self, size: Vec2, theme: Theme, draw: impl FnMut(&mut Ui)) -> Drawing {
+    pub fn draw(&mut self, size: Vec2, theme: Theme, draw: impl FnMut(&mut Ui)) -> Drawing {
         self.passes(size, theme, PASSES, draw)
     }
 
     /// Draws a picture in a single pass; `draw` must have drawn one of this size before.
-    pub fn develop_again(&mut self, size: Vec2, theme: Theme, draw: impl FnMut(&mut Ui)) -> Drawing {
+    pub fn draw_again(&mut self, size: Vec2, theme: Theme, draw: impl FnMut(&mut Ui)) -> Drawing {
         self.passes(size, theme, 1, draw)
     }
 

@@ -19,17 +19,17 @@ const NAME: f32 = 15.0;
 /// Most lines of a legend.
 const MOST_LINES: usize = 3;
 
-/// The font of titles.
+/// Returns the font of titles.
 pub fn title() -> FontId {
     FontId::proportional(13.5)
 }
 
-/// The font of legends and of the names of axes.
+/// Returns the font of legends and of the names of axes.
 pub fn small() -> FontId {
     FontId::proportional(12.0)
 }
 
-/// The size of a figure of so many panels.
+/// Returns the size of a figure of so many panels, in points.
 pub fn size(panels: usize) -> Vec2 {
     vec2(WIDTH, HEIGHT * panels.max(1) as f32)
 }

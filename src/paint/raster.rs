@@ -1,4 +1,4 @@
-//! Renders a plate to pixels, with the rasteriser that egui uses for its own glyphs.
+//! Renders a drawing to pixels, with the rasteriser that egui uses for its own glyphs.
 //!
 //! Guarantees: glyphs equal those of the window, copied from egui's own atlas pixel by pixel; the picture is opaque.
 
@@ -25,7 +25,7 @@ pub struct Pixels {
     pub rgb: Vec<u8>,
 }
 
-/// Renders plates of one size, one after another.
+/// Renders drawings of one size, one after another.
 pub struct Rasterizer {
     context: RenderContext,
     resources: Resources,
@@ -35,9 +35,9 @@ pub struct Rasterizer {
 }
 
 impl Rasterizer {
-    /// Creates a renderer for plates of this size.
-    pub fn of(plate: &Drawing) -> Self {
-        let pixels = (plate.size * plate.scale).round().clamp(vec2(1.0, 1.0), vec2(16_000.0, 16_000.0));
+    /// Creates a renderer for drawings of this size.
+    pub fn of(drawing: &Drawing) -> Self {
+        let pixels = (drawing.size * drawing.scale).round().clamp(vec2(1.0, 1.0), vec2(16_000.0, 16_000.0));
         let (width, height) = (pixels.x as u16, pixels.y as u16);
         Self {
             context: RenderContext::new(width, height),
@@ -47,20 +47,20 @@ impl Rasterizer {
         }
     }
 
-    /// Renders a plate on this background.
-    pub fn print(&mut self, plate: &Drawing, ground: Color32) -> Pixels {
+    /// Renders a drawing on this background.
+    pub fn print(&mut self, drawing: &Drawing, ground: Color32) -> Pixels {
         let (width, height) = (self.page.width(), self.page.height());
         self.context.reset();
         self.context.set_transform(Affine::IDENTITY);
         self.context.set_paint(colour_of(ground.to_opaque()));
         self.context.fill_rect(&kurbo::Rect::new(0.0, 0.0, f64::from(width), f64::from(height)));
-        self.context.set_transform(Affine::scale(f64::from(plate.scale)));
-        // Images that only the previous plate used are dropped.
-        let wanted: Vec<*const ColorImage> = plate.textures.values().map(|of| Arc::as_ptr(&of.image)).collect();
+        self.context.set_transform(Affine::scale(f64::from(drawing.scale)));
+        // Images that only the previous drawing used are dropped.
+        let wanted: Vec<*const ColorImage> = drawing.textures.values().map(|of| Arc::as_ptr(&of.image)).collect();
         self.known.retain(|known, _| wanted.contains(known));
-        let atlas = plate.textures.get(&TextureId::default()).cloned();
-        let mut page = Page { press: self, atlas, scale: plate.scale, clipped: false };
-        paint(plate, &mut page);
+        let atlas = drawing.textures.get(&TextureId::default()).cloned();
+        let mut page = Page { rasterizer: self, atlas, scale: drawing.scale, clipped: false };
+        paint(drawing, &mut page);
         if page.clipped {
             self.context.pop_clip_path();
         }
@@ -85,9 +85,9 @@ impl Rasterizer {
     }
 }
 
-/// Writes a plate as a PNG.
-pub fn png(plate: &Drawing, ground: Color32, to: &mut impl Write) -> io::Result<()> {
-    let pixels = Rasterizer::of(plate).print(plate, ground);
+/// Writes a drawing as a PNG.
+pub fn png(drawing: &Drawing, ground: Color32, to: &mut impl Write) -> io::Result<()> {
+    let pixels = Rasterizer::of(drawing).print(drawing, ground);
     let encoder = image::codecs::png::PngEncoder::new(to);
     let (width, height) = (u32::from(pixels.width), u32::from(pixels.height));
     image::ImageEncoder::write_image(encoder, &pixels.rgb, width, height, image::ExtendedColorType::Rgb8)
@@ -95,7 +95,7 @@ pub fn png(plate: &Drawing, ground: Color32, to: &mut impl Write) -> io::Result<
 }
 
 struct Page<'a> {
-    press: &'a mut Rasterizer,
+    rasterizer: &'a mut Rasterizer,
     /// The texture of the glyphs.
     atlas: Option<Texture>,
     scale: f32,
@@ -113,9 +113,9 @@ impl Page<'_> {
         if !rect.is_positive() || !texels.is_positive() {
             return;
         }
-        let source = ImageSource::Pixmap(self.press.pixmap(image));
+        let source = ImageSource::Pixmap(self.rasterizer.pixmap(image));
         let quality = if nearest { ImageQuality::Low } else { ImageQuality::Medium };
-        let context = &mut self.press.context;
+        let context = &mut self.rasterizer.context;
         let whole = Affine::scale(f64::from(self.scale)) * at;
         context.set_transform(whole);
         context.set_paint(Image { image: source, sampler: ImageSampler { quality, ..ImageSampler::default() } });
@@ -137,21 +137,21 @@ impl Page<'_> {
 impl Paper for Page<'_> {
     fn clip(&mut self, rect: Rect) {
         if self.clipped {
-            self.press.context.pop_clip_path();
+            self.rasterizer.context.pop_clip_path();
         }
-        self.press.context.push_clip_path(&kurbo_rect(rect).to_path(0.1));
+        self.rasterizer.context.push_clip_path(&kurbo_rect(rect).to_path(0.1));
         self.clipped = true;
     }
 
     fn fill(&mut self, path: &BezPath, colour: Color32) {
-        self.press.context.set_paint(colour_of(colour));
-        self.press.context.fill_path(path);
+        self.rasterizer.context.set_paint(colour_of(colour));
+        self.rasterizer.context.fill_path(path);
     }
 
     fn stroke(&mut self, path: &BezPath, stroke: Stroke) {
-        self.press.context.set_paint(colour_of(stroke.color));
-        self.press.context.set_stroke(kurbo::Stroke::new(f64::from(stroke.width)));
-        self.press.context.stroke_path(path);
+        self.rasterizer.context.set_paint(colour_of(stroke.color));
+        self.rasterizer.context.set_stroke(kurbo::Stroke::new(f64::from(stroke.width)));
+        self.rasterizer.context.stroke_path(path);
     }
 
     fn picture(&mut self, rect: Rect, texture: &Texture, part: Rect, tint: Color32) {

@@ -23,12 +23,12 @@ pub trait Paper {
     fn text(&mut self, text: &TextShape);
 }
 
-/// Paints a plate on a surface.
-pub fn paint(plate: &Drawing, paper: &mut impl Paper) {
-    let page = Rect::from_min_size(Pos2::ZERO, plate.size);
-    let mut ink = Ink { plate, paper };
+/// Paints a drawing on a surface.
+pub fn paint(drawing: &Drawing, paper: &mut impl Paper) {
+    let page = Rect::from_min_size(Pos2::ZERO, drawing.size);
+    let mut ink = Ink { drawing, paper };
     let mut last = None;
-    for clipped in &plate.shapes {
+    for clipped in &drawing.shapes {
         let clip = clipped.clip_rect.intersect(page);
         if !clip.is_positive() {
             continue;
@@ -42,7 +42,7 @@ pub fn paint(plate: &Drawing, paper: &mut impl Paper) {
 }
 
 struct Ink<'a, P> {
-    plate: &'a Drawing,
+    drawing: &'a Drawing,
     paper: &'a mut P,
 }
 
@@ -115,7 +115,7 @@ impl<P: Paper> Ink<'_, P> {
 
     /// Paints a line as egui does: along an axis it is aligned to whole pixels, as it would be two grey ones otherwise.
     fn line(&mut self, mut points: [Pos2; 2], stroke: Stroke) {
-        let scale = self.plate.scale;
+        let scale = self.drawing.scale;
         if points[0].x == points[1].x {
             stroke.round_center_to_pixel(scale, &mut points[0].x);
             points[1].x = points[0].x;
@@ -179,7 +179,7 @@ impl<P: Paper> Ink<'_, P> {
     }
 
     fn texture(&self, id: TextureId) -> Option<Texture> {
-        self.plate.textures.get(&id).cloned()
+        self.drawing.textures.get(&id).cloned()
     }
 }
 

@@ -1,4 +1,4 @@
-//! Writes a plate as an SVG: paths as paths, text as searchable and editable text, pictures as embedded PNG.
+//! Writes a drawing as an SVG: paths as paths, text as searchable and editable text, pictures as embedded PNG.
 //!
 //! Guarantees: the XML is well-formed; a line of text has its length on screen even with another font, because its length is
 //! given; the file is self-contained.
@@ -20,11 +20,11 @@ use super::raster::letter_colour;
 use super::shape_painter::{Paper, paint};
 use crate::chart::without_zeros;
 
-/// Writes a plate as an SVG on this background.
-pub fn svg(plate: &Drawing, title: &str, ground: Color32, to: impl io::Write) -> io::Result<()> {
-    let mut page = Page { writer: Writer::new(to), size: plate.size, clips: 0, grouped: false, failure: None };
+/// Writes a drawing as an SVG on this background.
+pub fn svg(drawing: &Drawing, title: &str, ground: Color32, to: impl io::Write) -> io::Result<()> {
+    let mut page = Page { writer: Writer::new(to), size: drawing.size, clips: 0, grouped: false, failure: None };
     page.begin(title, ground)?;
-    paint(plate, &mut page);
+    paint(drawing, &mut page);
     page.end()
 }
 

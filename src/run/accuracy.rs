@@ -1,4 +1,4 @@
-//! The accuracy on the test images of a task.
+//! Defines the accuracy on the test images of a task.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! The blocks of a Gram: the probes of all tasks, and those of each.
+//! Names the blocks of a Gram: the probes of all tasks, and those of each.
 
 use serde::{Deserialize, Serialize};
 

@@ -7,6 +7,7 @@ use strum::{IntoStaticStr, VariantArray};
 
 use super::accuracy::Accuracy;
 use super::csv_number;
+use crate::spec::variants;
 
 /// The static kernel that a prediction comes from, and how it is trained.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, IntoStaticStr, VariantArray)]
@@ -29,7 +30,7 @@ pub enum Predictor {
 }
 
 impl Predictor {
-    pub const ALL: [Self; Self::VARIANTS.len()] = *Self::VARIANTS.as_array().unwrap();
+    pub const ALL: [Self; Self::VARIANTS.len()] = variants(Self::VARIANTS);
 
     /// Returns its name in `predictions.csv`.
     pub fn name(self) -> &'static str {

@@ -1,4 +1,4 @@
-//! The shape of a data set: the sides of its images and the numbers of classes, outputs and images.
+//! Defines the shape of a data set: the sides of its images and the numbers of classes, outputs and images.
 
 use super::network::USUAL_SIDE;
 use super::{Source, Spec, TaskKind};

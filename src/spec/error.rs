@@ -1,4 +1,4 @@
-//! The errors of reading and changing a spec: one sentence that names the key and, for a file, the line.
+//! Defines the errors of reading and changing a spec: one sentence that names the key and, for a file, the line.
 
 use thiserror::Error;
 use toml::de::{DeTable, DeValue};

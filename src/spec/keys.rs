@@ -1,4 +1,4 @@
-//! The keys that may stand in a run file, and the error for one that may not.
+//! Lists the keys that a run file may have, and makes the error for any other.
 
 use std::path::PathBuf;
 use std::sync::LazyLock;

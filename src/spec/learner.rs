@@ -1,7 +1,9 @@
-//! The learners that a study compares, and the settings of the protocol that they follow.
+//! Defines the learners that a study compares, and the settings of the protocol that they follow.
 
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantArray};
+
+use super::variants::variants;
 
 /// A learner of a study.
 #[derive(
@@ -31,7 +33,7 @@ pub enum Learner {
 }
 
 impl Learner {
-    pub const ALL: [Self; Self::VARIANTS.len()] = *Self::VARIANTS.as_array().unwrap();
+    pub const ALL: [Self; Self::VARIANTS.len()] = variants(Self::VARIANTS);
 
     /// Returns the key used in run files and tables.
     pub fn key(self) -> &'static str {

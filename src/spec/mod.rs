@@ -46,6 +46,7 @@ pub mod text;
 mod validate;
 mod value_text;
 mod variant_properties;
+mod variants;
 mod width;
 mod wording;
 
@@ -84,4 +85,5 @@ pub use tasks::{MAJOR_SHARE, MOST_TASKS, first_share, frequency_totals, jaccard}
 pub use text::{Choices, Declared, Setting};
 pub use validate::{PER_EPOCH, RATES};
 pub use value_text::values_text;
+pub(crate) use variants::variants;
 pub use width::Width;

@@ -1,4 +1,4 @@
-//! The parametrisation of a network's weights and the distribution of their initial values.
+//! Defines the parametrisation of a network's weights and the distribution of their initial values.
 
 use serde::{Deserialize, Serialize};
 

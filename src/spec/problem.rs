@@ -1,4 +1,4 @@
-//! A problem of a spec: the field and one sentence on what is wrong with it.
+//! Defines a problem of a spec: the field and one sentence on what is wrong with it.
 
 use std::borrow::Cow;
 

@@ -1,4 +1,4 @@
-//! The settings of a run: typed, with defaults, one struct per section of the run file.
+//! Defines the settings of a run: typed, with defaults, one struct per section of the run file.
 
 use std::path::PathBuf;
 

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantArray};
 
+use super::variants::variants;
 use crate::math::plane::Plane;
 
 /// A data set that can be loaded.
@@ -30,7 +31,7 @@ pub enum Source {
 }
 
 impl Source {
-    pub const ALL: [Self; Self::VARIANTS.len()] = *Self::VARIANTS.as_array().unwrap();
+    pub const ALL: [Self; Self::VARIANTS.len()] = variants(Self::VARIANTS);
 
     /// Returns the key used in run files.
     pub fn key(self) -> &'static str {

@@ -1,4 +1,4 @@
-//! The runs of a study as plain specs, and the problems that forbid a study.
+//! Lists the runs of a study as plain specs, and finds the problems that forbid a study.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! The target functions of synthetic problems, and where their training samples lie.
+//! Defines the target functions of synthetic problems, and where their training samples lie.
 
 use serde::{Deserialize, Serialize};
 

@@ -1,4 +1,4 @@
-//! The values of a run file as text: read from what was typed, and written.
+//! Reads values of a run file from what was typed, and writes them as text.
 
 use toml::{Table, Value};
 

@@ -1,4 +1,4 @@
-//! The width of a network: a number, or the limit of wide networks.
+//! Defines the width of a network: a number, or the limit of wide networks.
 
 use std::fmt;
 

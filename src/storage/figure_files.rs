@@ -3,6 +3,7 @@
 use strum::{IntoStaticStr, VariantArray};
 
 use crate::run::{Block, History, Metric};
+use crate::spec::variants;
 
 /// The folder of a run's figures.
 pub const FOLDER: &str = "figures";
@@ -53,7 +54,7 @@ pub enum Figure {
 
 impl Figure {
     /// All of them.
-    pub const ALL: [Self; Self::VARIANTS.len()] = *Self::VARIANTS.as_array().unwrap();
+    pub const ALL: [Self; Self::VARIANTS.len()] = variants(Self::VARIANTS);
 
     /// The name of its file, without the extension.
     pub fn name(self) -> &'static str {

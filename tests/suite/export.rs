@@ -55,11 +55,11 @@ fn read(text: &str) -> (Vec<String>, Vec<String>, Vec<String>) {
 
 #[test]
 fn what_egui_paints_is_what_stands_in_the_file() {
-    let mut darkroom = OffscreenRenderer::new(2.0);
+    let mut renderer = OffscreenRenderer::new(2.0);
     let points: Vec<Pos2> = (0..500).map(|at| pos2(10.0 + at as f32 / 5.0, 40.0 + (at % 7) as f32)).collect();
     let square = egui::Rect::from_min_size(pos2(10.0, 10.0), vec2(20.0, 20.0));
     let mut texture = None;
-    let plate = darkroom.develop(vec2(160.0, 90.0), Theme::Light, |ui| {
+    let drawing = renderer.draw(vec2(160.0, 90.0), Theme::Light, |ui| {
         let painter = ui.painter();
         painter.rect_filled(square, 0.0, Color32::from_rgb(200, 30, 40));
         painter.add(egui::Shape::line(points.clone(), Stroke::new(1.5, Color32::BLUE)));
@@ -80,14 +80,14 @@ fn what_egui_paints_is_what_stands_in_the_file() {
         painter.image(texture.id(), place, whole, Color32::WHITE);
     });
     let mut file = Vec::new();
-    svg::svg(&plate, "a & b", Color32::WHITE, &mut file).unwrap();
+    svg::svg(&drawing, "a & b", Color32::WHITE, &mut file).unwrap();
     let (names, words, paths) = read(std::str::from_utf8(&file).unwrap());
     assert!(words.concat().contains("a < b & ‖Δw‖"), "{words:?}");
     let curve = paths.iter().max_by_key(|path| path.len()).unwrap();
     assert_eq!(curve.matches(['M', 'L']).count(), points.len(), "as many points as were drawn");
     assert_eq!(names.iter().filter(|name| *name == "image").count(), 1);
 
-    let pixels = raster::Rasterizer::of(&plate).print(&plate, Color32::WHITE);
+    let pixels = raster::Rasterizer::of(&drawing).print(&drawing, Color32::WHITE);
     assert_eq!((pixels.width, pixels.height), (320, 180), "two pixels a point");
     let at = |x: usize, y: usize| {
         let place = 3 * (y * usize::from(pixels.width) + x);

@@ -21,7 +21,7 @@ const AGAINST: [PanelKind; 5] =
     [PanelKind::Spike, PanelKind::Ratio, PanelKind::Dip, PanelKind::Recovery, PanelKind::Accuracy];
 const ALIGNED: [PanelKind; 4] = [PanelKind::Velocity, PanelKind::LambdaMax, PanelKind::Scale, PanelKind::Alignment];
 
-/// All figures of a study, by the names of their files.
+/// Returns all figures of a study, by the names of their files.
 pub(super) fn figures(study: &StudyFolder) -> Vec<(String, Chart)> {
     if study.is_of_learners() {
         return learning::figure(&study.learnt()).into_iter().collect();

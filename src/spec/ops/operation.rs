@@ -1,4 +1,4 @@
-//! What every operation has in common: its interface, and what its shapes mean.
+//! Defines the interface that all operations share, and what their shapes mean.
 
 use super::parameter::Parameter;
 use crate::spec::Layer;

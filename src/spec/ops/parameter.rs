@@ -1,4 +1,4 @@
-//! The parameter tensors of operations: names, shapes, initial values, and whether they are trained.
+//! Describes the parameter tensors of operations: names, shapes, initial values, and whether they are trained.
 
 use crate::spec::Parametrisation;
 

@@ -1,4 +1,4 @@
-//! A preset: a named change to the defaults.
+//! Defines a preset: a named change to the defaults.
 
 use crate::spec::Spec;
 

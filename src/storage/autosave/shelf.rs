@@ -16,7 +16,7 @@ use crate::storage::figure_files;
 use crate::storage::format::errors::FolderError;
 use crate::storage::run_folder::completeness::ending;
 use crate::storage::run_folder::create::{Opened, create};
-use crate::storage::run_folder::files::{clear, files, lock, lock_now};
+use crate::storage::run_folder::files::{clear, files, lock_now};
 use crate::storage::run_folder::tables::METRICS;
 
 /// The number of runs kept, the current one included.
@@ -114,7 +114,8 @@ fn runs(folder: &Path) -> Vec<PathBuf> {
 
 /// Removes a run that nobody writes, and its folder if nothing else is in it.
 fn remove(run: &Path) -> Result<(), FolderError> {
-    let _lock = lock(run)?;
+    // One that another window writes is left for the next time.
+    let _lock = lock_now(run)?;
     clear(run)?;
     // Somebody else's file in it is a reason to leave it.
     let _ = fs::remove_dir(run.join(figure_files::FOLDER));

@@ -54,7 +54,7 @@ pub(crate) fn lock(out: &Path) -> Result<Option<File>, FolderError> {
     }
 }
 
-/// The same without patience, for somebody who only wants to know whether the folder is free.
+/// Locks the folder likewise, or reports at once that another program writes it: for callers that then leave it alone.
 pub(crate) fn lock_now(out: &Path) -> Result<Option<File>, FolderError> {
     let Ok(folder) = File::open(out) else { return Ok(None) };
     match folder.try_lock() {

@@ -483,13 +483,13 @@ impl App {
     /// is laid out, only after a pass; each pass has its own frame, so that none takes long.
     fn export_window(&mut self, ctx: &Context, available: &[UserCommand], pass: u8) {
         let (size, theme) = (ctx.content_rect().size(), self.exports.theme(ctx.theme()));
-        let mut darkroom = self.exports.darkroom_like(ctx.memory(Clone::clone));
+        let mut renderer = self.exports.renderer_like(ctx.memory(Clone::clone));
         self.views.forget_textures();
-        let plate = darkroom.develop_again(size, theme, |ui| self.layout(ui, available, true));
+        let drawing = renderer.draw_again(size, theme, |ui| self.layout(ui, available, true));
         self.views.forget_textures();
         ctx.request_repaint();
         if pass > 1 {
-            return self.exports.rehearsed(darkroom);
+            return self.exports.rehearsed(renderer);
         }
         let stem = match self.session() {
             _ if self.study.shown => slug(&format!("{}-study", self.study.draft.name())),
@@ -499,6 +499,6 @@ impl App {
             }
             None => "kernelscope-window".to_owned(),
         };
-        self.exports.take_window(darkroom, plate, theme, stem);
+        self.exports.take_window(renderer, drawing, theme, stem);
     }
 }

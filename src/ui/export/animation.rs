@@ -68,13 +68,13 @@ pub struct AnimationJob {
 
 impl AnimationJob {
     /// Starts the thread.
-    pub fn start(reel: AnimationContent, folder: PathBuf, wake: Waker) -> io::Result<Self> {
+    pub fn start(content: AnimationContent, folder: PathBuf, wake: Waker) -> io::Result<Self> {
         let shared = Arc::new(Shared::default());
         let (send, answer) = bounded(1);
         let of_thread = Arc::clone(&shared);
         let run = move || {
-            let stem = reel.stem.clone();
-            let made = write_new(&folder, &stem, "gif", |to| shoot(reel, &of_thread, &wake, to));
+            let stem = content.stem.clone();
+            let made = write_new(&folder, &stem, "gif", |to| shoot(content, &of_thread, &wake, to));
             let cancelled = of_thread.cancelled.load(Ordering::Relaxed);
             let made = match made {
                 Ok(path) => Ok(Some(path)),
@@ -131,12 +131,12 @@ pub fn chosen(snapshots: &[Arc<Snapshot>], most: usize) -> Vec<Arc<Snapshot>> {
 }
 
 /// Draws the frames and writes them.
-fn shoot(reel: AnimationContent, shared: &Shared, wake: &Waker, to: &mut impl io::Write) -> io::Result<()> {
-    let snapshots = chosen(reel.history.snapshots(), MOST);
+fn shoot(content: AnimationContent, shared: &Shared, wake: &Waker, to: &mut impl io::Write) -> io::Result<()> {
+    let snapshots = chosen(content.history.snapshots(), MOST);
     shared.all.store(snapshots.len(), Ordering::Relaxed);
     let cancelled = || shared.cancelled.load(Ordering::Relaxed);
-    let mut stage = Stage::of(reel);
-    stage.reel.views.widen_over(&snapshots, cancelled);
+    let mut stage = Stage::of(content);
+    stage.content.views.widen_over(&snapshots, cancelled);
     let (Some(first), Some(last)) = (snapshots.first(), snapshots.last()) else {
         return Err(io::Error::other("there is no snapshot"));
     };
@@ -232,9 +232,9 @@ impl Palette {
 
 /// The state in which the frames are drawn.
 struct Stage {
-    reel: AnimationContent,
-    darkroom: OffscreenRenderer,
-    press: Option<Rasterizer>,
+    content: AnimationContent,
+    renderer: OffscreenRenderer,
+    rasterizer: Option<Rasterizer>,
     clock: Clock,
     travel: Playback,
     runs: Overlays,
@@ -245,11 +245,11 @@ struct Stage {
 }
 
 impl Stage {
-    fn of(reel: AnimationContent) -> Self {
+    fn of(content: AnimationContent) -> Self {
         Self {
-            reel,
-            darkroom: OffscreenRenderer::new(1.0),
-            press: None,
+            content,
+            renderer: OffscreenRenderer::new(1.0),
+            rasterizer: None,
             clock: Clock::default(),
             travel: Playback::default(),
             runs: Overlays::default(),
@@ -261,9 +261,9 @@ impl Stage {
     }
 
     fn frame(&mut self, snapshot: &Arc<Snapshot>) -> Pixels {
-        let history = &self.reel.history;
+        let history = &self.content.history;
         self.clock.seek(snapshot.row.epoch);
-        let tokens = Tokens::in_theme(self.reel.theme == Theme::Dark);
+        let tokens = Tokens::in_theme(self.content.theme == Theme::Dark);
         let mut scene = ViewContext {
             history,
             reference: None,
@@ -283,14 +283,14 @@ impl Stage {
             paper: true,
             table: None,
         };
-        let views = &mut self.reel.views;
+        let views = &mut self.content.views;
         let draw = |ui: &mut Ui| views.show_frame(ui, &mut scene);
-        let first = self.press.is_none();
-        let plate: Drawing = if first {
-            self.darkroom.develop(SIZE, self.reel.theme, draw)
+        let first = self.rasterizer.is_none();
+        let drawing: Drawing = if first {
+            self.renderer.draw(SIZE, self.content.theme, draw)
         } else {
-            self.darkroom.develop_again(SIZE, self.reel.theme, draw)
+            self.renderer.draw_again(SIZE, self.content.theme, draw)
         };
-        self.press.get_or_insert_with(|| Rasterizer::of(&plate)).print(&plate, tokens.ground)
+        self.rasterizer.get_or_insert_with(|| Rasterizer::of(&drawing)).print(&drawing, tokens.ground)
     }
 }

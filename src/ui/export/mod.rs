@@ -69,7 +69,7 @@ pub struct Exports {
     orders: Vec<ViewExport>,
     /// Number of passes that the picture of the window still needs, one per frame.
     window: u8,
-    darkroom: Option<OffscreenRenderer>,
+    renderer: Option<OffscreenRenderer>,
     writer: Option<BackgroundThread<Job, Written>>,
     waiting: VecDeque<Job>,
     film: Option<AnimationJob>,
@@ -82,7 +82,7 @@ impl Default for Exports {
             folder: PathBuf::from(FOLDER),
             orders: Vec::new(),
             window: 0,
-            darkroom: None,
+            renderer: None,
             writer: None,
             waiting: VecDeque::new(),
             film: None,
@@ -133,32 +133,32 @@ impl Exports {
     }
 
     /// Takes the off-screen renderer, for one picture of the window with this memory.
-    pub fn darkroom_like(&mut self, memory: Memory) -> OffscreenRenderer {
-        let darkroom = self.darkroom.take().unwrap_or_else(|| OffscreenRenderer::new(SCALE));
-        darkroom.remember(memory);
-        darkroom
+    pub fn renderer_like(&mut self, memory: Memory) -> OffscreenRenderer {
+        let renderer = self.renderer.take().unwrap_or_else(|| OffscreenRenderer::new(SCALE));
+        renderer.remember(memory);
+        renderer
     }
 
     /// Puts the off-screen renderer back after a pass whose result is discarded.
-    pub fn rehearsed(&mut self, darkroom: OffscreenRenderer) {
-        self.darkroom = Some(darkroom);
+    pub fn rehearsed(&mut self, renderer: OffscreenRenderer) {
+        self.renderer = Some(renderer);
     }
 
     /// Queues the finished picture of the window, and puts the off-screen renderer back.
-    pub fn take_window(&mut self, darkroom: OffscreenRenderer, plate: Drawing, theme: Theme, stem: String) {
-        self.darkroom = Some(darkroom);
+    pub fn take_window(&mut self, renderer: OffscreenRenderer, drawing: Drawing, theme: Theme, stem: String) {
+        self.renderer = Some(renderer);
         let ground = Tokens::in_theme(theme == Theme::Dark).ground;
-        self.waiting.push_back(Job { folder: self.folder.clone(), stem, content: Content::Png(plate, ground) });
+        self.waiting.push_back(Job { folder: self.folder.clone(), stem, content: Content::Png(drawing, ground) });
     }
 
     /// Exports a card of the study page.
     pub fn take_card(&mut self, ctx: &Context, page: &mut StudyPage, order: &CardExport) -> Option<Toast> {
         let (theme, mut sheet) = (self.theme(ctx.theme()), None);
-        let darkroom = self.darkroom.get_or_insert_with(|| OffscreenRenderer::new(SCALE));
-        let plate = darkroom.develop(order.size, theme, |ui| sheet = page.on_paper(ui, order.title));
+        let renderer = self.renderer.get_or_insert_with(|| OffscreenRenderer::new(SCALE));
+        let drawing = renderer.draw(order.size, theme, |ui| sheet = page.on_paper(ui, order.title));
         let (sheet, ground) = (sheet?, Tokens::in_theme(theme == Theme::Dark).card);
         let stem = slug(&format!("{} {}", page.draft.name(), order.title));
-        self.hand_over(ctx, (page.draft.name(), order.title, stem), (plate, ground), sheet, order.what)
+        self.hand_over(ctx, (page.draft.name(), order.title, stem), (drawing, ground), sheet, order.what)
     }
 
     /// Queues a drawn view of this run or study, under this title, for a file of this stem; or copies its numbers and returns a
@@ -167,13 +167,13 @@ impl Exports {
         &mut self,
         ctx: &Context,
         (whose, title, stem): (&str, &str, String),
-        (plate, ground): (Drawing, Color32),
+        (drawing, ground): (Drawing, Color32),
         sheet: DataTable,
         what: What,
     ) -> Option<Toast> {
         let content = match what {
-            What::Png => Content::Png(plate, ground),
-            What::Svg => Content::Svg(plate, format!("{whose}: {title}"), ground),
+            What::Png => Content::Png(drawing, ground),
+            What::Svg => Content::Svg(drawing, format!("{whose}: {title}"), ground),
             What::Csv => Content::Csv(sheet),
             What::Copy => return copy(ctx, title, &sheet),
         };
@@ -190,8 +190,8 @@ impl Exports {
         let theme = self.theme(ctx.theme());
         let tokens = std::mem::replace(&mut scene.tokens, Tokens::in_theme(theme == Theme::Dark));
         grid.forget_textures();
-        let darkroom = self.darkroom.get_or_insert_with(|| OffscreenRenderer::new(SCALE));
-        let plate = darkroom.develop(size, theme, |ui: &mut Ui| {
+        let renderer = self.renderer.get_or_insert_with(|| OffscreenRenderer::new(SCALE));
+        let drawing = renderer.draw(size, theme, |ui: &mut Ui| {
             // A picture needs no table, and that of a large kernel would be larger than the picture itself.
             scene.table = numbers.then(DataTable::default);
             scene.paper = true;
@@ -211,7 +211,7 @@ impl Exports {
             _ => format!("epoch-{}", brief(scene.cursor)),
         };
         let stem = format!("{name}-{}-{when}", slug(view.title()));
-        let toast = self.hand_over(ctx, (name, view.title(), stem), (plate, ground), sheet, what);
+        let toast = self.hand_over(ctx, (name, view.title(), stem), (drawing, ground), sheet, what);
         toast.into_iter().for_each(|toast| scene.actions.push(ShellAction::Say(toast)));
     }
 
@@ -344,9 +344,9 @@ fn told(answer: Written) -> Toast {
 fn write(job: Job) -> Written {
     let Job { folder, stem, content } = job;
     let written = match &content {
-        Content::Png(plate, ground) => write_new(&folder, &stem, "png", |to| raster::png(plate, *ground, to)),
-        Content::Svg(plate, title, ground) => {
-            write_new(&folder, &stem, "svg", |to| svg::svg(plate, title, *ground, to))
+        Content::Png(drawing, ground) => write_new(&folder, &stem, "png", |to| raster::png(drawing, *ground, to)),
+        Content::Svg(drawing, title, ground) => {
+            write_new(&folder, &stem, "svg", |to| svg::svg(drawing, title, *ground, to))
         }
         Content::Csv(sheet) => write_new(&folder, &stem, "csv", |to| sheet.write(to)),
     };
