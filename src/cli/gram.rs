@@ -22,7 +22,7 @@ use crate::math::spectrum::eigenvalues;
 use crate::math::timing::{Timing, time};
 use crate::spec::text::NETWORKS;
 use crate::spec::{Activation, KnownSettings, METADATA_PREFIX, Parametrisation};
-use crate::storage::{Output, check_place, write_arrays};
+use crate::storage::{Output, WEIGHTS, check_place, write_arrays};
 use crate::worker::DeviceChoice;
 use crate::worker::gram::{self, Gram, GramError, Kernel, Order, PartKind, Request};
 
@@ -31,9 +31,12 @@ use crate::worker::gram::{self, Gram, GramError, Kernel, Order, PartKind, Reques
 pub struct GramArgs {
     #[arg(long, value_name = "NAME", help = arch_help())]
     pub arch: Option<String>,
-    /// The weights, named and laid out as PyTorch's; or the index of their shards
-    #[arg(long, value_name = "W.safetensors")]
-    pub weights: PathBuf,
+    /// The folder of a PyTorch module that kernelscope.export wrote: the network is its graph
+    #[arg(long, value_name = "DIR", conflicts_with_all = ["arch", "activation", "pool", "heads", "set", "parametrisation"])]
+    pub graph: Option<PathBuf>,
+    /// The weights, named and laid out as PyTorch's; or the index of their shards. With --graph, those beside the graph
+    #[arg(long, value_name = "W.safetensors", required_unless_present = "graph")]
+    pub weights: Option<PathBuf>,
     /// The array x ([n, 28, 28], [n, channels, height, width] or [n, d]) of a safetensors file or .npz archive, or a .npy file
     #[arg(long, value_name = "X")]
     pub inputs: PathBuf,
@@ -181,6 +184,12 @@ impl GramArgs {
         }
     }
 
+    /// Returns the file of the weights: that beside the graph, unless another is given.
+    fn weights_file(&self) -> PathBuf {
+        let beside = || self.graph.as_deref().unwrap_or(Path::new("")).join(WEIGHTS);
+        self.weights.clone().unwrap_or_else(beside)
+    }
+
     fn order(&self) -> Result<Order, RefusedRequest> {
         let reduction = match self.reduction {
             Reduction::Trace => gram::Reduction::Trace,
@@ -193,7 +202,8 @@ impl GramArgs {
         };
         Ok(Order {
             said: self.said()?,
-            weights: self.weights.clone(),
+            graph: self.graph.clone(),
+            weights: self.weights_file(),
             inputs: self.inputs.clone(),
             others: self.inputs2.clone(),
             request: Request {
@@ -219,7 +229,7 @@ pub(super) fn gram(args: &GramArgs) -> anyhow::Result<()> {
     let mut order = args.order()?;
     let mut gram = open(&order)?;
     if !gram.notes().is_empty() {
-        eprintln!("{}: {}", args.weights.display(), gram.notes().join("; "));
+        eprintln!("{}: {}", args.weights_file().display(), gram.notes().join("; "));
     }
     if args.explain {
         let text = explanation(&gram.explain(), gram.device());

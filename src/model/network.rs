@@ -1,5 +1,6 @@
 //! A network: a program with its parameters, interpreted on burn.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use burn::module::{Module, Param, ParamId};
@@ -10,11 +11,13 @@ use rand_chacha::ChaCha8Rng;
 use super::forward_mode::ForwardMode;
 use super::infer_program;
 use super::infer_program::FoundSettings;
+use super::names;
 use super::ops::{self, OpContext, Value};
 use super::parameter_source::{ParameterSource, WeightsError};
 use super::parameters::belongs;
 use super::tape::{Node, Tape};
 use super::weight_sampler::WeightSampler;
+use super::weights_file::StoredTensors;
 use crate::run::NamedTensor;
 use crate::spec::ops::{Parameter, feature_axis};
 use crate::spec::{KnownSettings, Line, NetworkSpec, Program};
@@ -117,6 +120,29 @@ impl Network {
     ) -> Result<(Self, Vec<String>), WeightsError> {
         let (program, found, mut stored) = infer_program::open(spec, parts, image)?;
         let network = Self::build(NetworkStructure::new(program, spec, found), &mut stored, device)?;
+        Ok((network, stored.finish()?))
+    }
+
+    /// Builds the network of this program with exactly its tensors, from the bytes of safetensors files; also returns a
+    /// description of how they were read. `known` are the names that the files may have: others than the program's are left
+    /// out.
+    ///
+    /// # Errors
+    /// If a tensor is missing, unknown, of another shape or type, or not finite, names it.
+    pub fn of_tensors(
+        program: Arc<Program>,
+        spec: &NetworkSpec,
+        parts: &[Vec<u8>],
+        known: &BTreeSet<&str>,
+        device: &Device,
+    ) -> Result<(Self, Vec<String>), WeightsError> {
+        let mut stored = StoredTensors::open(parts, "this module", |shapes| {
+            let (mut places, notes) = names::find_own(shapes, |name| known.contains(name));
+            let is_used = |name: &str| program.tensors.iter().any(|tensor| tensor.name == name);
+            places.retain(|place| is_used(&place.ours) || !known.contains(place.ours.as_str()));
+            Ok((places, notes))
+        })?;
+        let network = Self::build(NetworkStructure::new(program, spec, FoundSettings::default()), &mut stored, device)?;
         Ok((network, stored.finish()?))
     }
 

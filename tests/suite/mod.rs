@@ -27,6 +27,7 @@ mod forks_ui;
 mod fuzz;
 mod gpu;
 mod gram;
+mod graphs;
 mod hands;
 mod house;
 mod infinite;

@@ -58,6 +58,25 @@ impl Inputs {
         Ok(Self { count, image, values, words, read: (shape, note) }.noted())
     }
 
+    /// Reads inputs whose shape is that of these samples, PyTorch's with a batch axis of 1, in the bytes of a file; `Err` is the
+    /// shape of others.
+    ///
+    /// # Errors
+    /// As [`Inputs::parse`].
+    pub fn samples(bytes: &[u8], sample: &[usize], image: [usize; 3]) -> Result<Result<Self, Vec<usize>>, InputsError> {
+        let Singles { shape, values, note } =
+            if is_array(bytes) { read_singles(bytes, ARRAY).map_err(InputsError::Array)? } else { tensor(bytes)? };
+        let count = match (shape.split_first(), sample.split_first()) {
+            (Some((count, sides)), Some((1, rest))) if sides == rest && *count > 0 => *count,
+            _ => return Ok(Err(shape)),
+        };
+        if let Some(at) = values.iter().position(|value| !value.is_finite()) {
+            return Err(InputsError::NotFinite(at / image.iter().product::<usize>()));
+        }
+        let words = format!("{count} inputs of {:?}", &sample[1..]);
+        Ok(Ok(Self { count, image, values, words, read: (shape, note) }.noted()))
+    }
+
     /// Reads the shape of the inputs again, for a network that reads images or one that reads rows of numbers.
     ///
     /// # Errors

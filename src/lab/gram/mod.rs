@@ -20,8 +20,11 @@ pub use self::inputs::{Inputs, InputsError};
 use crate::model::{ChosenDevice, DeviceChoice, Network, WeightsError, choose, is_host, layer_of};
 pub use crate::ntk::{Kernel, PartKind, Reduction, Request};
 use crate::ntk::{jacobian, layerwise};
-use crate::spec::{KernelShape, KnownSettings, KnownSettingsError, Line, NetworkSpec, Op, Plan, memory_available};
-use crate::storage::{LayoutError, WeightsFile, WeightsFileError, read_regular, words};
+use crate::run::printable_list;
+use crate::spec::{
+    KernelShape, KnownSettings, KnownSettingsError, Line, METADATA_PREFIX, NetworkSpec, Op, Plan, memory_available,
+};
+use crate::storage::{Graph, GraphError, LayoutError, WeightsFile, WeightsFileError, read_regular, words};
 
 /// The method by which a kernel is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -37,6 +40,8 @@ pub enum Method {
 pub struct Order {
     /// What is known of the network beside what the file says.
     pub said: KnownSettings,
+    /// The folder of an exported module, whose graph is the network.
+    pub graph: Option<PathBuf>,
     pub weights: PathBuf,
     pub inputs: PathBuf,
     /// The columns, where they are not the rows.
@@ -90,6 +95,19 @@ pub enum GramError {
         "32-bit floats cannot hold what {layer} gives for these inputs, so its kernel would be wrong: scale the inputs or the weights down"
     )]
     Overflow { layer: String },
+    #[error(transparent)]
+    Graph(#[from] GraphError),
+    #[error(
+        "{}: its inputs have shape {found:?}, and the module was exported for samples of {sample:?}: give [n, …] of those",
+        path.display()
+    )]
+    Sample { path: PathBuf, found: Vec<usize>, sample: Vec<usize> },
+    #[error("{}: {source}", path.display())]
+    GraphWeights { path: PathBuf, source: WeightsError },
+    #[error("the graph of {} is the network: leave --{option} out", path.display())]
+    GraphOption { path: PathBuf, option: String },
+    #[error("{}: every trained parameter is left out of the output, so there is no kernel", .0.display())]
+    Untrained(PathBuf),
     #[error("the device gave up: {0}")]
     Device(String),
 }
@@ -126,6 +144,9 @@ impl Gram {
     /// # Errors
     /// When a file cannot be read or does not hold what it should, or when the request names a layer that is not there.
     pub fn open(order: &Order) -> Result<Self, GramError> {
+        if let Some(folder) = &order.graph {
+            return Self::open_graph(order, folder);
+        }
         let at = || order.weights.clone();
         let file = WeightsFile::read(&order.weights).map_err(|source| match source {
             WeightsFileError::Read(source) => GramError::Read { path: at(), source },
@@ -134,7 +155,7 @@ impl Gram {
         let (spec, said, assumed) = network_of(order, &file)?;
         let parse = |path: &Path| {
             let refused = |source| GramError::Inputs { path: path.to_owned(), source };
-            Inputs::parse(&read(path)?, false).map_err(refused)
+            Inputs::parse(&read_file(path)?, false).map_err(refused)
         };
         let rows = parse(&order.inputs)?;
         let columns = order.others.as_deref().map(parse).transpose()?;
@@ -173,8 +194,59 @@ impl Gram {
         drop(file.parts);
         let mut tensors = network.sizes();
         check_layers(&order.request, &tensors)?;
+        let request = order.request.clone();
+        tensors.retain(|(name, _)| request.includes(name));
+        Ok(Self::placed(network, (rows, columns), request, order, tensors, notes))
+    }
+
+    /// Reads an exported module, its weights, and inputs of the shape of its samples.
+    fn open_graph(order: &Order, folder: &Path) -> Result<Self, GramError> {
+        let graph = Graph::read(folder)?;
+        if let Some(option) = order.said.pairs().into_keys().next() {
+            let option = option.trim_start_matches(METADATA_PREFIX).to_owned();
+            return Err(GramError::GraphOption { path: folder.to_owned(), option });
+        }
+        let file = WeightsFile::read(&order.weights).map_err(|source| match source {
+            WeightsFileError::Read(source) => GramError::Read { path: order.weights.clone(), source },
+            source => GramError::File { path: order.weights.clone(), source },
+        })?;
+        let refused = |source| GramError::GraphWeights { path: order.weights.clone(), source };
+        let (network, read) = load_graph(&graph, &file.parts, &Device::flex()).map_err(refused)?;
+        let parse = |path: &Path| {
+            let refused = |source| GramError::Inputs { path: path.to_owned(), source };
+            let found = Inputs::samples(&read_file(path)?, &graph.sample, graph.image).map_err(refused)?;
+            found.map_err(|found| GramError::Sample { path: path.to_owned(), found, sample: graph.sample.clone() })
+        };
+        let rows = parse(&order.inputs)?;
+        let columns = order.others.as_deref().map(parse).transpose()?;
+        let mut request = order.request.clone();
+        let mut notes = [file.notes, read, graph.notes.clone()].concat();
+        let frozen: Vec<&str> = graph.frozen().collect();
+        if !frozen.is_empty() && request.only.is_none() {
+            request.only = Some(graph.trained().map(str::to_owned).collect());
+            notes
+                .push(format!("the kernel has no part of {}, which do not require a gradient", printable_list(frozen)));
+        }
+        let mut tensors = network.sizes();
+        check_layers(&request, &tensors)?;
+        tensors.retain(|(name, _)| request.includes(name));
+        if tensors.is_empty() {
+            return Err(GramError::Untrained(folder.to_owned()));
+        }
+        Ok(Self::placed(network, (rows, columns), request, order, tensors, notes))
+    }
+
+    /// Puts a network and its inputs onto the device.
+    fn placed(
+        network: Network,
+        (rows, columns): (Inputs, Option<Inputs>),
+        request: Request,
+        order: &Order,
+        tensors: Vec<(String, usize)>,
+        notes: Vec<String>,
+    ) -> Self {
         let inputs = std::iter::once(&rows).chain(&columns).map(|inputs| inputs.words.clone()).collect();
-        // Last: opening a driver takes long and says things of its own.
+        // Last: opening a driver takes long and prints messages of its own.
         let device = choose(order.device);
         let network = if is_host(&device.device) { network } else { network.to_device(&device.device) };
         let place = |inputs: Inputs| {
@@ -182,9 +254,7 @@ impl Gram {
             Tensor::from_data(TensorData::new(inputs.values, shape), &device.device)
         };
         let (images, others) = (place(rows), columns.map(place));
-        let request = order.request.clone();
-        tensors.retain(|(name, _)| request.includes(name));
-        Ok(Self { network, images, others, request, method: order.method, device, tensors, inputs, notes })
+        Self { network, images, others, request, method: order.method, device, tensors, inputs, notes }
     }
 
     /// What was done to read the weights and what was assumed of them, in words.
@@ -379,7 +449,14 @@ fn load(
     }))
 }
 
-fn read(path: &Path) -> Result<Vec<u8>, GramError> {
+/// Builds the network of a graph with the weights in the bytes of safetensors files; also returns how they were read.
+pub fn load_graph(graph: &Graph, parts: &[Vec<u8>], device: &Device) -> Result<(Network, Vec<String>), WeightsError> {
+    let program = graph.program().map_err(WeightsError::Unfit)?;
+    let known = graph.tensors.iter().map(|tensor| tensor.name.as_str()).chain(graph.aliases.keys().map(String::as_str));
+    Network::of_tensors(program, &graph.network("graph"), parts, &known.collect(), device)
+}
+
+fn read_file(path: &Path) -> Result<Vec<u8>, GramError> {
     read_regular(path).map_err(|source| GramError::Read { path: path.to_owned(), source })
 }
 

@@ -244,7 +244,7 @@ fn norm(writer: &mut Writer, mut given: Arguments, kind: NormKind) -> Written {
 }
 
 fn concat(writer: &mut Writer, mut given: Arguments) -> Written {
-    const MOST_PARTS: usize = 64;
+    const MOST_PARTS: usize = 4096;
     let first = given.next("the first value")?;
     let (parts, axis) = if first.is_array() {
         let parts: Array = list_of("the values to concatenate", first)?;

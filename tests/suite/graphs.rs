@@ -1,0 +1,164 @@
+//! Modules of PyTorch that `kernelscope.export` wrote: outputs and kernels against PyTorch in float64
+//! (`tests/fixtures/graphs/make.py`), and graphs that are refused.
+
+use std::path::{Path, PathBuf};
+
+use burn::tensor::{Device, Tensor, TensorData};
+use kernelscope::model::Network;
+use kernelscope::ntk::{Kernel, PartKind, Reduction, Request, layerwise};
+use kernelscope::storage::{Arrays, Graph, GraphTensor};
+use kernelscope::worker::gram::load_graph;
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+
+/// Largest relative Frobenius difference.
+const TOLERANCE: f64 = 1e-5;
+
+fn fixture(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/graphs").join(format!("{name}.npz"))
+}
+
+/// The numbers of a tensor by the formula of `make.py`.
+fn values(name: &str, shape: &[usize]) -> Vec<f32> {
+    let seed = name
+        .bytes()
+        .fold(0xCBF2_9CE4_8422_2325_u64, |seed, byte| (seed ^ u64::from(byte)).wrapping_mul(0x0100_0000_01B3));
+    let count: usize = shape.iter().product();
+    let fan_in = shape.iter().skip(1).product::<usize>() as f64;
+    let number = |at: u64| {
+        let mut z = seed.wrapping_add((at + 1).wrapping_mul(0x9E37_79B9_7F4A_7C15));
+        z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
+        z ^= z >> 31;
+        let u = (z >> 40) as f64 / f64::from(1 << 24);
+        let v = 2.0 * u - 1.0;
+        let value = match shape.len() {
+            _ if name.ends_with("running_var") => 0.5 + u,
+            0 | 1 if name.ends_with("weight") => 1.0 + 0.2 * v,
+            0 | 1 => 0.1 * v,
+            _ => v * (6.0 / fan_in).sqrt(),
+        };
+        value as f32
+    };
+    (0..count as u64).map(number).collect()
+}
+
+/// The weights of a graph as a file, the tensors under these names.
+fn weights_file(graph: &Graph, name: impl Fn(&str) -> String) -> Vec<u8> {
+    let bytes = |tensor: &GraphTensor| -> Vec<u8> {
+        values(&tensor.name, &tensor.shape).iter().flat_map(|value| value.to_le_bytes()).collect()
+    };
+    let tensors: Vec<_> =
+        graph.tensors.iter().map(|tensor| (name(&tensor.name), &tensor.shape, bytes(tensor))).collect();
+    let views = tensors.iter().map(|tensor| {
+        let (name, shape, bytes) = tensor;
+        (name.clone(), TensorView::new(Dtype::F32, (*shape).clone(), bytes.as_slice()).unwrap())
+    });
+    safetensors::serialize(views, None).unwrap()
+}
+
+/// A module and the results of PyTorch.
+struct Case {
+    graph: Graph,
+    network: Network,
+    inputs: Tensor<2>,
+    arrays: Arrays,
+}
+
+impl Case {
+    fn open(name: &str) -> Result<Self, String> {
+        let path = fixture(name);
+        let mut arrays = Arrays::open(&path).unwrap();
+        let (_, bytes) = arrays.floats("graph").unwrap().unwrap();
+        let bytes: Vec<u8> = bytes.into_iter().map(|byte| byte as u8).collect();
+        let graph = Graph::parse(&bytes, Path::new(name)).map_err(|err| err.to_string())?;
+        let file = weights_file(&graph, str::to_owned);
+        let (network, _) = load_graph(&graph, &[file], &Device::flex()).map_err(|err| format!("{name}: {err}"))?;
+        let (shape, x) = arrays.floats("x").unwrap().unwrap();
+        let x: Vec<f32> = x.into_iter().map(|value| value as f32).collect();
+        let inputs = TensorData::new(x, [shape[0], shape[1..].iter().product()]);
+        Ok(Self { graph, network, inputs: Tensor::from_data(inputs, &Device::flex()), arrays })
+    }
+
+    fn array(&mut self, name: &str) -> Vec<f64> {
+        self.arrays.floats(name).unwrap().unwrap().1
+    }
+
+    fn measure(&self, reduction: Reduction, apart: PartKind, memory: u64) -> Kernel {
+        let only = Some(self.graph.trained().map(str::to_owned).collect());
+        let request = Request { reduction, apart, logits: Vec::new(), only, memory, preconditioner: None };
+        layerwise::measure(&self.network, &self.inputs, None, &request, &|| false).unwrap()
+    }
+
+    /// Returns what differs from PyTorch by how much, relative to the Frobenius norm.
+    fn differences(&mut self) -> Vec<(String, f64)> {
+        let outputs: Vec<f64> =
+            self.network.forward(self.inputs.clone()).into_data().iter::<f32>().map(f64::from).collect();
+        let expected = self.array("outputs");
+        let mut found = vec![("outputs".to_owned(), relative(norm(&expected), &outputs, &expected))];
+        let whole = self.array("trace");
+        let trace = self.measure(Reduction::Trace, PartKind::Tensors, 1 << 30);
+        found.push(("trace".to_owned(), relative(norm(&whole), &trace.values, &whole)));
+        let blocks = self.measure(Reduction::Trace, PartKind::No, 1);
+        found.push(("in blocks".to_owned(), relative(norm(&whole), &blocks.values, &whole)));
+        for (name, reduction) in [("full", Reduction::Full), ("sum-logits", Reduction::SumLogits)] {
+            let expected = self.array(name);
+            let values = self.measure(reduction, PartKind::No, 1 << 30).values;
+            found.push((name.to_owned(), relative(norm(&expected), &values, &expected)));
+        }
+        let mut names: Vec<&str> =
+            self.graph.tensors.iter().filter(|tensor| tensor.trained).map(|tensor| tensor.name.as_str()).collect();
+        names.sort_unstable();
+        let (size, traces) = (trace.values.len(), self.arrays.floats("traces").unwrap().unwrap().1);
+        assert_eq!(traces.len(), size * names.len(), "one kernel for each trained parameter");
+        for (name, expected) in names.iter().zip(traces.chunks_exact(size)) {
+            // A parameter that does not lead to the output has no part; some parts are 0 but for rounding.
+            let absent = vec![0.0; size];
+            let values = trace.parts.iter().find(|(part, _)| part == name).map_or(&absent, |(_, values)| values);
+            found.push(((*name).to_owned(), relative(norm(expected).max(1e-3 * norm(&whole)), values, expected)));
+        }
+        found
+    }
+}
+
+fn norm(values: &[f64]) -> f64 {
+    values.iter().map(|value| value * value).sum::<f64>().sqrt()
+}
+
+fn relative(size: f64, found: &[f64], expected: &[f64]) -> f64 {
+    assert_eq!(found.len(), expected.len());
+    let gap: Vec<f64> = found.iter().zip(expected).map(|(a, b)| a - b).collect();
+    norm(&gap) / size
+}
+
+#[test]
+pub fn modules_of_pytorch_have_its_outputs_and_its_kernels() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/graphs");
+    let names = std::fs::read_dir(folder).unwrap().filter_map(|entry| {
+        let path = entry.unwrap().path();
+        path.extension().is_some_and(|end| end == "npz").then(|| path.file_stem().unwrap().to_str().unwrap().to_owned())
+    });
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    let only = std::env::var("KERNELSCOPE_GRAPHS").ok();
+    let mut wrong = Vec::new();
+    for name in &names {
+        if only.as_ref().is_some_and(|only| !only.split(',').any(|one| one == name)) {
+            continue;
+        }
+        let mut case = match Case::open(name) {
+            Ok(case) => case,
+            Err(why) => {
+                wrong.push(why);
+                continue;
+            }
+        };
+        let found = case.differences();
+        let worst = found.iter().map(|(_, difference)| *difference).fold(0.0, f64::max);
+        eprintln!("{name}: {worst:.1e}, {} lines of text", case.graph.text.lines().count());
+        let bad = found.into_iter().filter(|(_, difference)| *difference > TOLERANCE || difference.is_nan());
+        wrong.extend(bad.map(|(what, difference)| format!("{name} {what}: {difference:.1e}")));
+    }
+    assert!(names.len() > 20, "the references are there");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
