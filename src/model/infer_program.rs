@@ -386,7 +386,9 @@ impl Search {
         let mut sees_image: Vec<bool> = Vec::with_capacity(program.lines.len());
         for line in &program.lines {
             let is_bare = |&read: &usize| sees_image[read] && program.lines[read].tensors.is_empty();
-            sees_image.push(line.reads.iter().all(is_bare));
+            // The first line is the image, and no other that reads nothing depends on it.
+            let is_first = sees_image.is_empty();
+            sees_image.push(is_first || (!line.reads.is_empty() && line.reads.iter().all(is_bare)));
         }
         for (place, tensor) in program.tensors.iter().enumerate() {
             // A missing tensor is reported when it is read.

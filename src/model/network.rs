@@ -213,6 +213,7 @@ impl Network {
 
     fn run(&self, images: Tensor<2>, taps: &mut ForwardMode) -> Tensor<2> {
         let NetworkStructure { program, last_reader, readout, .. } = &*self.wiring;
+        let (samples, device) = (images.dims()[0], images.device());
         // A value and, while recording, the step that computed it; `None` for the image.
         let mut values: Vec<Option<(Value, Option<usize>)>> = vec![None; program.lines.len()];
         values[0] = Some((Value::Flat(images), None));
@@ -225,7 +226,7 @@ impl Network {
             if taps.watching && place == *readout {
                 taps.seen = inputs.first().cloned().map(Value::flat);
             }
-            let at = self.at(place, taps);
+            let at = self.at(place, taps, (samples, &device));
             let done = ops::run(&at, inputs, taps.training.as_mut());
             let name = || if line.name.is_empty() { at.sign() } else { at.layer() };
             if taps.checking {
@@ -244,7 +245,7 @@ impl Network {
         logits.flat()
     }
 
-    fn at(&self, place: usize, taps: &ForwardMode) -> OpContext<'_> {
+    fn at(&self, place: usize, taps: &ForwardMode, (samples, device): (usize, &Device)) -> OpContext<'_> {
         let NetworkStructure { program, gains, moves, is_ntk, .. } = &*self.wiring;
         let line = &program.lines[place];
         OpContext {
@@ -255,6 +256,8 @@ impl Network {
             moves: line.tensors.iter().map(|&tensor| moves[tensor]).collect(),
             gains: gains[place],
             is_ntk: *is_ntk,
+            samples,
+            device: device.clone(),
             recording: taps.recorded.is_some(),
             checking: taps.checking,
         }

@@ -193,10 +193,9 @@ impl KnownSettings {
         if self.text.is_none() && text::builtin(program).is_none() {
             return Err(unknown(named, program.clone()));
         }
-        let declared = self.base(program).declared();
-        if declared.is_empty() {
+        let Ok(declared) = text::declared(self.base(program).source_text()) else {
             return Err(unknown("text", "…".to_owned()));
-        }
+        };
         for (name, setting) in &self.settings {
             let admits = declared.iter().find(|declared| declared.name == *name);
             // Earlier versions wrote some settings for every network, used or not.

@@ -18,6 +18,8 @@ pub enum Layer {
     Offset { entries: usize },
     /// Scores of every pair of tokens, and the means weighted by them; no parameter.
     Attention { tokens: usize, width: usize, heads: usize },
+    /// So many products of a matrix [rows, inner] with a matrix [inner, columns], both of values; no parameter.
+    Product { products: usize, rows: usize, inner: usize, columns: usize },
 }
 
 impl Layer {
@@ -28,7 +30,7 @@ impl Layer {
             Self::Scale { width, .. } => product([width]),
             Self::Norm { width, .. } => product([2, width]),
             Self::Offset { entries } => product([entries]),
-            Self::Attention { .. } => 0.0,
+            Self::Attention { .. } | Self::Product { .. } => 0.0,
         }
     }
 
@@ -38,7 +40,11 @@ impl Layer {
             Self::Affine { fan_in, fan_out, places, groups, bias, reads, .. } => {
                 Self::Affine { fan_in, fan_out, places, groups, bias, reads, shared: true }
             }
-            Self::Norm { .. } | Self::Scale { .. } | Self::Offset { .. } | Self::Attention { .. } => self,
+            Self::Norm { .. }
+            | Self::Scale { .. }
+            | Self::Offset { .. }
+            | Self::Attention { .. }
+            | Self::Product { .. } => self,
         }
     }
 
@@ -48,7 +54,7 @@ impl Layer {
             Self::Affine { bias, .. } => 1 + usize::from(*bias),
             Self::Norm { .. } => 2,
             Self::Offset { .. } | Self::Scale { .. } => 1,
-            Self::Attention { .. } => 0,
+            Self::Attention { .. } | Self::Product { .. } => 0,
         }
     }
 
@@ -57,6 +63,7 @@ impl Layer {
         match *self {
             Self::Affine { fan_in, fan_out, places, .. } => product([fan_in, fan_out, places]),
             Self::Attention { tokens, width, .. } => product([2, tokens, tokens, width]),
+            Self::Product { products, rows, inner, columns } => product([products, rows, inner, columns]),
             Self::Norm { .. } | Self::Offset { .. } | Self::Scale { .. } => 0.0,
         }
     }
@@ -65,7 +72,11 @@ impl Layer {
     pub fn reads(&self) -> f64 {
         match *self {
             Self::Affine { reads, .. } => product([reads]),
-            Self::Norm { .. } | Self::Scale { .. } | Self::Offset { .. } | Self::Attention { .. } => self.inputs(),
+            Self::Norm { .. }
+            | Self::Scale { .. }
+            | Self::Offset { .. }
+            | Self::Attention { .. }
+            | Self::Product { .. } => self.inputs(),
         }
     }
 
@@ -76,6 +87,9 @@ impl Layer {
             Self::Norm { width, places } | Self::Scale { width, places } => product([width, places]),
             Self::Offset { entries } => product([entries]),
             Self::Attention { tokens, width, .. } => product([3, tokens, width]),
+            Self::Product { products, rows, inner, columns } => {
+                product([products, rows, inner]) + product([products, inner, columns])
+            }
         }
     }
 
@@ -87,6 +101,7 @@ impl Layer {
             | Self::Scale { width, places } => product([width, places]),
             Self::Offset { entries } => product([entries]),
             Self::Attention { tokens, width, heads } => product([heads, tokens, tokens]) + product([tokens, width]),
+            Self::Product { products, rows, columns, .. } => product([products, rows, columns]),
         }
     }
 }

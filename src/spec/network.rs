@@ -17,8 +17,8 @@ pub struct NetworkSpec {
     pub program: String,
     /// The user's text; `None` for a built-in network.
     pub text: Option<Arc<str>>,
-    /// The setting that every text declares: units, channels, or whatever the text uses it for. The only setting that may
-    /// be infinite.
+    /// Units, channels, or whatever the text uses it for: the setting `width` of most texts, and the only setting that may be
+    /// infinite. Of a text that declares none it has no meaning ([`NetworkSpec::has_width`]).
     pub width: Width,
     /// The other settings that the text declares, where they differ from their defaults.
     pub settings: BTreeMap<String, Setting>,
@@ -56,7 +56,7 @@ impl Default for NetworkSpec {
 }
 
 impl NetworkSpec {
-    /// The setting that every text declares.
+    /// The name of the setting that says how wide a network is.
     pub const WIDTH: &str = text::WIDTH;
 
     /// Returns the built-in network of this name, with the width and the activation of an `mlp`.
@@ -112,7 +112,7 @@ impl NetworkSpec {
     /// Returns the value of a declared setting: the given one, or the default.
     pub fn setting(&self, name: &str) -> Option<Setting> {
         if name == Self::WIDTH {
-            return Some(self.width_setting());
+            return self.has_width().then(|| self.width_setting());
         }
         let default = || Some(self.declaration(name)?.default);
         self.settings.get(name).cloned().or_else(default)
@@ -141,6 +141,12 @@ impl NetworkSpec {
     /// Returns whether its text declares a setting of this name.
     pub fn declares(&self, name: &str) -> bool {
         self.declaration(name).is_some()
+    }
+
+    /// Returns whether its text declares a width. Without one there is no setting `width`, nothing to vary in a study of width,
+    /// and no limit of infinite width.
+    pub fn has_width(&self) -> bool {
+        text::has_width(self.source_text())
     }
 
     /// Evaluates the text for images [channels, height, width] and `classes` logits.

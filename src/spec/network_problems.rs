@@ -59,7 +59,16 @@ impl NetworkSpec {
 
     fn setting_problems(&self, declared: &[Declared], found: &mut Vec<Problem>) {
         let (low, high) = self.widths().into_inner();
-        if let Some(width) = self.width.finite()
+        if !self.has_width() {
+            let mut depends = |wrong: bool, field: &'static str, message: String| {
+                if wrong {
+                    found.push(problem(field, message));
+                }
+            };
+            depends(self.width != self.usual_width(), "network.width", NO_WIDTH.to_owned());
+            let message = format!("{NO_WIDTH}, so that α cannot depend on it");
+            depends(self.alpha_width.is_some(), "network.alpha_width", message);
+        } else if let Some(width) = self.width.finite()
             && !(low..=high).contains(&width)
         {
             let message = format!("the width must lie between {low} and {high}, or be inf, not {width}");
@@ -69,7 +78,8 @@ impl NetworkSpec {
             let message = match declared.iter().find(|declared| declared.name == *name) {
                 None => {
                     let known: Vec<&str> = declared.iter().map(|declared| declared.name.as_str()).collect();
-                    format!("{} has no setting {name}, it has {}", self.program, known.join(", "))
+                    let known = if known.is_empty() { "no other".to_owned() } else { known.join(", ") };
+                    format!("{} has no setting {name}, it has {known}", self.program)
                 }
                 Some(declared) if !declared.choices.admits(setting) => {
                     format!("{name} is {}, not {setting}", declared.choices.words())
@@ -91,5 +101,7 @@ impl NetworkSpec {
     }
 }
 
+/// The reason why something that depends on the width is refused.
+pub(super) const NO_WIDTH: &str = "the text of this network declares no width, so it has none, finite or infinite";
 /// Weights of a smaller scale make the signal vanish after a few layers.
 const LEAST_SIGMA: f64 = 1e-6;

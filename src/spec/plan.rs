@@ -183,7 +183,7 @@ impl LayerPlan {
                 let entries = entries as f64;
                 part(Contraction::Gradients, 2.0 * pairs * directions * entries, entries)
             }
-            Layer::Attention { .. } => part(Contraction::Gradients, 0.0, 0.0),
+            Layer::Attention { .. } | Layer::Product { .. } => part(Contraction::Gradients, 0.0, 0.0),
         }
     }
 }

@@ -20,7 +20,7 @@ impl NetworkSpec {
     #[must_use]
     pub fn with_other_program(&self, program: &str, text: Option<Arc<str>>) -> Self {
         let mut turned = Self { program: program.to_owned(), text, settings: Default::default(), ..self.clone() };
-        if self.width == self.usual_width() {
+        if self.width == self.usual_width() || !turned.has_width() {
             turned.width = turned.usual_width().into();
         }
         if self.activation == self.usual_activation() {
@@ -45,9 +45,10 @@ impl NetworkSpec {
                 let value = self.settings.get(&declared.name).unwrap_or(&declared.default);
                 format!("{} {}", declared.name, value.to_string().trim_matches('"'))
             });
-        let made: Vec<String> = std::iter::once(width).chain(settings).collect();
+        let made: Vec<String> = self.has_width().then_some(width).into_iter().chain(settings).collect();
         let scaled = if self.parametrisation.is_ntk() { "NTK parametrisation" } else { "standard parametrisation" };
-        format!("{} with {}; {}, {scaled}", self.program, made.join(", "), self.activation.words())
+        let made = if made.is_empty() { String::new() } else { format!(" with {}", made.join(", ")) };
+        format!("{}{made}; {}, {scaled}", self.program, self.activation.words())
     }
 }
 

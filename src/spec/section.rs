@@ -13,6 +13,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use toml::{Table, Value};
 
 use super::keys::unknown_key;
+use super::network_problems::NO_WIDTH;
 use super::path::is_path;
 use super::text::{self, Choices, FIELDS, KIND, MOST_BYTES, Setting};
 use super::{Activation, Init, NetworkSpec, Parametrisation, SpecError, Width, absolute, wording};
@@ -27,7 +28,9 @@ struct Section {
     program: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     text: Option<String>,
-    width: Width,
+    /// Absent where the text declares none.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    width: Option<Width>,
     #[serde(flatten)]
     settings: BTreeMap<String, Setting>,
     activation: Activation,
@@ -64,10 +67,12 @@ impl From<NetworkSpec> for Section {
         let declared = network.declared().into_iter().filter(|declared| declared.name != NetworkSpec::WIDTH);
         let mut settings: BTreeMap<String, Setting> =
             declared.map(|declared| (declared.name, declared.default)).collect();
+        let has_width = network.has_width();
         let NetworkSpec { program, text, width, settings: given, activation, parametrisation, init, .. } = network;
         settings.extend(given);
         let NetworkSpec { sigma_w, sigma_b, alpha, alpha_width, .. } = network;
         let text = text.map(|text| text.as_ref().to_owned());
+        let width = has_width.then_some(width);
         Self { program, text, width, settings, activation, parametrisation, init, sigma_w, sigma_b, alpha, alpha_width }
     }
 }
@@ -76,6 +81,7 @@ impl From<Section> for NetworkSpec {
     fn from(section: Section) -> Self {
         let Section { program, text, width, settings, activation, parametrisation, init, .. } = section;
         let Section { sigma_w, sigma_b, alpha, alpha_width, .. } = section;
+        let width = width.unwrap_or(Self::default().width);
         let mut network = Self {
             program,
             text: text.map(Arc::from),
@@ -170,8 +176,10 @@ pub(super) fn current(section: &mut Table, base: &Path) -> Result<(), SpecError>
             Some(text) => drop(section.insert("text".to_owned(), text.as_ref().into())),
             None => drop(section.remove("text")),
         }
-        let width = i64::try_from(network.usual_width()).unwrap_or(i64::MAX);
-        section.entry(NetworkSpec::WIDTH).or_insert(Value::Integer(width));
+        if network.has_width() {
+            let width = i64::try_from(network.usual_width()).unwrap_or(i64::MAX);
+            section.entry(NetworkSpec::WIDTH).or_insert(Value::Integer(width));
+        }
         section.entry("activation").or_insert(network.usual_activation().name().into());
     }
     Ok(())
@@ -180,6 +188,10 @@ pub(super) fn current(section: &mut Table, base: &Path) -> Result<(), SpecError>
 /// Checks the keys that are not fields against the settings that the text declares, and the types of their values. A number
 /// outside its range is no error here: it is reported beside its field.
 fn check(section: &mut Table, network: &NetworkSpec, is_earlier: bool) -> Result<(), SpecError> {
+    if section.contains_key(NetworkSpec::WIDTH) && !network.has_width() {
+        let (key, reason) = (format!("network.{}", NetworkSpec::WIDTH), format!("{NO_WIDTH}: leave it out"));
+        return Err(SpecError::BadValue { key, reason, place: None });
+    }
     let declared = network.declared();
     let keys: Vec<String> = section.keys().filter(|key| !FIELDS.contains(&key.as_str())).cloned().collect();
     for key in keys {
@@ -260,7 +272,8 @@ impl NetworkSpec {
             return unknown_key(&full);
         }
         let own: Vec<String> = self.declared().into_iter().map(|declared| declared.name).collect();
-        let reason = format!("{} has no such setting, it has {}", self.program, own.join(", "));
+        let own = if own.is_empty() { "no other".to_owned() } else { own.join(", ") };
+        let reason = format!("{} has no such setting, it has {own}", self.program);
         SpecError::BadValue { key: full, reason, place: None }
     }
 }

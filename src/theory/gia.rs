@@ -76,9 +76,13 @@ enum LineKind {
 fn kind_of(op: &Op) -> LineKind {
     match op {
         Op::Dense(_) | Op::Conv(_) => LineKind::ReadOut,
-        Op::Reduce(_) | Op::Rearrange(_) | Op::Patches(_) | Op::Scale(_) | Op::Concat(_) | Op::Dropout(_) => {
-            LineKind::Linear
-        }
+        Op::Reduce(_)
+        | Op::Rearrange(_)
+        | Op::Patches(_)
+        | Op::Scale(_)
+        | Op::Concat(_)
+        | Op::Constant(_)
+        | Op::Dropout(_) => LineKind::Linear,
         Op::Arithmetic(Arithmetic::Add | Arithmetic::Subtract) => LineKind::Linear,
         Op::Arithmetic(Arithmetic::Multiply) => LineKind::Inside,
         Op::Pool(pool) => match pool.kind {
@@ -92,6 +96,8 @@ fn kind_of(op: &Op) -> LineKind {
         Op::Input
         | Op::Function(_)
         | Op::Softmax(_)
+        | Op::MatMul(_)
+        | Op::Learned(_)
         | Op::LayerScale(_)
         | Op::Positions(_)
         | Op::ClassToken(_)
@@ -119,6 +125,9 @@ fn transposed(op: &Op) -> Option<bool> {
         | Op::Arithmetic(_)
         | Op::Scale(_)
         | Op::Concat(_)
+        | Op::MatMul(_)
+        | Op::Constant(_)
+        | Op::Learned(_)
         | Op::LayerScale(_)
         | Op::Positions(_)
         | Op::ClassToken(_)

@@ -16,8 +16,11 @@ use crate::spec::{NetworkSpec, Program, Width};
 /// Evaluates the text of a network at a larger width, for [`super::limits()`] and [`super::InfiniteNetwork::of_growing`].
 ///
 /// # Errors
-/// If the text gives no network at several larger widths, repeats its reason.
+/// If the text declares no width, or gives no network at several larger ones, repeats the reason.
 pub fn wider(network: &NetworkSpec, image: [usize; 3], classes: usize) -> Result<Arc<Program>, NoLimit> {
+    if !network.has_width() {
+        return Err(NoLimit::NoWidth);
+    }
     let mut reason = None;
     for times in [3, 5, 7] {
         let width = Width::Finite(network.nominal().saturating_mul(times));

@@ -2,7 +2,9 @@
 //! so it is computed number by number and laid out by place for the layers that read it.
 
 use crate::spec::Program;
-use crate::spec::ops::{Arithmetic, Norm, NormKind, Op, Pool, PoolKind, Reduction, feature_axis, windows_along};
+use crate::spec::ops::{
+    Arithmetic, MatMul, Norm, NormKind, Op, Pool, PoolKind, Reduction, feature_axis, windows_along,
+};
 
 /// The layout in which a layer reads its input.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -103,6 +105,9 @@ impl ImageFunctions {
 
 impl Piece {
     fn compute(&self, inputs: &[&[f64]]) -> Vec<f64> {
+        if let Op::Constant(op) = &self.op {
+            return vec![op.number; self.shape.iter().product()];
+        }
         let Some((&value, shape)) = inputs.first().zip(self.inputs.first()) else { return Vec::new() };
         let take = |order: Vec<usize>| order.into_iter().map(|at| value[at]).collect::<Vec<f64>>();
         match &self.op {
@@ -138,12 +143,18 @@ impl Piece {
             }
             Op::Scale(op) => value.iter().map(|value| op.by * value + op.plus).collect(),
             Op::Concat(op) => beside(&self.inputs, op.axis).into_iter().map(|(read, at)| inputs[read][at]).collect(),
+            Op::MatMul(_) => {
+                let inputs_of: Vec<&[usize]> = self.inputs.iter().map(Vec::as_slice).collect();
+                MatMul::sizes(&inputs_of).map_or_else(Vec::new, |sizes| matmul(value, inputs[1], sizes))
+            }
             Op::Dropout(_) => value.to_vec(),
-            // These operations never depend on the image alone.
+            // These operations never depend on the image alone, or, a constant, on nothing.
             Op::Input
             | Op::Dense(_)
             | Op::Conv(_)
             | Op::Function(_)
+            | Op::Constant(_)
+            | Op::Learned(_)
             | Op::LayerScale(_)
             | Op::Positions(_)
             | Op::ClassToken(_)
@@ -160,6 +171,16 @@ fn lines_of(shape: &[usize], axis: usize) -> Vec<Vec<usize>> {
     let mut lines = vec![Vec::new(); shape[axis]];
     (0..shape.iter().product()).for_each(|at| lines[at / inner % shape[axis]].push(at));
     lines
+}
+
+/// Computes so many products of matrices [rows, inner] and [inner, columns].
+fn matmul(a: &[f64], b: &[f64], [products, rows, inner, columns]: [usize; 4]) -> Vec<f64> {
+    let entry = |at: usize| {
+        let (product, row, column) = (at / columns / rows, at / columns % rows, at % columns);
+        let (a, b) = (&a[(product * rows + row) * inner..], &b[product * inner * columns + column..]);
+        (0..inner).map(|k| a[k] * b[k * columns]).sum()
+    };
+    (0..products * rows * columns).map(entry).collect()
 }
 
 fn pool(op: &Pool, value: &[f64], shape: &[usize]) -> Vec<f64> {

@@ -17,6 +17,11 @@ pub enum NoLimit {
          kernel describes"
     )]
     MeanField,
+    #[error(
+        "the text of this network declares no width, so nothing says what grows: let its sizes depend on a setting, let width = \
+         setting(\"width\", 128, 16..8192)"
+    )]
+    NoWidth,
     /// There is no network, for the given reason.
     #[error("{0}")]
     Network(String),
@@ -35,7 +40,7 @@ impl NoLimit {
     /// Returns the line without a rule or in violation of the condition, by its index in the program.
     pub fn line(&self) -> Option<usize> {
         match self {
-            Self::Standard | Self::MeanField | Self::Network(_) | Self::Wider(_) => None,
+            Self::Standard | Self::MeanField | Self::NoWidth | Self::Network(_) | Self::Wider(_) => None,
             Self::Line { at, .. } | Self::Gia(Breach { at, .. }) => Some(at.line),
         }
     }
@@ -44,7 +49,7 @@ impl NoLimit {
     pub fn why(&self) -> Option<&NoRule> {
         match self {
             Self::Line { why, .. } => Some(why),
-            Self::Standard | Self::MeanField | Self::Network(_) | Self::Wider(_) | Self::Gia(_) => None,
+            Self::Standard | Self::MeanField | Self::NoWidth | Self::Network(_) | Self::Wider(_) | Self::Gia(_) => None,
         }
     }
 }
@@ -230,6 +235,17 @@ pub enum NoRule {
         "the windows up to here have more entries than are listed for a limit: take smaller windows, less padding or smaller images"
     )]
     Windows,
+    #[error(
+        "a learned tensor that is a value of its own has no rule: take positions, class_token, layer_scale or a dense layer, \
+         which have one"
+    )]
+    Learned,
+    #[error("no rule covers a product of values as matrices: take a dense layer, or attention")]
+    MatMul,
+    #[error(
+        "what is repeated here is the same random number many times, and no rule covers that: repeat the image only"
+    )]
+    Repeated,
     #[error("the logits have different kernels: compute all of them by one dense layer")]
     Logits,
 }

@@ -20,7 +20,7 @@ fn values(tensor: Tensor<2>) -> Vec<f64> {
 }
 
 /// Σ over parameters of ∂f_c(x)/∂w · Δw by burn's autodiff, one image and logit at a time.
-fn by_autodiff(network: &Network, images: &Tensor<2>, moved: &[(String, Tensor<1>)]) -> Vec<f64> {
+pub fn by_autodiff(network: &Network, images: &Tensor<2>, moved: &[(String, Tensor<1>)]) -> Vec<f64> {
     let trained = network.clone().train();
     let [n, _] = images.dims();
     let mut found = Vec::new();

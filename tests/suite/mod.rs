@@ -64,6 +64,7 @@ mod run_files;
 mod scaling;
 mod scaling_law;
 mod spec;
+mod structural;
 mod study;
 mod tensor_program;
 mod texts;

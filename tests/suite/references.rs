@@ -41,8 +41,9 @@ impl Case {
                 NetworkSpec { program: name.clone(), text: Some(text), ..base }
             }
         };
-        let width = spec.declared().into_iter().find(|declared| declared.name == "width").unwrap();
-        spec.set("width", width.default);
+        // A text may declare no width.
+        let width = spec.declared().into_iter().find(|declared| declared.name == "width");
+        width.into_iter().for_each(|width| spec.set("width", width.default));
         for (key, value) in row["settings"].as_object().unwrap() {
             spec.set(key, serde_json::from_value::<Setting>(value.clone()).unwrap());
         }

@@ -170,6 +170,24 @@ fn the_same_run_saves_the_same_bytes() {
     assert!((0..2).all(|_| saved() == first));
 }
 
+/// Tensors that are values, and constants, are in a run's file, which is read with them; training moves the former only.
+#[test]
+fn tensors_as_values_are_in_a_runs_file() {
+    let text = r#"
+        let h = tanh(dense("fc", x, 12));
+        let gain = learned("gain", [3, 1], #{start: 1.0}) * learned("kept", [3, 1], #{trained: false, start: 0.5});
+        let h = matmul(reshape(h, [3, 4]) * expand(gain, [3, 4]), learned("mix", [4, 4], #{start: 0.25}));
+        dense("head", concat(flatten(h), constant([1], 1.0)), classes)
+    "#;
+    let bench = Bench::new();
+    let spec = Spec { network: NetworkSpec::from_text("mine", Some(text.into())), ..super::tiny() };
+    check_a_run(&bench, &spec);
+    let saved = tensors(&fs::read(bench.path("run/model.safetensors")).unwrap());
+    let of = |name: &str| &saved.iter().find(|(own, ..)| own == name).unwrap().2;
+    assert_eq!(of("kept")[..], [0.5; 3]);
+    assert!(of("gain").iter().all(|value| *value != 1.0) && of("mix").iter().all(|value| *value != 0.25));
+}
+
 #[test]
 fn what_contradicts_a_runs_weights_is_refused() {
     let bench = Bench::new();

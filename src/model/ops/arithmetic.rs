@@ -1,11 +1,11 @@
-//! Sums, differences and products of two lines, affine functions of one line, and concatenation.
+//! Sums, differences and products of two lines, affine functions of one line, concatenation, and constants.
 
 use burn::tensor::Tensor;
 
 use super::operation::{OpContext, OpResult, Value};
 use crate::model::Cotangent;
 use crate::model::tape::Backward;
-use crate::spec::ops::{Arithmetic, Concat, Scale};
+use crate::spec::ops::{Arithmetic, Concat, Constant, Scale};
 
 pub(super) fn run(op: Arithmetic, at: &OpContext<'_>, mut inputs: Vec<Value>) -> OpResult {
     let (b, a) = (inputs.remove(1), inputs.remove(0));
@@ -65,16 +65,30 @@ impl Backward for Times {
     }
 }
 
+/// Returns one number everywhere, for every sample.
+pub(super) fn constant(op: &Constant, at: &OpContext<'_>) -> OpResult {
+    let count = at.output().iter().product();
+    OpResult::plain(Tensor::<2>::full([at.samples, count], op.number, &at.device))
+}
+
 /// Concatenates lines along an axis.
 pub(super) fn concat(op: &Concat, at: &OpContext<'_>, inputs: Vec<Tensor<2>>) -> OpResult {
     let [n, _] = inputs[0].dims();
     let before: usize = at.output()[..op.axis].iter().product();
     // Number of consecutive values in each input, for each position before the axis.
     let runs: Vec<usize> = at.inputs.iter().map(|shape| shape[op.axis..].iter().product()).collect();
-    let parts = inputs.into_iter().zip(&runs).map(|(input, run)| input.reshape([n, before, *run]));
+    let parts = alike(inputs).into_iter().zip(&runs).map(|(input, run)| input.reshape([n, before, *run]));
     let output = Tensor::cat(parts.collect(), 2);
     let [_, _, run] = output.dims();
     OpResult::new(at, output.reshape([n, before * run]), || (Box::new(Split { before, runs }), None))
+}
+
+/// Returns the tensors with autodiff where one of them has it: burn concatenates those of one kind only.
+pub(super) fn alike(tensors: Vec<Tensor<2>>) -> Vec<Tensor<2>> {
+    if !tensors.iter().any(Tensor::is_autodiff) {
+        return tensors;
+    }
+    tensors.into_iter().map(Tensor::autodiff).collect()
 }
 
 /// The backward pass: each input gets its part.

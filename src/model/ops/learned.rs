@@ -1,14 +1,16 @@
-//! Learned tensors that are the same for every sample: positions, a class token, the scale of a branch.
+//! Learned tensors that are the same for every sample: positions, a class token, the scale of a branch, and a tensor that is
+//! a value of its own.
 //!
 //! An added tensor has the gain c = 1 in the standard parametrisation and σ_b in the NTK parametrisation: it is a bias for
 //! each place. A scale is a factor and has no gain.
 
 use burn::tensor::Tensor;
 
+use super::arithmetic::alike;
 use super::operation::{IdentityBackward, OpContext, OpResult, Step, Value};
 use crate::model::Cotangent;
 use crate::model::tape::{Backward, ParameterUse};
-use crate::spec::ops::feature_axis;
+use crate::spec::ops::{Learned, feature_axis};
 
 /// Computes z = x + c p.
 pub(super) fn positions(at: &OpContext<'_>, input: Value) -> OpResult {
@@ -33,7 +35,7 @@ pub(super) fn class_token(at: &OpContext<'_>, input: Tensor<2>) -> OpResult {
     let features = at.inputs[0][1];
     let token = at.weights[0].clone().unsqueeze::<2>();
     let token = if gain == 1.0 { token } else { token * gain };
-    let output = Tensor::cat(vec![token.expand([n, features]), input], 1);
+    let output = Tensor::cat(alike(vec![token.expand([n, features]), input]), 1);
     let tap = || at.tap(ParameterUse::Offset { entries: 0..features, gain });
     OpResult::new(at, output, || (Box::new(ClassTokenBackward { first: features, count: f }), tap()))
 }
@@ -55,6 +57,24 @@ impl Backward for ClassTokenBackward {
             other => Cotangent::Dense(other.dense(n).narrow(2, self.first, self.count)),
         }]
     }
+}
+
+/// Returns the tensor, times c where it is drawn, for every sample. What begins at a given number is a factor as often as a
+/// summand, and what is not trained is known: both have no gain.
+pub(super) fn value(op: &Learned, at: &OpContext<'_>) -> OpResult {
+    let (_, gain) = at.gains;
+    let gain = if op.trained && op.start.is_none() { gain } else { 1.0 };
+    let values = at.weights[0].clone();
+    let [count] = values.dims();
+    let values = if gain == 1.0 { values } else { values * gain };
+    let mut done = OpResult::plain(values.unsqueeze::<2>().expand([at.samples, count]));
+    if at.recording
+        && let Some(tap) = at.tap(ParameterUse::Offset { entries: 0..count, gain })
+    {
+        // It reads nothing, so that the backward pass ends here.
+        done.steps.push(Step { backward: Box::new(IdentityBackward), tap: Some(tap) });
+    }
+    done
 }
 
 /// Computes z = γ ∘ x, with one γ for each feature.

@@ -14,6 +14,7 @@ mod dropout;
 mod embedding;
 mod function;
 mod learned;
+mod matmul;
 mod norm;
 mod operation;
 mod pool;
@@ -46,6 +47,9 @@ pub(super) fn run(at: &OpContext<'_>, mut inputs: Vec<Value>, training: Option<&
         Op::Arithmetic(op) => arithmetic::run(*op, at, inputs),
         Op::Scale(op) => arithmetic::scale(op, at, inputs.remove(0).flat()),
         Op::Concat(op) => arithmetic::concat(op, at, all(inputs)),
+        Op::MatMul(_) => matmul::run(at, all(inputs)),
+        Op::Constant(op) => arithmetic::constant(op, at),
+        Op::Learned(op) => learned::value(op, at),
         Op::LayerScale(_) => learned::scale(at, inputs.remove(0).flat()),
         Op::Positions(_) => learned::positions(at, inputs.remove(0)),
         Op::ClassToken(_) => learned::class_token(at, inputs.remove(0).flat()),

@@ -1,7 +1,7 @@
 //! Defines what all operations share: the inputs besides the values that they read, the value of a line, and the result with
 //! the steps of the backward pass.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor};
 
 use crate::model::cotangent::Cotangent;
 use crate::model::parameters::layer_of;
@@ -22,6 +22,9 @@ pub struct OpContext<'a> {
     pub gains: (f64, f64),
     /// True if this is the NTK parametrisation.
     pub is_ntk: bool,
+    /// The number of samples, and the device of their values, for an operation that reads none.
+    pub samples: usize,
+    pub device: Device,
     /// True if the backward pass is needed.
     pub recording: bool,
     /// True if values are checked for overflow of 32-bit floats.

@@ -1,4 +1,4 @@
-//! Operations that reorder, reshape or select numbers.
+//! Operations that reorder, reshape, select or repeat numbers.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -15,6 +15,7 @@ pub(super) fn run(op: &Rearrange, at: &OpContext<'_>, input: Tensor<2>) -> OpRes
         Rearrange::Transpose(_) | Rearrange::Slice { .. } | Rearrange::Select { .. } => {
             moved(at, input, op.order(at.inputs[0]))
         }
+        Rearrange::Expand(_) => expand(at, input),
     }
 }
 
@@ -77,6 +78,68 @@ impl Backward for RearrangeBackward {
                 let [_, directions, f] = dense.dims();
                 let pulled = self.scattered(dense.reshape([n * directions, f]));
                 Cotangent::Dense(pulled.reshape([n, directions, self.of]))
+            }
+        }]
+    }
+}
+
+/// Repeats numbers along axes of length 1, and along new axes before the others.
+fn expand(at: &OpContext<'_>, input: Tensor<2>) -> OpResult {
+    let repeats = repeats(at.inputs[0], at.output());
+    let [n, of] = input.dims();
+    let mut output = input;
+    for &[before, count, after] in &repeats {
+        let apart = output.reshape([n, before, 1, after]).expand([n, before, count, after]);
+        output = apart.reshape([n, before * count * after]);
+    }
+    if repeats.is_empty() {
+        return OpResult::plain(output);
+    }
+    OpResult::new(at, output, || (Box::new(ExpandBackward { repeats, of }), None))
+}
+
+/// Returns the repetitions that turn a value of one shape into one of another, one after the other: the number of values
+/// before the repeated axis, of copies, and of values behind it.
+fn repeats(from: &[usize], to: &[usize]) -> Vec<[usize; 3]> {
+    let added = to.len() - from.len();
+    let mut sides = vec![1; added];
+    sides.extend(from);
+    let mut repeats = Vec::new();
+    for axis in 0..to.len() {
+        if sides[axis] != to[axis] {
+            repeats.push([sides[..axis].iter().product(), to[axis], sides[axis + 1..].iter().product()]);
+            sides[axis] = to[axis];
+        }
+    }
+    repeats
+}
+
+/// The backward pass: each number gets the sum over its copies.
+struct ExpandBackward {
+    repeats: Vec<[usize; 3]>,
+    /// Number of values of the input.
+    of: usize,
+}
+
+impl ExpandBackward {
+    fn summed(&self, rows: Tensor<2>) -> Tensor<2> {
+        let [count, _] = rows.dims();
+        self.repeats.iter().rev().fold(rows, |rows, &[before, copies, after]| {
+            rows.reshape([count, before, copies, after]).sum_dim(2).reshape([count, before * after])
+        })
+    }
+}
+
+impl Backward for ExpandBackward {
+    fn pull(&self, cotangent: Cotangent, n: usize) -> Vec<Cotangent> {
+        vec![match cotangent {
+            Cotangent::Shared(direction) => Cotangent::Shared(self.summed(direction)),
+            // A sum of products is no product of sums.
+            other => {
+                let dense = other.dense(n);
+                let [_, directions, f] = dense.dims();
+                let summed = self.summed(dense.reshape([n * directions, f]));
+                Cotangent::Dense(summed.reshape([n, directions, self.of]))
             }
         }]
     }

@@ -1,6 +1,6 @@
-//! Sums, differences and products of lines, affine functions of one line, and concatenation.
+//! Sums, differences and products of lines, affine functions of one line, concatenation, and constants.
 
-use super::operation::one;
+use super::operation::{axes, one};
 use super::{Operation, shown};
 
 /// An elementwise operation on two lines of the same shape.
@@ -83,5 +83,22 @@ impl Operation for Concat {
 
     fn sign(&self) -> &'static str {
         "cat"
+    }
+}
+
+/// A value filled with one number, the same for every sample.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Constant {
+    pub sides: Vec<usize>,
+    pub number: f64,
+}
+
+impl Operation for Constant {
+    fn shape(&self, _inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
+        axes(&self.sides)
+    }
+
+    fn sign(&self) -> &'static str {
+        "c"
     }
 }

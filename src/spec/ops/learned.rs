@@ -1,7 +1,7 @@
-//! Learned tensors that are the same for every sample: positions, a class token, the scale of a branch. Each has one
-//! tensor, named after its layer.
+//! Learned tensors that are the same for every sample: positions, a class token, the scale of a branch, and a tensor that is
+//! a value of its own. Each has one tensor, named after its layer.
 
-use super::operation::{features, one};
+use super::operation::{axes, features, one};
 use super::{Fill, Operation, Parameter, Role, shown};
 use crate::spec::Layer;
 
@@ -84,6 +84,49 @@ impl Operation for LayerScale {
 
     fn sign(&self) -> &'static str {
         "γ"
+    }
+}
+
+/// A tensor as a value, the same for every sample: the tensor `NAME` of these sides. It reads nothing.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Learned {
+    pub sides: Vec<usize>,
+    /// If false, it is a constant that weights files hold: training leaves it, and the kernel has no part of it.
+    pub trained: bool,
+    /// The number with which all of it begins; drawn like positions where none is given.
+    pub start: Option<f64>,
+}
+
+impl Learned {
+    /// Returns the operation with the sizes of a file's tensor of its name.
+    pub(super) fn adopting(self, shape: Option<&[usize]>) -> Self {
+        // Leading axes of length 1 in a file are no axes of ours: `cls_token` of [1, 1, features] may be asked as [features].
+        match shape {
+            Some(found) if found.len() == self.sides.len() && axes(found).is_ok() => {
+                Self { sides: found.to_vec(), ..self }
+            }
+            _ => self,
+        }
+    }
+}
+
+impl Operation for Learned {
+    fn shape(&self, _inputs: &[&[usize]]) -> Result<Vec<usize>, String> {
+        axes(&self.sides)
+    }
+
+    fn tensors(&self, name: &str, _inputs: &[&[usize]]) -> Vec<Parameter> {
+        let fill = self.start.map_or(if self.trained { Fill::Offset } else { Fill::Constant(0.0) }, Fill::Constant);
+        let role = if self.trained { Role::Weight } else { Role::Buffer };
+        vec![Parameter { role, ..tensor(name, self.sides.clone(), fill) }]
+    }
+
+    fn layer(&self, _inputs: &[&[usize]]) -> Option<Layer> {
+        self.trained.then(|| Layer::Offset { entries: self.sides.iter().product() })
+    }
+
+    fn sign(&self) -> &'static str {
+        "p"
     }
 }
 

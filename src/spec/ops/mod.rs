@@ -15,6 +15,7 @@ mod dropout;
 mod embedding;
 mod function;
 mod learned;
+mod matmul;
 mod norm;
 mod operation;
 mod parameter;
@@ -23,14 +24,15 @@ mod recurrence;
 mod reduce;
 mod reshape;
 
-pub use arithmetic::{Arithmetic, Concat, Scale};
+pub use arithmetic::{Arithmetic, Concat, Constant, Scale};
 pub use attention::Attention;
 pub use conv::{Conv, window_entries, windows_along};
 pub use dense::Dense;
 pub use dropout::Dropout;
 pub use embedding::Embedding;
 pub use function::{Function, Softmax};
-pub use learned::{ClassToken, LayerScale, Positions};
+pub use learned::{ClassToken, LayerScale, Learned, Positions};
+pub use matmul::MatMul;
 pub use norm::{Norm, NormKind};
 pub use operation::{Operation, feature_axis, shown};
 pub use parameter::{Fill, Parameter, Role};
@@ -58,6 +60,9 @@ pub enum Op {
     Arithmetic(Arithmetic),
     Scale(Scale),
     Concat(Concat),
+    MatMul(MatMul),
+    Constant(Constant),
+    Learned(Learned),
     LayerScale(LayerScale),
     Positions(Positions),
     ClassToken(ClassToken),
@@ -84,6 +89,9 @@ impl Op {
             Self::Arithmetic(op) => op,
             Self::Scale(op) => op,
             Self::Concat(op) => op,
+            Self::MatMul(op) => op,
+            Self::Constant(op) => op,
+            Self::Learned(op) => op,
             Self::LayerScale(op) => op,
             Self::Positions(op) => op,
             Self::ClassToken(op) => op,
@@ -104,6 +112,7 @@ impl Op {
             Self::Norm(norm) => Self::Norm(Norm { bias: norm.bias && shape("bias").is_some(), ..norm }),
             Self::Recurrence(op) => Self::Recurrence(Recurrence { bias: shape("bias_hh").is_some(), ..op }),
             Self::Embedding(op) => Self::Embedding(op.adopting(shape)),
+            Self::Learned(op) => Self::Learned(op.adopting(tensors.get(name).map(Vec::as_slice))),
             other => other,
         }
     }
@@ -130,6 +139,9 @@ impl Op {
             | Self::Arithmetic(_)
             | Self::Scale(_)
             | Self::Concat(_)
+            | Self::MatMul(_)
+            | Self::Constant(_)
+            | Self::Learned(_)
             | Self::LayerScale(_)
             | Self::Positions(_)
             | Self::ClassToken(_)
@@ -165,7 +177,7 @@ impl Op {
     /// Returns an upper bound on the fraction of the speed of large matrix products that a network with it reaches.
     pub(super) fn reaches(&self) -> f64 {
         match self {
-            Self::Attention(_) => 0.05,
+            Self::Attention(_) | Self::MatMul(_) => 0.05,
             Self::Recurrence(_) => 0.11,
             Self::Conv(_) => 0.17,
             _ => 0.4,

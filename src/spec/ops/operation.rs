@@ -37,6 +37,20 @@ pub fn shown(shape: &[usize]) -> String {
     format!("[{}]", sides.join(", "))
 }
 
+/// Largest number of axes of a value.
+pub(super) const MOST_AXES: usize = 6;
+
+/// Returns the shape of a value that is made of these sides alone.
+///
+/// # Errors
+/// Fails on too many axes, on none, and on a side of 0.
+pub(super) fn axes(sides: &[usize]) -> Result<Vec<usize>, String> {
+    if (1..=MOST_AXES).contains(&sides.len()) && !sides.contains(&0) {
+        return Ok(sides.to_vec());
+    }
+    Err(format!("{} is no shape: a value has one to {MOST_AXES} sides, each of which is at least 1", shown(sides)))
+}
+
 /// Returns the index of the feature axis: the channels of an image, the last axis of tokens and of a vector.
 pub fn feature_axis(shape: &[usize]) -> usize {
     if shape.len() == 3 { 0 } else { shape.len().saturating_sub(1) }

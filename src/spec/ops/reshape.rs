@@ -1,6 +1,6 @@
 //! Operations that reorder, reshape or select numbers.
 
-use super::operation::one;
+use super::operation::{MOST_AXES, axes, one};
 use super::{Operation, shown};
 
 /// Moves the numbers of each sample without changing them.
@@ -16,10 +16,9 @@ pub enum Rearrange {
     Slice { axis: usize, start: usize, end: usize },
     /// One place of this axis, which is removed.
     Select { axis: usize, at: usize },
+    /// Repeated to these sides, as numpy broadcasts: missing leading axes are added, and sides of 1 are repeated.
+    Expand(Vec<usize>),
 }
-
-/// Largest number of axes of a value.
-const MOST_AXES: usize = 6;
 
 impl Rearrange {
     /// Returns the source index of each output number for a value of this shape, both row-major.
@@ -45,6 +44,12 @@ impl Rearrange {
             }
             Self::Slice { axis, start, end } => part(*axis, *start, end - start),
             Self::Select { axis, at } => part(*axis, *at, 1),
+            Self::Expand(sides) => {
+                let added = sides.len() - shape.len();
+                let stride =
+                    |axis: usize| if axis < added || shape[axis - added] == 1 { 0 } else { strides[axis - added] };
+                all(sides, &(0..sides.len()).map(stride).collect::<Vec<_>>(), 0)
+            }
         }
     }
 }
@@ -91,6 +96,19 @@ impl Operation for Rearrange {
                 sides.remove(*axis);
                 Ok(sides)
             }
+            Self::Expand(sides) => {
+                let wide = axes(sides)?;
+                let fits = |(from, to): (&usize, &usize)| from == to || *from == 1;
+                // From the last axis on, as numpy does.
+                if shape.len() > sides.len() || !shape.iter().rev().zip(sides.iter().rev()).all(fits) {
+                    return Err(format!(
+                        "{} cannot be repeated to {}: from the last on, each side must be equal or 1",
+                        shown(shape),
+                        shown(sides)
+                    ));
+                }
+                Ok(wide)
+            }
         }
     }
 
@@ -101,6 +119,7 @@ impl Operation for Rearrange {
             Self::Transpose(_) => "turn",
             Self::Slice { .. } => "part",
             Self::Select { .. } => "one",
+            Self::Expand(_) => "rep",
         }
     }
 }

@@ -105,7 +105,17 @@ impl Builder {
                 }
                 if there.turned != tensor.turned {
                     return Err(named(format!(
-                        "{} is the matrix of a layer in one line and is added to features in another, and these cannot share it: give one of them another name",
+                        "{} is the matrix of a layer in one line and a value in another, and these cannot share it: give one of them another name, or read it by learned and matmul in all",
+                        tensor.name
+                    )));
+                }
+                // Of other lines the first decides, as it always has.
+                let is_value = |op: &Op| matches!(op, Op::Learned(_));
+                let is_read = |line: &Line| line.tensors.contains(&place) && is_value(&line.op);
+                let differs = there.is_statistic() != tensor.is_statistic();
+                if differs && (is_value(&op) || self.lines.iter().any(is_read)) {
+                    return Err(named(format!(
+                        "{} is trained in one line and not in another: give one of them another name, or say the same in both",
                         tensor.name
                     )));
                 }

@@ -5,6 +5,7 @@ use std::fmt;
 use rhai::{EvalAltResult, LexError, ParseError, ParseErrorType, Position};
 
 use super::arguments::{described, kind, shortened};
+use super::effort::MOST_VARIABLES;
 use super::functions::FUNCTIONS;
 use super::setting::listed;
 
@@ -181,7 +182,7 @@ fn evaluation(error: EvalAltResult) -> String {
         E::ErrorTooManyOperations(_) | E::ErrorTerminated(..) => {
             "the text takes too long here: does a loop end?".to_owned()
         }
-        E::ErrorTooManyVariables(_) => "a text has at most 256 variables at once".to_owned(),
+        E::ErrorTooManyVariables(_) => format!("a text has at most {MOST_VARIABLES} variables at once"),
         E::ErrorStackOverflow(_) => "functions call each other too deeply: does a recursion end?".to_owned(),
         E::ErrorDataTooLarge(..) => "this list, map or text grows too large".to_owned(),
         E::LoopBreak(..) => "break and continue are only allowed in a loop".to_owned(),

@@ -2,7 +2,7 @@
 //! declare settings.
 
 use std::any::TypeId;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -16,15 +16,16 @@ use rhai::packages::{
 use rhai::{Dynamic, Engine, EvalAltResult, Module, NativeCallContext, OptimizationLevel, Scope};
 
 use super::arguments::{Arguments, described, shapes};
+use super::effort::{MOST_COMPARISONS, MOST_VARIABLES, comparisons};
 use super::error::{FORBIDDEN_KEYWORDS, TextError};
 use super::functions::{FUNCTIONS, Function};
-use super::setting::{Declared, Setting, listed};
+use super::setting::{Declared, Setting, WIDTH, listed};
 use super::writer::Writer;
 use crate::spec::ops::{Arithmetic, Op, Scale};
 use crate::spec::{Activation, Builder, Program, Shapes, Value};
 
 /// Largest number of bytes of a text.
-pub const MOST_BYTES: usize = 64 << 10;
+pub const MOST_BYTES: usize = 256 << 10;
 /// Largest number of steps of an evaluation; the longest program takes a twentieth of them.
 const MOST_STEPS: u64 = 2_000_000;
 /// Largest CPU time of an evaluation, whatever the load of the machine.
@@ -88,6 +89,11 @@ pub(super) fn evaluate(text: &str, asked: &EvaluationInputs<'_>, tensors: Option
         let message = format!("a network's text has at most {} KiB, and this one has more", MOST_BYTES >> 10);
         return Outcome::refused(TextError::of_all(message));
     }
+    if comparisons(text) > MOST_COMPARISONS {
+        let message = "so long a text has too many variables at once: give names that are no longer needed to new values, let h = \
+                       relu(h), or put parts of it into functions";
+        return Outcome::refused(TextError::of_all(message.to_owned()));
+    }
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("text".to_owned()).stack_size(STACK);
         let failed = || Outcome::refused(TextError::of_all("this text could not be evaluated".to_owned()));
@@ -113,11 +119,14 @@ fn read(text: &str, asked: &EvaluationInputs<'_>, tensors: Option<&Arc<Shapes>>)
         usual: None,
         refused: false,
     }));
-    let engine = engine(&writer, asked);
+    let begun = Rc::new(Cell::new(Clock::begin()));
+    let engine = engine(&writer, asked, &begun);
     let tree = match engine.compile(text) {
         Ok(tree) => tree,
         Err(error) => return Outcome::refused(TextError::of_syntax(text, &error)),
     };
+    // What is parsed is bounded by its length.
+    begun.set(Clock::begin());
     let ended = engine.eval_ast_with_scope::<Dynamic>(&mut Scope::new(), &tree);
     let mut writer = writer.borrow_mut();
     let builder = std::mem::replace(&mut writer.builder, Builder::new(asked.image));
@@ -143,10 +152,9 @@ fn read(text: &str, asked: &EvaluationInputs<'_>, tensors: Option<&Arc<Shapes>>)
 /// Checks that the text declares every given setting.
 fn check_given(writer: &Writer) -> Result<(), String> {
     let names: Vec<&str> = writer.declared.iter().map(|setting| setting.name.as_str()).collect();
-    let Some(odd) = writer.given.keys().find(|given| !names.contains(&given.as_str())) else { return Ok(()) };
-    if odd == "width" {
-        return Err("a network declares its width: let width = setting(\"width\", 128, 16..8192)".to_owned());
-    }
+    // A width is given to every text, whether it declares one or not.
+    let is_odd = |given: &&String| *given != WIDTH && !names.contains(&given.as_str());
+    let Some(odd) = writer.given.keys().find(is_odd) else { return Ok(()) };
     let odd = super::arguments::shortened(odd);
     Err(match names.as_slice() {
         [] => format!("this network has no setting {odd}, and no other"),
@@ -155,7 +163,7 @@ fn check_given(writer: &Writer) -> Result<(), String> {
     })
 }
 
-fn engine(writer: &Shared, asked: &EvaluationInputs<'_>) -> Engine {
+fn engine(writer: &Shared, asked: &EvaluationInputs<'_>, begun: &Rc<Cell<Clock>>) -> Engine {
     let mut engine = Engine::new_raw();
     let packages = [
         ArithmeticPackage::new().as_shared_module(),
@@ -177,14 +185,16 @@ fn engine(writer: &Shared, asked: &EvaluationInputs<'_>) -> Engine {
         .set_max_string_size(MOST_LETTERS)
         .set_max_array_size(MOST_THINGS)
         .set_max_map_size(MOST_NAMES)
-        .set_max_variables(MOST_NAMES)
+        .set_max_variables(MOST_VARIABLES)
         .set_max_functions(MOST_NAMES)
         .set_fail_on_invalid_map_property(true);
     for word in FORBIDDEN_KEYWORDS {
         engine.disable_symbol(*word);
     }
-    let begun = Clock::begin();
-    engine.on_progress(move |steps| (steps % CLOCK == 0 && begun.is_over()).then(|| Dynamic::from("time".to_owned())));
+    let clock = Rc::clone(begun);
+    engine.on_progress(move |steps| {
+        (steps % CLOCK == 0 && clock.get().is_over()).then(|| Dynamic::from("time".to_owned()))
+    });
     let mut given = Module::new();
     given.set_var("x", writer.borrow().builder.input());
     given.set_var("classes", whole(asked.classes));
@@ -196,10 +206,10 @@ fn engine(writer: &Shared, asked: &EvaluationInputs<'_>) -> Engine {
     }
     for function in FUNCTIONS {
         for count in function.takes.clone() {
-            let writer = Rc::clone(writer);
+            let (writer, begun) = (Rc::clone(writer), Rc::clone(begun));
             let takes = vec![TypeId::of::<Dynamic>(); count];
             engine.register_raw_fn(function.name, takes, move |context, given| {
-                call(&writer, function, &context, begun, given.iter().map(|given| (**given).clone()).collect())
+                call(&writer, function, &context, begun.get(), given.iter().map(|given| (**given).clone()).collect())
             });
         }
     }

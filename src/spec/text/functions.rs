@@ -9,9 +9,9 @@ use super::arguments::{Arguments, MOST, activation_of, list_of, real_of, sides_o
 use super::writer::Writer;
 use crate::spec::Activation;
 use crate::spec::ops::{
-    Attention, ClassToken, Concat, Conv, Dense, Dropout, Embedding, Function as Nonlinearity, LayerScale, Norm,
-    NormKind, Op, Patches, Pool, PoolKind, Positions, Rearrange, Recurrence, Reduce, Reduction, Scale, Softmax,
-    feature_axis, shown,
+    Attention, ClassToken, Concat, Constant, Conv, Dense, Dropout, Embedding, Function as Nonlinearity, LayerScale,
+    Learned, MatMul, Norm, NormKind, Op, Patches, Pool, PoolKind, Positions, Rearrange, Recurrence, Reduce, Reduction,
+    Scale, Softmax, feature_axis, shown,
 };
 
 /// A function of the language.
@@ -107,6 +107,14 @@ pub const FUNCTIONS: &[Function] = functions! {
             writer.line(Op::LayerScale(LayerScale { start }), &name, &[value])
         };
     "concat" "concat(a, b, …)" 1..=8, [], "one after the other along features; concat([a, b, …], axis) along that axis" => concat;
+    "matmul" "matmul(a, b)" 2..=2, [], "the product of matrices: [..., m, k] and [..., k, n] → [..., m, n]" => |writer, mut given| {
+        let read = [given.value()?, given.value()?];
+        writer.unnamed(Op::MatMul(MatMul), &read)
+    };
+    "constant" "constant([sides], number)" 2..=2, [], "a value filled with one number" => |writer, mut given| {
+        let (sides, number) = (given.wholes("a side")?, given.real("the number")?);
+        writer.unnamed(Op::Constant(Constant { sides, number }), &[])
+    };
     "attention" "attention(q, k, v, heads, #{masked: false})" 4..=5, ["masked"], "softmax(q k′ · scale) v, head by head" =>
         |writer, mut given| {
             let read = [given.value()?, given.value()?, given.value()?];
@@ -118,6 +126,14 @@ pub const FUNCTIONS: &[Function] = functions! {
         |writer, given| named(writer, given, Op::Positions(Positions));
     "class_token" "class_token(name, v)" 2..=2, [], "a learned token before the others: [t, f] → [t + 1, f]" =>
         |writer, given| named(writer, given, Op::ClassToken(ClassToken));
+    "learned" "learned(name, [sides], #{trained: true, start: number})" 2..=3, ["trained", "start"],
+        "a tensor as a value, the same for every sample; a constant of weights files where it is not trained" =>
+        |writer, mut given| {
+            let (name, sides) = (given.name()?, given.wholes("a side")?);
+            let trained = given.flag_option("trained", true)?;
+            let start = given.option("start").map(|start| real_of("start", &start)).transpose()?;
+            writer.line(Op::Learned(Learned { sides, trained, start }), &name, &[])
+        };
     "recurrence" "recurrence(name, v, function)" 2..=3, [],
         "h_t = φ(W h_{t−1} + v_t), the last one; φ is act where no function is named" => recurrence;
     "rnn" "rnn(name, v, width, function)" 3..=4, [], "a recurrence over W v + b" => rnn;
@@ -139,6 +155,10 @@ pub const FUNCTIONS: &[Function] = functions! {
     "transpose" "transpose(v, [order])" 2..=2, [], "the axes in another order" => |writer, mut given| {
         let (value, order) = (given.value()?, given.wholes("an axis")?);
         writer.unnamed(Op::Rearrange(Rearrange::Transpose(order)), &[value])
+    };
+    "expand" "expand(v, [sides])" 2..=2, [], "repeated to these sides, as numpy broadcasts" => |writer, mut given| {
+        let (value, sides) = (given.value()?, given.wholes("a side")?);
+        writer.unnamed(Op::Rearrange(Rearrange::Expand(sides)), &[value])
     };
     "slice" "slice(v, axis, from, to)" 4..=4, [], "from this place of an axis to before that; places and axes count from 0" => |writer, mut given| {
         let (value, axis) = (given.value()?, given.whole("the axis", 0..=MOST)?);

@@ -4,12 +4,13 @@
 //! expression is the logits. `setting("width", 128, 16..8192)` declares a setting and returns its value. The functions are
 //! [`FUNCTIONS`].
 //!
-//! Guarantees: a text can only write a program; any text ends within half a second in a program or in one sentence that
+//! Guarantees: a text can only write a program; any text ends within a second in a program or in one sentence that
 //! names the place and the reason. The same text with the same inputs gives the same program, and is evaluated once as long
 //! as it is among the latest evaluations.
 
 mod arguments;
 mod cache;
+mod effort;
 mod error;
 mod evaluate;
 mod functions;
@@ -57,6 +58,19 @@ const NOMINAL: ([usize; 3], usize) = ([3, 32, 32], 10);
 /// Fails if it cannot be parsed, or declares an invalid setting.
 pub fn declared(text: &str) -> Result<Vec<Declared>, TextError> {
     nominal(text).map(|outcome| outcome.settings.clone())
+}
+
+/// Returns whether a text declares a width. What a text says behind an error is unknown: it is then taken to declare one if it
+/// names one anywhere.
+pub fn has_width(text: &str) -> bool {
+    let names_it = || ["\"width\"", "`width`"].iter().any(|name| text.contains(name));
+    match nominal(text) {
+        Ok(outcome) => {
+            let declares = outcome.settings.iter().any(|declared| declared.name == WIDTH);
+            declares || (outcome.described.is_err() && names_it())
+        }
+        Err(_) => true,
+    }
 }
 
 /// Returns the activation that a text declares as usual, if any.

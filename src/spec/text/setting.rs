@@ -5,7 +5,7 @@ use std::ops::RangeInclusive;
 
 use serde::{Deserialize, Serialize};
 
-/// The setting that every text declares.
+/// The setting that studies of width vary, and the only one that may be infinite; most texts declare it.
 pub const WIDTH: &str = "width";
 /// The keys that the section `[network]` has whatever the text declares.
 pub const FIELDS: [&str; 10] =

@@ -11,6 +11,7 @@ use std::ops::RangeInclusive;
 
 use super::change::not_one;
 use super::cost::MOST_OPTIMISER_FLOP;
+use super::network_problems::NO_WIDTH;
 use super::problem::problem;
 use super::{
     Cost, DataShape, DataSpec, Effect, MOST_TASKS, Optimiser, Problem, Program, Source, Spec, TaskKind,
@@ -71,8 +72,9 @@ impl Spec {
             }
             let free = memory_available();
             if cost.peak_bytes > free {
+                let size = if self.network.has_width() { "network.width" } else { "network.program" };
                 let parts = [
-                    (cost.training_bytes, "network.width", "a smaller width, depth, batch or lag"),
+                    (cost.training_bytes, size, "a smaller width, depth, batch or lag"),
                     (cost.kernel_bytes, "kernel.probes_per_class", "fewer probes, a smaller width or lag"),
                     (cost.image_bytes, "data.per_class", "fewer images per class or fewer tasks"),
                 ];
@@ -244,6 +246,10 @@ impl Spec {
         let training = &self.training;
         if !RATES.contains(&training.rate) {
             found.push(problem("training.rate", "the learning rate must be a number from 0 up"));
+        }
+        if training.rate_width.is_some() && !self.network.has_width() {
+            let message = format!("{NO_WIDTH}, so that no rate depends on it: leave rate_width out");
+            found.push(problem("training.rate_width", message));
         }
         if training.rate_width == Some(0) {
             found.push(problem("training.rate_width", "the width at which the rate is given must be above 0"));

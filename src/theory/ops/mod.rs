@@ -9,6 +9,7 @@ mod embedding;
 mod function;
 mod law;
 mod learned;
+mod matmul;
 mod norm;
 mod pool;
 mod rearrange;
@@ -57,6 +58,9 @@ pub(super) fn rule(reading: &Reading<'_>) -> Rule {
         Op::Arithmetic(op) => arithmetic::rule(*op, reading),
         Op::Scale(op) => arithmetic::scale(op, reading),
         Op::Concat(op) => arithmetic::concat(op.axis, reading),
+        Op::MatMul(_) => matmul::rule(reading),
+        Op::Constant(_) => Ok(Law::Given),
+        Op::Learned(_) => Err(NoRule::Learned),
         Op::LayerScale(op) => learned::layer_scale(op, reading),
         Op::Positions(_) => learned::positions(reading),
         Op::ClassToken(_) => learned::class_token(reading),

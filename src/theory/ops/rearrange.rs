@@ -21,6 +21,7 @@ pub(super) fn rule(op: &Rearrange, reading: &Reading<'_>) -> Rule {
             return features(value, (*start, *end), reading);
         }
         Rearrange::Select { axis, .. } if *axis == value.feature => return Err(NoRule::Features),
+        Rearrange::Expand(_) => return Err(NoRule::Repeated),
         Rearrange::Slice { .. } => value.feature,
         Rearrange::Select { axis, .. } => value.feature - usize::from(*axis < value.feature),
     };

@@ -1,7 +1,7 @@
 //! Names the parts of a program and explains them: names of steps, and the formula of each tensor's part of the kernel.
 
 use crate::run::TensorMetrics;
-use crate::spec::ops::{Arithmetic, NormKind, Pool, PoolKind, Reduce, Reduction};
+use crate::spec::ops::{Arithmetic, NormKind, Pool, PoolKind, Rearrange, Reduce, Reduction};
 use crate::spec::{Line, NetworkSpec, Op, Parameter, Program};
 use crate::ui::kit::format;
 
@@ -48,6 +48,13 @@ pub fn step(line: &Line) -> String {
         }
         Op::Scale(_) => ("a line times a number", "δ goes to so many times δ"),
         Op::Concat(_) => ("lines one after the other", "δ goes to each its part"),
+        Op::MatMul(_) => ("the product of two lines as matrices, z = a b", "δ goes to δ b′ and to a′ δ"),
+        Op::Constant(_) => ("one number everywhere", "nothing: a constant has no gradient"),
+        Op::Learned(learned) if learned.trained => {
+            ("a learned tensor, the same for all images", "nothing: it reads nothing")
+        }
+        Op::Learned(_) => ("a constant of the weights file, the same for all images", "nothing: it reads nothing"),
+        Op::Rearrange(Rearrange::Expand(_)) => ("the same values, repeated along axes", "δ is summed over the copies"),
         Op::Rearrange(_) => ("the same values in another order", "δ goes back to the original positions"),
         Op::Patches(_) => ("square patches of the image as tokens", "δ goes back to the original positions"),
         Op::Embedding(_) => ("a learned vector for each whole number", "nothing: integers have no gradient"),
@@ -79,7 +86,7 @@ pub fn sign(line: &Line, tensor: &Parameter) -> &'static str {
         (Op::Norm(_), "running_var") => "σ²",
         (Op::Norm(_), _) => "β",
         (Op::LayerScale(_), _) => "γ",
-        (Op::Positions(_) | Op::ClassToken(_), _) => "p",
+        (Op::Positions(_) | Op::ClassToken(_) | Op::Learned(_), _) => "p",
         (_, part) if part.starts_with("bias") => "b",
         _ => "W",
     }
@@ -123,7 +130,11 @@ pub fn count(count: f64) -> String {
 pub fn formula(network: &NetworkSpec, program: &Program, line: &Line, tensor: &Parameter) -> String {
     let ntk = network.parametrisation.is_ntk();
     if tensor.is_statistic() {
-        return format!("{} is measured and not trained: it has no part of the kernel.", tensor.name);
+        let what = match &line.op {
+            Op::Learned(_) => "a constant and",
+            _ => "measured and",
+        };
+        return format!("{} is {what} not trained: it has no part of the kernel.", tensor.name);
     }
     if tensor.is_frozen(network.parametrisation) {
         return format!(
@@ -144,6 +155,10 @@ pub fn formula(network: &NetworkSpec, program: &Program, line: &Line, tensor: &P
         (Op::Embedding(_), _) => format!("{weight}Σ_{{p,q of one number}} {deltas}"),
         (Op::Norm(_), _) => format!("⟨Σ_p δ{p}(x), Σ_q δ{q}(x′)⟩"),
         (Op::Positions(_), _) => format!("{bias}Σ_p ⟨δ{p}(x), δ{p}(x′)⟩"),
+        (Op::Learned(learned), _) => {
+            let bias = if learned.start.is_none() { bias } else { "" };
+            format!("{bias}Σ_p ⟨δ{p}(x), δ{p}(x′)⟩")
+        }
         (_, part) if part.starts_with("bias") => format!("{bias}{sum}{deltas}"),
         _ => format!("{weight}{sum}⟨a{p}(x), a{q}(x′)⟩ {deltas}"),
     };

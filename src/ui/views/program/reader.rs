@@ -80,13 +80,16 @@ fn fitted(base: &NetworkSpec, name: &str, text: &str) -> Result<NetworkSpec, Tex
         None => (spec.program, spec.text) = (name.to_owned(), Some(text.into())),
     }
     spec.settings = BTreeMap::new();
+    if !spec.has_width() {
+        spec.width = NetworkSpec::default().width;
+    }
     let known = |name: &str| before.iter().find(|declared| declared.name == name);
     for declared in &declared {
         let given = base.settings.get(&declared.name).filter(|given| declared.choices.admits(given));
         if declared.name != NetworkSpec::WIDTH {
             given.into_iter().for_each(|given| spec.set(&declared.name, given.clone()));
         } else if let Some(width) = base.width.finite().map(Setting::from) {
-            let untouched = known(&declared.name).is_some_and(|before| before.default == width);
+            let untouched = known(&declared.name).is_some_and(|before| before.default == width) || !base.has_width();
             if untouched || !declared.choices.admits(&width) {
                 spec.set(&declared.name, declared.default.clone());
             }
