@@ -17,10 +17,12 @@ use burn::tensor::{Device, Tensor, TensorData};
 use thiserror::Error;
 
 pub use self::inputs::{Inputs, InputsError};
-use crate::model::{ChosenDevice, DeviceChoice, Network, WeightsError, choose, is_host, layer_of};
+use crate::model::{ChosenDevice, DeviceChoice, Network, WeightsError, choose, is_host};
 pub use crate::ntk::{Kernel, PartKind, Reduction, Request};
 use crate::ntk::{jacobian, layerwise};
-use crate::spec::{KernelShape, KnownSettings, KnownSettingsError, Line, NetworkSpec, Op, Plan, memory_available};
+use crate::spec::{
+    KernelShape, KnownSettings, KnownSettingsError, Line, NetworkSpec, Op, Plan, layer_of, memory_available,
+};
 use crate::storage::{LayoutError, WeightsFile, WeightsFileError, read_regular, words};
 
 /// The method by which a kernel is computed.

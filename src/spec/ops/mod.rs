@@ -39,8 +39,6 @@ pub use recurrence::Recurrence;
 pub use reduce::{Reduce, Reduction};
 pub use reshape::{Patches, Rearrange};
 
-use std::collections::BTreeMap;
-
 /// The operation that computes a line of a program from the lines that it reads.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Op {
@@ -94,10 +92,9 @@ impl Op {
         })
     }
 
-    /// Returns the operation with the sizes of a weights file for a layer of this name: its outputs and whether it has a
-    /// bias.
-    pub fn adopting(self, name: &str, tensors: &BTreeMap<String, Vec<usize>>) -> Self {
-        let shape = |part: &str| tensors.get(&format!("{name}.{part}")).map(Vec::as_slice);
+    /// Returns the operation with the sizes of a weights file: its outputs and whether it has a bias. `shape` looks a tensor
+    /// of the layer up by the last part of its name.
+    pub fn adopting<'a>(self, shape: impl Fn(&str) -> Option<&'a [usize]>) -> Self {
         match self {
             Self::Dense(dense) => Self::Dense(dense.adopting(shape)),
             Self::Conv(conv) => Self::Conv(conv.adopting(shape)),
