@@ -14,13 +14,12 @@ use super::infer_program::FoundSettings;
 use super::names;
 use super::ops::{self, OpContext, Value};
 use super::parameter_source::{ParameterSource, WeightsError};
-use super::parameters::belongs;
 use super::tape::{Node, Tape};
 use super::weight_sampler::WeightSampler;
 use super::weights_file::StoredTensors;
 use crate::run::NamedTensor;
 use crate::spec::ops::{Parameter, feature_axis};
-use crate::spec::{KnownSettings, Line, NetworkSpec, Program};
+use crate::spec::{KnownSettings, Line, NetworkSpec, Program, belongs};
 
 /// A network.
 #[derive(Module, Debug)]
@@ -66,9 +65,8 @@ impl NetworkStructure {
 /// Returns the fan-in of a line's weights, also where it shares them with a line of another fan-in; for a learned offset at
 /// each place, the number of features.
 fn fan_in(program: &Program, line: &Line) -> usize {
-    let own = line.op.operation().map(|operation| operation.tensors(&line.name, &program.inputs_of(line)));
-    match own.as_deref() {
-        Some([first, ..]) if first.fill.is_weight() => first.fan_in(),
+    match program.own_tensors(line).first() {
+        Some(first) if first.fill.is_weight() => first.fan_in(),
         _ => line.shape[feature_axis(&line.shape)],
     }
 }

@@ -25,14 +25,29 @@ pub struct StoredTensors<'a> {
     absent: Vec<String>,
     /// Tensors with additional leading axes of length 1.
     squeezed: Vec<String>,
+    /// Tensors with other axes of length 1 than the network's.
+    reshaped: Vec<String>,
     notes: Vec<String>,
 }
 
-/// Returns whether a tensor of this shape in a file matches one of the network's: the same shape, or with leading axes of
-/// length 1, as class tokens and positions have where they are added to a batch.
+/// Returns whether a tensor of this shape in a file matches one of the network's: the same shape, or one that becomes the
+/// other when axes of length 1 are left out of it. Class tokens and positions have more of them, where they are added to a
+/// batch, and filters of signals have fewer, [out, in, k] for [out, in, 1, k].
 pub(super) fn is_of(found: &[usize], shape: &[usize]) -> bool {
-    let before = found.len().saturating_sub(shape.len());
-    found[before..] == *shape && found[..before].iter().all(|side| *side == 1)
+    is_without_ones(found, shape) || is_without_ones(shape, found)
+}
+
+/// Returns whether a shape becomes the other one when axes of length 1 are left out of it.
+fn is_without_ones(shape: &[usize], other: &[usize]) -> bool {
+    let mut rest = other;
+    for side in shape {
+        match rest.split_first() {
+            Some((next, after)) if next == side => rest = after,
+            _ if *side == 1 => {}
+            _ => return false,
+        }
+    }
+    rest.is_empty()
 }
 
 /// A tensor of the file, or a third of one.
@@ -88,7 +103,8 @@ impl<'a> StoredTensors<'a> {
             tensors.insert(ours, FileTensor { theirs, view, shape, start });
         }
         let left = tensors.keys().cloned().collect();
-        let mut stored = Self { tensors, network, left, absent: Vec::new(), squeezed: Vec::new(), notes };
+        let mut stored =
+            Self { tensors, network, left, absent: Vec::new(), squeezed: Vec::new(), reshaped: Vec::new(), notes };
         stored.note_types();
         Ok(stored)
     }
@@ -141,6 +157,10 @@ impl<'a> StoredTensors<'a> {
             let names = printable_list(self.squeezed.iter().map(String::as_str));
             self.notes.push(format!("took leading axes of length 1 off {names}"));
         }
+        if !self.reshaped.is_empty() {
+            let names = printable_list(self.reshaped.iter().map(String::as_str));
+            self.notes.push(format!("took {names} with axes of length 1 put in or left out"));
+        }
         if !self.absent.is_empty() {
             let absent = printable_list(self.absent.iter().map(String::as_str));
             self.notes.push(format!("there is no {absent}, and the kernel has no part of it"));
@@ -181,8 +201,10 @@ impl<'a> StoredTensors<'a> {
         if let Some(place) = values.iter().position(|value| !value.is_finite()) {
             return Err(WeightsError::NotFinite { name: printable(&held.theirs), place });
         }
-        if held.shape.len() > shape.len() {
+        if held.shape.len() > shape.len() && held.shape.ends_with(shape) {
             self.squeezed.push(printable(&held.theirs));
+        } else if held.shape != shape {
+            self.reshaped.push(printable(&held.theirs));
         }
         self.left.remove(name);
         Ok(values)

@@ -9,8 +9,7 @@ use faer::MatRef;
 use super::Preconditioner;
 use super::contract::Tile;
 use crate::math::Gram;
-use crate::model::{belongs, layer_of};
-use crate::spec::{self, KERNEL_MEMORY, MOST_FULL_ROWS};
+use crate::spec::{self, KERNEL_MEMORY, MOST_FULL_ROWS, belongs, layer_of};
 
 /// The reduction of the C logits to one matrix.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

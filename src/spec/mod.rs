@@ -71,7 +71,7 @@ pub use path::{absolute, expanded};
 pub use plan::{Contraction, KERNEL_MEMORY, KernelShape, LayerPlan, Plan};
 pub use presets::{LABS, Lab, PRESETS, Preset, STUDIES, lab_before, preset, preset_of, study};
 pub use problem::Problem;
-pub use program::{Builder, Line, MOST_LINES, Program, Shapes, Value};
+pub use program::{Builder, Line, MOST_LINES, Names, Program, Shapes, Value, belongs, layer_of};
 pub use readout::{Readout, half};
 pub use settings::{
     DataSpec, KernelSpec, Loss, Method, Optimiser, Reduction, Spec, TaskKind, TasksSpec, TrainingSpec, VERSION,

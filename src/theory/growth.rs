@@ -10,7 +10,7 @@ use std::sync::Arc;
 use super::limits::{NoLimit, NoRule};
 use super::ops::{Law, Reading};
 use super::value::{RandomFeatures, Value};
-use crate::spec::ops::{Conv, Dense, NormKind, Op, Rearrange};
+use crate::spec::ops::{Conv, Dense, Norm, NormKind, Op, Rearrange};
 use crate::spec::{NetworkSpec, Program, Width};
 
 /// Evaluates the text of a network at a larger width, for [`super::limits()`] and [`super::InfiniteNetwork::of_growing`].
@@ -111,7 +111,7 @@ fn is_same_operation(op: &Op, wide: &Op, feature: Option<usize>) -> bool {
         (Op::Embedding(op), Op::Embedding(wide)) => op.tokens == wide.tokens,
         (Op::Attention(op), Op::Attention(wide)) => op.masked == wide.masked,
         (Op::Norm(op), Op::Norm(wide)) => match (op.kind, wide.kind) {
-            (NormKind::Group { .. }, NormKind::Group { .. }) => op.bias == wide.bias,
+            (NormKind::Group { .. }, NormKind::Group { .. }) => Norm { kind: wide.kind, ..op.clone() } == *wide,
             _ => op == wide,
         },
         // Their shapes have been compared.

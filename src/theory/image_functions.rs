@@ -123,13 +123,14 @@ impl Piece {
             Op::Rearrange(op) => take(op.order(shape)),
             Op::Patches(op) => take(op.order(shape)),
             Op::Norm(op) => norm(op, value, shape),
-            Op::Softmax(_) => {
+            Op::Softmax(op) => {
                 let mut out = value.to_vec();
                 for row in out.chunks_exact_mut(shape.last().copied().unwrap_or(1).max(1)) {
                     let top = row.iter().copied().fold(f64::NEG_INFINITY, f64::max);
-                    row.iter_mut().for_each(|value| *value = (*value - top).exp());
-                    let sum: f64 = row.iter().sum();
-                    row.iter_mut().for_each(|value| *value /= sum);
+                    row.iter_mut().for_each(|value| *value -= top);
+                    let sum: f64 = row.iter().map(|value| value.exp()).sum();
+                    row.iter_mut()
+                        .for_each(|value| *value = if op.log { *value - sum.ln() } else { value.exp() / sum });
                 }
                 out
             }
@@ -190,7 +191,8 @@ fn pool(op: &Pool, value: &[f64], shape: &[usize]) -> Vec<f64> {
         let values = window.iter().flatten().map(|&at| channel[at]);
         match op.kind {
             PoolKind::Max => values.fold(f64::NEG_INFINITY, f64::max),
-            PoolKind::Avg => values.sum::<f64>() / window.len() as f64,
+            PoolKind::Avg if op.count_padding => values.sum::<f64>() / window.len() as f64,
+            PoolKind::Avg => values.clone().sum::<f64>() / values.count() as f64,
         }
     };
     let channels = value.chunks_exact((height * width).max(1));
@@ -209,7 +211,7 @@ fn norm(op: &Norm, value: &[f64], shape: &[usize]) -> Vec<f64> {
         NormKind::Group { groups } => {
             features.chunks((shape[axis] / groups.max(1)).max(1)).map(<[Vec<usize>]>::concat).collect()
         }
-        NormKind::Batch => return value.iter().map(|value| value / (1.0 + Norm::EPSILON).sqrt()).collect(),
+        NormKind::Batch => return value.iter().map(|value| value / (1.0 + op.epsilon).sqrt()).collect(),
     };
     let mut out = value.to_vec();
     for group in groups {
@@ -218,7 +220,7 @@ fn norm(op: &Norm, value: &[f64], shape: &[usize]) -> Vec<f64> {
             NormKind::Rms => 0.0,
             NormKind::Layer | NormKind::Group { .. } | NormKind::Batch => mean(&|value| value),
         };
-        let scale = (mean(&|value| (value - shift).powi(2)) + Norm::EPSILON).sqrt();
+        let scale = (mean(&|value| (value - shift).powi(2)) + op.epsilon).sqrt();
         group.iter().for_each(|&at| out[at] = (value[at] - shift) / scale);
     }
     out

@@ -182,6 +182,18 @@ pub enum NoRule {
     Shared(String),
     #[error("softmax over infinitely many features is 0 for each of them: leave it out, the loss applies it")]
     Softmax,
+    #[error("log_softmax over infinitely many features falls without end: leave it out, the loss applies it")]
+    LogSoftmax,
+    #[error(
+        "no closed form of the dual of {0} is computed here, and so no kernel at infinite width: take relu, silu, gelu or tanh, or \
+         a finite width"
+    )]
+    Dual(&'static str),
+    #[error(
+        "{0} has no value or no variance for what Gaussian features are, below 0 and near it: take another function, or a finite \
+         width"
+    )]
+    OfGaussians(&'static str),
     #[error(
         "it takes places for features, whose number does not grow, so that its weights stay random: let it read the features, \
          or take a mean over places"

@@ -4,12 +4,14 @@
 use std::path::Path;
 
 use kernelscope::spec::ops::{
-    Arithmetic, Attention, ClassToken, Concat, Conv, Dense, Dropout, Embedding, Function, LayerScale, NormKind, Op,
-    Patches, Pool, PoolKind, Positions, Rearrange, Recurrence, Reduce, Reduction, Scale, Softmax,
+    Arithmetic, Attention, ClassToken, Concat, Conv, Dense, Dropout, Embedding, Function, LayerScale, Norm, NormKind,
+    Op, Patches, Pool, PoolKind, Positions, Rearrange, Recurrence, Reduce, Reduction, Scale, Softmax,
 };
 use kernelscope::spec::{Activation, NetworkSpec, Parametrisation, Program, Value, Width};
 use kernelscope::storage::Arrays;
-use kernelscope::theory::{GiaViolation, InfiniteNetwork, Kernels, LimitKernelError, NoLimit, NoRule, limits};
+use kernelscope::theory::{
+    GiaViolation, InfiniteNetwork, Kernels, LimitKernelError, NoLimit, NoRule, dual, limits, mean,
+};
 
 use super::tensor_program::{Text, dense};
 
@@ -50,7 +52,7 @@ fn conv(channels: usize, kernel: [usize; 2], stride: [usize; 2], padding: [usize
 }
 
 fn pool(size: [usize; 2], stride: [usize; 2], padding: [usize; 2]) -> Op {
-    Op::Pool(Pool { kind: PoolKind::Avg, size, stride, padding })
+    Op::Pool(Pool { kind: PoolKind::Avg, size, stride, padding, count_padding: true })
 }
 
 fn concat(axis: usize) -> Op {
@@ -553,7 +555,10 @@ fn what_has_no_rule_is_refused_at_its_line() {
     let cases: &[(usize, NoRule, Write)] = &[
         (2, NoRule::MaxPool, |t, x| {
             let h = t.conv(x);
-            let h = t.line(Op::Pool(Pool { kind: PoolKind::Max, size: TWO, stride: TWO, padding: NONE }), &[h]);
+            let h = t.line(
+                Op::Pool(Pool { kind: PoolKind::Max, size: TWO, stride: TWO, padding: NONE, count_padding: true }),
+                &[h],
+            );
             let h = t.flat(h);
             t.logits(h)
         }),
@@ -604,7 +609,7 @@ fn what_has_no_rule_is_refused_at_its_line() {
         (1, NoRule::Softmax, |t, x| {
             let x = t.flat(x);
             let h = t.dense(x);
-            let h = t.line(Op::Softmax(Softmax), &[h]);
+            let h = t.line(Op::Softmax(Softmax { log: false }), &[h]);
             t.logits(h)
         }),
         (3, NoRule::Places, |t, x| {
@@ -681,6 +686,161 @@ fn what_has_no_rule_is_refused_at_its_line() {
     let infinite = NetworkSpec { width: Width::Infinite, ..network() };
     let refused = InfiniteNetwork::of_program(&program, &infinite).unwrap_err();
     assert_eq!(refused.why(), Some(&NoRule::Batch));
+}
+
+/// Of these functions no dual is computed, or none is finite.
+#[test]
+fn functions_without_a_dual_are_refused_by_their_names() {
+    let plain = [
+        (Function::HardTanh { low: -1.0, high: 1.0 }, NoRule::Dual("hardtanh")),
+        (Function::HardTanh { low: 0.0, high: 6.0 }, NoRule::Dual("relu6")),
+        (Function::HardSwish, NoRule::Dual("hardswish")),
+        (Function::HardSigmoid, NoRule::Dual("hardsigmoid")),
+        (Function::Elu(1.0), NoRule::Dual("elu")),
+        (Function::Mish, NoRule::Dual("mish")),
+        (Function::Log, NoRule::OfGaussians("log")),
+        (Function::Sqrt, NoRule::OfGaussians("sqrt")),
+        (Function::Reciprocal, NoRule::OfGaussians("reciprocal")),
+    ];
+    for (function, why) in plain {
+        let made = |op: &dyn Fn() -> Op| {
+            Text::of([2, 4, 4], LOGITS, |t, x| {
+                let x = t.rows(x);
+                let h = t.dense(x);
+                let h = t.line(op(), &[h]);
+                let h = t.flat(h);
+                t.logits(h)
+            })
+        };
+        let program = made(&|| Op::Function(function.clone()));
+        let found = InfiniteNetwork::of_program(&program, &network()).unwrap_err();
+        assert_eq!((found.line(), found.why()), (Some(program.lines.len() - 3), Some(&why)), "{function:?}");
+        assert!(dual(&function, [1.0, 1.0], 0.5).0.is_nan() && mean(&function, 1.0).is_nan(), "{function:?}");
+        // In a recurrence likewise, whose value is a vector.
+        let recurrent = Text::of([2, 4, 4], LOGITS, |t, x| {
+            let x = t.rows(x);
+            let h = t.dense(x);
+            let h = t.line(Op::Recurrence(Recurrence { function: function.clone(), bias: false }), &[h]);
+            t.logits(h)
+        });
+        let found = InfiniteNetwork::of_program(&recurrent, &network()).unwrap_err();
+        assert_eq!(found.why(), Some(&why), "{function:?}");
+        // ELU without what is below zero is ReLU.
+        let program = made(&|| Op::Function(Function::Elu(0.0)));
+        assert!(InfiniteNetwork::of_program(&program, &network()).is_ok());
+    }
+    let program = Text::of([2, 4, 4], LOGITS, |t, x| {
+        let x = t.flat(x);
+        let h = t.dense(x);
+        let h = t.line(Op::Softmax(Softmax { log: true }), &[h]);
+        t.logits(h)
+    });
+    let found = InfiniteNetwork::of_program(&program, &network()).unwrap_err();
+    assert_eq!(found.why(), Some(&NoRule::LogSoftmax));
+}
+
+/// Each norm divides by the root of a variance and its own ε; with or without gain and bias, which are frozen.
+#[test]
+fn a_limit_has_the_epsilon_that_is_given() {
+    const GIVEN: f64 = 0.3;
+    let x: Vec<f64> = (0..4 * 16).map(|at| (1.3 * f64::from(at)).sin() + 0.2 * f64::from(at % 7)).collect();
+    let measured = |limit: InfiniteNetwork| limit.own(&limit.points(&x), &|| false).unwrap();
+    let limit = |norm: &Norm| {
+        let program = Text::of([1, 4, 4], LOGITS, |t, x| {
+            let h = t.conv(x);
+            let h = t.line(Op::Norm(norm.clone()), &[h]);
+            let h = t.relu(h);
+            let h = t.flat(h);
+            t.logits(h)
+        });
+        InfiniteNetwork::of_program(&program, &network()).unwrap()
+    };
+    for kind in [NormKind::Layer, NormKind::Rms, NormKind::Group { groups: 4 }] {
+        let own = Norm { epsilon: GIVEN, ..Norm::of(kind) };
+        let bare = Norm { gain: false, bias: false, ..own.clone() };
+        let expected = measured(limit(&Norm::of(kind)).with_epsilon(GIVEN));
+        assert_ne!(expected, measured(limit(&Norm::of(kind))), "{kind:?}");
+        same("its own ε", &measured(limit(&own)), &expected, 4, 1e-14);
+        same("without gain and bias", &measured(limit(&bare)), &expected, 4, 1e-14);
+    }
+    // Running mean 0 and running variance 1.
+    let batch = Norm { epsilon: GIVEN, ..Norm::of(NormKind::Batch) };
+    let by = 1.0 / (1.0 + GIVEN).sqrt();
+    let scaled = Text::of([1, 4, 4], LOGITS, |t, x| {
+        let h = t.conv(x);
+        let h = t.line(Op::Scale(Scale { by, plus: 0.0 }), &[h]);
+        let h = t.relu(h);
+        let h = t.flat(h);
+        t.logits(h)
+    });
+    let expected = measured(InfiniteNetwork::of_program(&scaled, &network()).unwrap());
+    same("statistics", &measured(limit(&batch)), &expected, 4, 1e-14);
+    // Of the image itself: a plain LayerNorm of one channel would be 0.
+    let of_image = |epsilon: f64| {
+        let program = Text::of([1, 4, 4], LOGITS, |t, x| {
+            let h = t.flat(x);
+            let h = t.line(Op::Norm(Norm { epsilon, ..Norm::of(NormKind::Layer) }), &[h]);
+            t.logits(h)
+        });
+        measured(InfiniteNetwork::of_program(&program, &network()).unwrap())
+    };
+    let normed: Vec<f64> = x
+        .chunks_exact(16)
+        .flat_map(|image| {
+            let mean = image.iter().sum::<f64>() / 16.0;
+            let variance = image.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / 16.0;
+            image.iter().map(move |value| (value - mean) / (variance + GIVEN).sqrt()).collect::<Vec<_>>()
+        })
+        .collect();
+    let plain = Text::of([1, 4, 4], LOGITS, |t, x| {
+        let h = t.flat(x);
+        t.logits(h)
+    });
+    let plain = InfiniteNetwork::of_program(&plain, &network()).unwrap();
+    let expected = plain.own(&plain.points(&normed), &|| false).unwrap();
+    same("of the image", &of_image(GIVEN), &expected, 4, 1e-12);
+}
+
+/// A mean of the pixels of an image alone: windows that all cover every pixel give the mean over all.
+#[test]
+fn zeros_around_an_image_need_not_count() {
+    let pool = |count_padding| {
+        Op::Pool(Pool { kind: PoolKind::Avg, size: [7; 2], stride: ONE, padding: [3; 2], count_padding })
+    };
+    let x: Vec<f64> = (0..4 * 16).map(|at| (1.3 * f64::from(at)).sin() + 0.2 * f64::from(at % 7)).collect();
+    let whole = |count_padding| {
+        let program = Text::of([1, 4, 4], LOGITS, |t, x| {
+            let h = t.conv(x);
+            let h = t.relu(h);
+            let h = t.line(pool(count_padding), &[h]);
+            let h = t.mean(h);
+            t.logits(h)
+        });
+        kernels(&program, &x)
+    };
+    let mean = Text::of([1, 4, 4], LOGITS, |t, x| {
+        let h = t.conv(x);
+        let h = t.relu(h);
+        let h = t.mean(h);
+        t.logits(h)
+    });
+    let expected = kernels(&mean, &x);
+    same("means of pixels", &whole(false), &expected, 4, 1e-12);
+    assert_ne!(whole(true), expected);
+    // Of the image itself, too.
+    let of_image = |count_padding| {
+        let program = Text::of([1, 4, 4], LOGITS, |t, x| {
+            let h = t.line(pool(count_padding), &[x]);
+            let h = t.mean(h);
+            t.logits(h)
+        });
+        kernels(&program, &x)
+    };
+    let mean = Text::of([1, 4, 4], LOGITS, |t, x| {
+        let h = t.mean(x);
+        t.logits(h)
+    });
+    same("means of an image's pixels", &of_image(false), &kernels(&mean, &x), 4, 1e-12);
 }
 
 #[test]

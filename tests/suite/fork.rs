@@ -163,7 +163,8 @@ fn clamping_needs_plain_sgd_and_a_step_before() {
 
 #[test]
 fn the_parts_of_a_network_are_all_its_tensors() {
-    use kernelscope::model::{Network, belongs};
+    use kernelscope::model::Network;
+    use kernelscope::spec::belongs;
     use kernelscope::spec::{NetworkSpec, Parametrisation};
     for kind in FIVE {
         for parametrisation in [Parametrisation::Standard, Parametrisation::Ntk] {

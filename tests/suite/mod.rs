@@ -45,6 +45,7 @@ mod linearised;
 mod math;
 mod modes;
 mod monte_carlo;
+mod named_tensors;
 mod networks;
 mod networks_page;
 mod optimiser;

@@ -54,7 +54,7 @@ impl Text {
     }
 
     pub fn norm(&mut self, kind: NormKind, v: Value) -> Value {
-        self.line(Op::Norm(Norm { kind, bias: true }), &[v])
+        self.line(Op::Norm(Norm { bias: true, ..Norm::of(kind) }), &[v])
     }
 
     pub fn flat(&mut self, v: Value) -> Value {

@@ -117,15 +117,17 @@ fn both(a, b) { concat(a, b) + 1 }
 
 let h = conv("c1", x, width, #{kernel: [3, 5], stride: [2, 1], padding: [1, 2], dilation: 1, groups: 1, bias: flag}); // [8, 16, 32]
 h = act(conv("c2", h, width, #{padding: "same", dilation: 2, groups: 4}));
-h = avg_pool(max_pool(h, [1, 2]), 3, #{stride: 1, padding: 1}); // [8, 16, 16]
-h = group_norm("g", batch_norm("b", layer_scale("s", h, 0.5)), 2);
+h = avg_pool(max_pool(h, [1, 2]), 3, #{stride: 1, padding: 1, count_padding: false}); // [8, 16, 16]
+h = group_norm("g", batch_norm("b", layer_scale("s", h, 0.5), #{epsilon: 1e-3}), 2, #{affine: false});
 h = positions("p1", h);
 let v = mean(h) - sum(h) * 0.5; // [8]
 v = relu(v) + leaky_relu(v) + leaky_relu(v, 0.2) + tanh(v) + gelu(v) + gelu_tanh(v) + silu(v) + sigmoid(v) + erf(v);
 v = sin(v) * cos(v) - abs(v) + exp(-v) + softplus(v) + square(v) + identity(v) + polynomial(v, [1, 0.5, 2]) / 2;
+v += hardtanh(v, -1, 1) + relu6(v) + hardswish(v) + hardsigmoid(v) + elu(v) + elu(v, 0.5) + mish(v);
+v = log(square(v) + 1) + sqrt(exp(v)) + reciprocal(square(v) + 1) + log_softmax(v);
 v = scale(softmax(v), 3) + 2 * v + (1 - v);
 let t = class_token("cls", dense("e", patches(x, 8), width, #{bias: false})); // [17, 8]
-t = rms_norm("rms", layer_norm("ln", positions("p2", t)));
+t = rms_norm("rms", layer_norm(["ln.g"], positions("p2", t), #{bias: false}));
 t += attention(t, t, t, 2, #{masked: true});
 let r = rnn("rnn", rows(x), width) + recurrence("rec", t, "erf"); // [8]
 let m = embedding("emb", flatten(slice(select(x, 0, 1), 0, 0, 1)), 5, width); // [32, 8]
@@ -275,6 +277,46 @@ fn errors_say_where_and_what() {
         (
             "let h = dense(\"a\", x, 10);\ndense(\"a\", h, 10)",
             "line 2, column 1: dense: a.weight is there with shape [10, 3072] and cannot be shared as [10, 10]",
+        ),
+        (
+            "dense([\"w\"], x, 10)",
+            "line 1, column 1: dense of [3, 32, 32]: w: its tensors are weight and bias, and 1 name is given",
+        ),
+        (
+            "dense([\"a.w\", \"a.b\"], x, 10, #{bias: false})",
+            "line 1, column 1: dense of [3, 32, 32]: a: it has one tensor, and 2 names are given",
+        ),
+        (
+            "conv([\"w\", \"a b\"], x, 10)",
+            "line 1, column 1: conv of [3, 32, 32]: w: “a b” is no name of a tensor: letters, digits and _ between dots, like attn.in_proj_weight",
+        ),
+        (
+            "layer_norm([\"g\", \"g\"], x)",
+            "line 1, column 1: layer_norm of [3, 32, 32]: g: g is named twice: each of its tensors has a name of its own",
+        ),
+        (
+            "layer_norm([\"g\", 3], x)",
+            "line 1, column 1: layer_norm of [3, 32, 32]: the names of its tensors are texts in quotes, not 3",
+        ),
+        (
+            "layer_norm([\"g\"], x, #{affine: false})",
+            "line 1, column 1: layer_norm of [3, 32, 32]: g: it has no tensors, and 1 name is given",
+        ),
+        (
+            "rnn([\"a\", \"b\"], rows(x), 4)",
+            "line 1, column 1: rnn of [32, 96]: its tensors are weight_ih, bias_ih and weight_hh, or these and bias_hh, and 2 names are given",
+        ),
+        (
+            "batch_norm(\"bn\", x, #{epsilon: 0})",
+            "line 1, column 1: batch_norm of [3, 32, 32]: epsilon is a number above 0, not 0",
+        ),
+        (
+            "hardtanh(x, 1, -1)",
+            "line 1, column 1: hardtanh of [3, 32, 32]: low is less than high, and 1.0 is not less than -1.0",
+        ),
+        (
+            "max_pool(x, 2, #{count_padding: false})",
+            "line 1, column 1: max_pool of [3, 32, 32]: there is no option count_padding, there is stride and padding",
         ),
         (
             "fn f(h) {\n  h + x\n}\nf(flatten(x))",

@@ -17,12 +17,13 @@ use burn::tensor::{Device, Tensor, TensorData};
 use thiserror::Error;
 
 pub use self::inputs::{Inputs, InputsError};
-use crate::model::{ChosenDevice, DeviceChoice, Network, WeightsError, choose, is_host, layer_of};
+use crate::model::{ChosenDevice, DeviceChoice, Network, WeightsError, choose, is_host};
 pub use crate::ntk::{Kernel, PartKind, Reduction, Request};
 use crate::ntk::{jacobian, layerwise};
 use crate::run::printable_list;
 use crate::spec::{
-    KernelShape, KnownSettings, KnownSettingsError, Line, METADATA_PREFIX, NetworkSpec, Op, Plan, memory_available,
+    KernelShape, KnownSettings, KnownSettingsError, Line, METADATA_PREFIX, NetworkSpec, Op, Plan, layer_of,
+    memory_available,
 };
 use crate::storage::{Graph, GraphError, LayoutError, WeightsFile, WeightsFileError, read_regular, words};
 

@@ -8,7 +8,7 @@ use crate::model::Cotangent;
 use crate::model::product::is_host;
 use crate::model::tape::Backward;
 use crate::spec::Activation;
-use crate::spec::ops::Function;
+use crate::spec::ops::{Function, Softmax};
 
 pub(super) fn run(op: &Function, at: &OpContext<'_>, input: Value) -> OpResult {
     let output = match &input {
@@ -29,6 +29,30 @@ pub(super) fn apply<const D: usize>(function: &Function, z: Tensor<D>) -> Tensor
             let first = z.zeros_like() + highest.next().copied().unwrap_or(0.0);
             highest.fold(first, |sum, coefficient| sum * z.clone() + *coefficient)
         }
+        // At a corner the derivative is that of the branch taken there, as in PyTorch: at both ends 0 of hardtanh and
+        // hardsigmoid, 0 and 1 of hardswish, α of ELU at 0.
+        Function::HardTanh { low, high } => {
+            let (below, above) = (z.clone().lower_equal_elem(*low), z.clone().greater_equal_elem(*high));
+            z.mask_fill(below, *low).mask_fill(above, *high)
+        }
+        Function::HardSigmoid => {
+            let line = z.clone() / 6.0 + 0.5;
+            line.mask_fill(z.clone().lower_equal_elem(-3.0), 0.0).mask_fill(z.greater_equal_elem(3.0), 1.0)
+        }
+        Function::HardSwish => {
+            let curve = z.clone() * (z.clone() / 6.0 + 0.5);
+            let (below, above) = (z.clone().lower_equal_elem(-3.0), z.clone().greater_equal_elem(3.0));
+            curve.mask_fill(below, 0.0).mask_where(above, z)
+        }
+        Function::Elu(alpha) => {
+            // The exponential of a positive number may overflow, and is not needed.
+            let curve = (z.clone().mask_fill(z.clone().greater_elem(0.0), 0.0).exp() - 1.0) * *alpha;
+            z.clone().mask_where(z.lower_equal_elem(0.0), curve)
+        }
+        Function::Mish => z.clone() * activation::softplus(z, 1.0).tanh(),
+        Function::Log => z.log(),
+        Function::Sqrt => z.sqrt(),
+        Function::Reciprocal => z.recip(),
     }
 }
 
@@ -79,13 +103,15 @@ impl Backward for Pointwise {
     }
 }
 
-/// Computes softmax along the last axis.
-pub(super) fn softmax(at: &OpContext<'_>, input: Tensor<2>) -> OpResult {
-    let features = at.output().last().copied().unwrap_or(1);
+/// Computes softmax along the last axis, or its logarithm.
+pub(super) fn softmax(op: &Softmax, at: &OpContext<'_>, input: Tensor<2>) -> OpResult {
+    let (log, features) = (op.log, at.output().last().copied().unwrap_or(1));
     let function = move |mut inputs: Vec<Tensor<2>>| {
         let input = inputs.remove(0);
         let [n, f] = input.dims();
-        activation::softmax(input.reshape([n * f / features, features]), 1).reshape([n, f])
+        let rows = input.reshape([n * f / features, features]);
+        let output = if log { activation::log_softmax(rows, 1) } else { activation::softmax(rows, 1) };
+        output.reshape([n, f])
     };
     let output = function(vec![input.clone()]);
     OpResult::new(at, output, || (ByAutodiff::boxed(vec![input], function), None))

@@ -43,7 +43,7 @@ pub(super) fn run(at: &OpContext<'_>, mut inputs: Vec<Value>, training: Option<&
         Op::Patches(op) => rearrange::patches(op, at, inputs.remove(0).flat()),
         Op::Norm(op) => norm::run(op, at, inputs.remove(0), training),
         Op::Function(op) => function::run(op, at, inputs.remove(0)),
-        Op::Softmax(_) => function::softmax(at, inputs.remove(0).flat()),
+        Op::Softmax(op) => function::softmax(op, at, inputs.remove(0).flat()),
         Op::Arithmetic(op) => arithmetic::run(*op, at, inputs),
         Op::Scale(op) => arithmetic::scale(op, at, inputs.remove(0).flat()),
         Op::Concat(op) => arithmetic::concat(op, at, all(inputs)),

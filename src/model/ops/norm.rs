@@ -1,4 +1,4 @@
-//! Normalisations: z = γ ∘ x̂ + β with x̂ = (x − mean)/√(variance + ε), biased variance, ε = 1e-5 as in PyTorch.
+//! Normalisations: z = γ ∘ x̂ + β with x̂ = (x − mean)/√(variance + ε), biased variance as in PyTorch.
 //!
 //! In the NTK parametrisation γ = 1 and β = 0 are frozen and not part of the kernel, as in the infinite-width theory.
 //! BatchNorm uses the mean and variance of the batch in training and the running ones otherwise, so its kernel is that of
@@ -47,7 +47,7 @@ fn apply_reshaped(op: &Norm, at: &OpContext<'_>, input: Tensor<2>, training: Opt
             ((rows.back(normalised, shape), inverse), rows)
         }
         NormKind::Batch => {
-            let place = 1 + usize::from(op.bias);
+            let place = usize::from(op.gain) + usize::from(op.bias);
             let kept = [place, place + 1].map(|tensor| at.weights[tensor].clone());
             let [mean, variance] = match training {
                 Some(training) => {
@@ -61,7 +61,7 @@ fn apply_reshaped(op: &Norm, at: &OpContext<'_>, input: Tensor<2>, training: Opt
                 }
                 None => kept,
             };
-            let inverse = (variance + Norm::EPSILON).sqrt().recip().reshape(sides);
+            let inverse = (variance + op.epsilon).sqrt().recip().reshape(sides);
             (((values - mean.reshape(sides)) * inverse.clone(), inverse), Rows::None)
         }
     };
@@ -76,9 +76,17 @@ fn finish<const D: usize>(
     sides: [usize; D],
     rows: Rows,
 ) -> OpResult {
-    let weight = at.weights[0].clone().reshape(sides);
-    let scaled = normalised.clone() * weight.clone();
-    let output = if op.bias { scaled + at.weights[1].clone().reshape(sides) } else { scaled };
+    let mut weights = at.weights.iter().map(|tensor| tensor.clone().reshape(sides));
+    let weight = if op.gain { weights.next() } else { None };
+    let bias = if op.bias { weights.next() } else { None };
+    let scaled = match weight.clone() {
+        Some(weight) => normalised.clone() * weight,
+        None => normalised.clone(),
+    };
+    let output = match bias {
+        Some(bias) => scaled + bias,
+        None => scaled,
+    };
     let shape = output.dims();
     let (n, count) = (shape[0], shape[1..].iter().product::<usize>());
     let output = match at.output() {
@@ -100,9 +108,10 @@ fn finish<const D: usize>(
             let sides = if D == 2 { [sides[0], 1, sides[1]] } else { [sides[0], sides[1], sides[2]] };
             tensor.reshape(sides)
         };
-        let (inverse, weight) = (three(inverse), three(weight));
+        let (inverse, weight) = (three(inverse), weight.map(three));
         // In the NTK parametrisation the bias moves alone, if another line before this one has it.
-        let tap = at.tap(ParameterUse::Gain { values: values.clone(), channels_first, frozen: !at.moves[0] });
+        let frozen = !(op.gain && at.moves[0]);
+        let tap = at.tap(ParameterUse::Gain { values: values.clone(), channels_first, frozen });
         let way_back = NormBackward { normalised: values, inverse, weight, rows };
         done.steps.push(Step { backward: Box::new(way_back), tap });
     }
@@ -112,17 +121,17 @@ fn finish<const D: usize>(
 /// Computes x̂ and 1/√(variance + ε) along an axis, optionally without subtracting the mean.
 fn over_features<const D: usize>(op: &Norm, values: Tensor<D>, along: usize) -> (Tensor<D>, Tensor<D>) {
     if op.is_centred() {
-        return normalise(values, along);
+        return normalise(op, values, along);
     }
-    let inverse = (values.clone().powi_scalar(2).mean_dim(along) + Norm::EPSILON).sqrt().recip();
+    let inverse = (values.clone().powi_scalar(2).mean_dim(along) + op.epsilon).sqrt().recip();
     (values * inverse.clone(), inverse)
 }
 
 /// Computes x̂ and 1/√(variance + ε) along an axis.
-fn normalise<const D: usize>(input: Tensor<D>, along: usize) -> (Tensor<D>, Tensor<D>) {
+fn normalise<const D: usize>(op: &Norm, input: Tensor<D>, along: usize) -> (Tensor<D>, Tensor<D>) {
     let centred = input.clone() - input.mean_dim(along);
     let variance = centred.clone().powi_scalar(2).mean_dim(along);
-    let inverse = (variance + Norm::EPSILON).sqrt().recip();
+    let inverse = (variance + op.epsilon).sqrt().recip();
     (centred * inverse.clone(), inverse)
 }
 
@@ -178,7 +187,8 @@ struct NormBackward {
     /// [n, places, features] or [n, features, places].
     normalised: Tensor<3>,
     inverse: Tensor<3>,
-    weight: Tensor<3>,
+    /// γ; `None` where there is none.
+    weight: Option<Tensor<3>>,
     rows: Rows,
 }
 
@@ -186,12 +196,19 @@ impl Backward for NormBackward {
     fn pull(&self, cotangent: Cotangent, n: usize) -> Vec<Cotangent> {
         let [_, a, b] = self.normalised.dims();
         if let Rows::None = self.rows {
-            let factors = (self.weight.clone() * self.inverse.clone()).expand([1, a, b]).reshape([a * b]);
+            let factors = match self.weight.clone() {
+                Some(weight) => weight * self.inverse.clone(),
+                None => self.inverse.clone(),
+            };
+            let factors = factors.expand([1, a, b]).reshape([a * b]);
             return vec![cotangent.scaled_alike(factors)];
         }
         let dense = cotangent.dense(n);
         let [_, directions, f] = dense.dims();
-        let scaled = dense.reshape([n, directions, a, b]) * self.weight.clone().unsqueeze_dim::<4>(1);
+        let mut scaled = dense.reshape([n, directions, a, b]);
+        if let Some(weight) = self.weight.clone() {
+            scaled = scaled * weight.unsqueeze_dim::<4>(1);
+        }
         let pulled = match self.rows {
             Rows::None => unreachable!("the factors of a BatchNorm are the same for all samples"),
             Rows::Features { along, centred } => {

@@ -4,9 +4,8 @@
 use burn::tensor::{Device, Tensor};
 
 use crate::model::cotangent::Cotangent;
-use crate::model::parameters::layer_of;
 use crate::model::tape::{Backward, LayerRecord, ParameterUse};
-use crate::spec::Line;
+use crate::spec::{Line, layer_of};
 
 /// The inputs of an operation besides the values that it reads.
 pub struct OpContext<'a> {
@@ -120,7 +119,9 @@ impl OpContext<'_> {
 
     /// Returns the name of its layer, the common part of the names of its tensors.
     pub fn layer(&self) -> String {
-        self.names.first().map_or_else(|| self.line.name.clone(), |name| layer_of(name))
+        let layer = self.names.first().map(|name| layer_of(name));
+        let is_common = |layer: &String| self.names.iter().all(|name| layer_of(name) == *layer);
+        layer.filter(is_common).unwrap_or_else(|| self.line.name.clone())
     }
 
     /// Returns the label of its operation.

@@ -37,7 +37,7 @@ pub(super) fn run(op: &Pool, at: &OpContext<'_>, input: Tensor<2>) -> OpResult {
         let steps = if at.recording { vec![Step { backward, tap: None }] } else { Vec::new() };
         return OpResult { output: flat(output).into(), steps, hidden: Vec::new() };
     }
-    let Pool { kind, size, stride, padding } = *op;
+    let Pool { kind, size, stride, padding, count_padding } = *op;
     let function = move |mut inputs: Vec<Tensor<2>>| {
         let input = inputs.remove(0);
         let [n, _] = input.dims();
@@ -49,6 +49,7 @@ pub(super) fn run(op: &Pool, at: &OpContext<'_>, input: Tensor<2>) -> OpResult {
             }
             PoolKind::Avg => {
                 let options = AvgPoolOptions::new(size).with_stride(stride).with_padding(padding);
+                let options = options.with_count_include_pad(count_padding);
                 avg_pool2d(images, options)
             }
         })

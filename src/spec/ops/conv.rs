@@ -59,7 +59,8 @@ impl Conv {
     /// Returns the operation with the sizes of a file's tensors; `shape` looks one up by the last part of its name.
     pub(super) fn adopting<'a>(self, shape: impl Fn(&str) -> Option<&'a [usize]>) -> Self {
         let channels = match shape("weight") {
-            Some(&[channels, _, _, _]) if channels > 0 => channels,
+            // Convolutions of signals have one side less.
+            Some(&[channels, _, _, _] | &[channels, _, _]) if channels > 0 => channels,
             _ => self.channels,
         };
         // A depthwise convolution stays depthwise.

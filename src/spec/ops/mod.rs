@@ -41,8 +41,6 @@ pub use recurrence::Recurrence;
 pub use reduce::{Reduce, Reduction};
 pub use reshape::{Patches, Rearrange};
 
-use std::collections::BTreeMap;
-
 /// The operation that computes a line of a program from the lines that it reads.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Op {
@@ -102,17 +100,16 @@ impl Op {
         })
     }
 
-    /// Returns the operation with the sizes of a weights file for a layer of this name: its outputs and whether it has a
-    /// bias.
-    pub fn adopting(self, name: &str, tensors: &BTreeMap<String, Vec<usize>>) -> Self {
-        let shape = |part: &str| tensors.get(&format!("{name}.{part}")).map(Vec::as_slice);
+    /// Returns the operation with the sizes of a weights file: its outputs and whether it has a bias. `shape` looks a tensor
+    /// of the layer up by the last part of its name, or, for one that has the layer's name, by an empty one.
+    pub fn adopting<'a>(self, shape: impl Fn(&str) -> Option<&'a [usize]>) -> Self {
         match self {
             Self::Dense(dense) => Self::Dense(dense.adopting(shape)),
             Self::Conv(conv) => Self::Conv(conv.adopting(shape)),
             Self::Norm(norm) => Self::Norm(Norm { bias: norm.bias && shape("bias").is_some(), ..norm }),
             Self::Recurrence(op) => Self::Recurrence(Recurrence { bias: shape("bias_hh").is_some(), ..op }),
             Self::Embedding(op) => Self::Embedding(op.adopting(shape)),
-            Self::Learned(op) => Self::Learned(op.adopting(tensors.get(name).map(Vec::as_slice))),
+            Self::Learned(op) => Self::Learned(op.adopting(shape(""))),
             other => other,
         }
     }

@@ -8,8 +8,11 @@ use crate::spec::Layer;
 #[derive(Clone, Debug, PartialEq)]
 pub struct Norm {
     pub kind: NormKind,
+    /// True if there is a gain γ; otherwise it is 1.
+    pub gain: bool,
     /// True if there is a bias: some weights files have none, RMSNorm never has one.
     pub bias: bool,
+    pub epsilon: f64,
 }
 
 /// The set of numbers over which the mean and the variance are taken.
@@ -39,6 +42,12 @@ impl NormKind {
 impl Norm {
     /// ε, PyTorch's default.
     pub const EPSILON: f64 = 1e-5;
+
+    /// Returns the usual normalisation of this kind: with a gain, a bias unless it is RMSNorm, and PyTorch's ε.
+    pub fn of(kind: NormKind) -> Self {
+        let usual = Self { kind, gain: true, bias: true, epsilon: Self::EPSILON };
+        Self { bias: usual.is_centred(), ..usual }
+    }
 
     /// Returns whether the mean is subtracted.
     pub fn is_centred(&self) -> bool {
@@ -73,7 +82,10 @@ impl Operation for Norm {
             role,
             turned: false,
         };
-        let mut tensors = vec![tensor("weight", 1.0, Role::Norm)];
+        let mut tensors = Vec::new();
+        if self.gain {
+            tensors.push(tensor("weight", 1.0, Role::Norm));
+        }
         if self.bias {
             tensors.push(tensor("bias", 0.0, Role::Norm));
         }
@@ -89,7 +101,11 @@ impl Operation for Norm {
 
     fn layer(&self, inputs: &[&[usize]]) -> Option<Layer> {
         let (width, places) = features(one(inputs));
-        Some(if self.bias { Layer::Norm { width, places } } else { Layer::Scale { width, places } })
+        match (self.gain, self.bias) {
+            (true, true) => Some(Layer::Norm { width, places }),
+            (true, false) => Some(Layer::Scale { width, places }),
+            (false, _) => None,
+        }
     }
 
     fn sign(&self) -> &'static str {

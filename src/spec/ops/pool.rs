@@ -4,13 +4,15 @@ use super::conv::{check_windows, windows_along};
 use super::operation::one;
 use super::{Operation, shown};
 
-/// Pooling, PyTorch's `MaxPool2d` and `AvgPool2d` (zeros of the padding count in the mean).
+/// Pooling, PyTorch's `MaxPool2d` and `AvgPool2d`. The padding never is the largest value.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pool {
     pub kind: PoolKind,
     pub size: [usize; 2],
     pub stride: [usize; 2],
     pub padding: [usize; 2],
+    /// If true, zeros of the padding count in the mean; otherwise it is that of the pixels of the image alone.
+    pub count_padding: bool,
 }
 
 /// The statistic of a window.

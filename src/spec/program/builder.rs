@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
+use super::names::{Names, check_name};
 use super::{Line, Program, blocks};
 use crate::spec::ops::{Op, Parameter, shown};
 
@@ -67,30 +68,48 @@ impl Builder {
         &self.lines[value.0].shape
     }
 
-    /// Adds a line: an operation on values, whose tensors have this name. An existing tensor is shared.
+    /// Adds a line: an operation on values, whose tensors have these names. An existing tensor is shared.
     ///
     /// # Errors
-    /// Fails if the shapes do not fit, the name is invalid or belongs to a tensor of another shape, or the program is too
-    /// long.
-    pub fn line(&mut self, op: Op, name: &str, reads: &[Value]) -> Result<Value, String> {
+    /// Fails if the shapes do not fit, a name is invalid or belongs to a tensor of another shape, there are not as many names
+    /// as tensors, or the program is too long.
+    pub fn line(&mut self, op: Op, names: impl Into<Names>, reads: &[Value]) -> Result<Value, String> {
+        let names = names.into();
+        let name = names.layer();
+        let name = name.as_str();
         if self.lines.len() >= MOST_LINES {
             return Err(format!("a network has at most {MOST_LINES} operations"));
         }
+        let inputs: Vec<&[usize]> = reads.iter().map(|read| self.shape(*read)).collect();
+        let named = |why: String| if name.is_empty() { why } else { format!("{name}: {why}") };
+        let given = given_names(&op, &names, name, &inputs).map_err(named)?;
         let op = match &self.adopted {
-            Some(tensors) => op.adopting(name, tensors),
+            Some(tensors) => op.adopting(|part| {
+                let own = if part.is_empty() { name.to_owned() } else { format!("{name}.{part}") };
+                match (given.get(&own), &names) {
+                    (Some(given), _) => Some(tensors.get(given).map_or(&[], Vec::as_slice)),
+                    (None, Names::Layer(_)) => tensors.get(&own).map(Vec::as_slice),
+                    (None, Names::Each(_)) => None,
+                }
+            }),
             None => op,
         };
         let Some(operation) = op.operation() else { return Err("there is one image, x".to_owned()) };
-        let inputs: Vec<&[usize]> = reads.iter().map(|read| self.shape(*read)).collect();
-        let named = |why: String| if name.is_empty() { why } else { format!("{name}: {why}") };
         let shape = operation.shape(&inputs).map_err(named)?;
         let values = shape.iter().try_fold(1usize, |product, side| product.checked_mul(*side));
         if !values.is_some_and(|values| (1..=MOST_VALUES).contains(&values)) {
             return Err(named(format!("{} is no shape that a value can have", shown(&shape))));
         }
-        let needed = operation.tensors(name, &inputs);
-        if !needed.is_empty() {
-            check_name(name)?;
+        let mut needed = operation.tensors(name, &inputs);
+        if let Names::Layer(name) = &names
+            && !needed.is_empty()
+        {
+            check_name(name, "layer", "blocks.0.fc1")?;
+        }
+        for tensor in &mut needed {
+            if let Some(given) = given.get(&tensor.name) {
+                tensor.name.clone_from(given);
+            }
         }
         let mut tensors = Vec::with_capacity(needed.len());
         for tensor in needed {
@@ -172,14 +191,13 @@ impl Builder {
     }
 }
 
-/// Checks a name as in weights files: parts of letters, digits and `_` separated by dots.
-fn check_name(name: &str) -> Result<(), String> {
-    const LONGEST: usize = 128;
-    let is_part =
-        |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
-    if name.len() <= LONGEST && name.split('.').all(is_part) {
-        return Ok(());
-    }
-    let shown: String = name.chars().take(LONGEST).flat_map(char::escape_debug).collect();
-    Err(format!("“{shown}” is no name of a layer: letters, digits and _ between dots, like blocks.0.fc1"))
+/// Returns the name that a list gives each tensor of an operation, by the name that it would have as one of its layer; empty
+/// where the layer is named. A named tensor is there: one that a weights file lacks is missing in the file, even a bias.
+fn given_names(op: &Op, names: &Names, name: &str, inputs: &[&[usize]]) -> Result<HashMap<String, String>, String> {
+    let (Names::Each(list), Some(operation)) = (names, op.operation()) else { return Ok(HashMap::new()) };
+    list.iter().try_for_each(|name| check_name(name, "tensor", "attn.in_proj_weight"))?;
+    operation.shape(inputs)?;
+    let own = operation.tensors(name, inputs);
+    let given = names.of_each(&own)?;
+    Ok(own.into_iter().map(|tensor| tensor.name).zip(given).collect())
 }

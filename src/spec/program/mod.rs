@@ -5,8 +5,10 @@
 //! network on burn and the loading of weights are all derived from it, so they always describe the same network.
 
 mod builder;
+mod names;
 
 pub use builder::{Builder, MOST_LINES, Shapes, Value};
+pub use names::{Names, belongs, layer_of};
 
 use super::Layer;
 use super::ops::{Arithmetic, Op, Parameter, PoolKind};
@@ -24,7 +26,8 @@ pub struct Program {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
     pub op: Op,
-    /// The layer's name, as in weights files; empty for an operation without parameters.
+    /// The layer's name, as in weights files, the common part of the names of its tensors; empty for an operation without
+    /// parameters.
     pub name: String,
     /// The lines that it reads; all earlier.
     pub reads: Vec<usize>,
@@ -47,6 +50,12 @@ impl Program {
     /// Returns the tensors of a line.
     pub fn tensors_of(&self, line: &Line) -> impl Iterator<Item = &Parameter> {
         line.tensors.iter().map(|&place| &self.tensors[place])
+    }
+
+    /// Returns the tensors of a line as its own operation makes them, under its layer's name, in the same order. A tensor
+    /// that another line made before has the first values that this one gave it, and in a list of names each has its own.
+    pub fn own_tensors(&self, line: &Line) -> Vec<Parameter> {
+        line.op.operation().map_or_else(Vec::new, |operation| operation.tensors(&line.name, &self.inputs_of(line)))
     }
 
     /// Returns the shapes that a line reads.
@@ -128,9 +137,19 @@ impl Program {
     pub fn parts(&self) -> Vec<String> {
         let mut parts: Vec<String> = Vec::new();
         for line in self.lines.iter().filter(|line| !line.tensors.is_empty()) {
-            let part = block_of(&line.name).unwrap_or(&line.name);
-            if !parts.iter().any(|known| known == part) {
-                parts.push(part.to_owned());
+            let own = self.own_tensors(line);
+            let is_layer = self.tensors_of(line).map(|tensor| &tensor.name).eq(own.iter().map(|own| &own.name));
+            let layers = if is_layer {
+                vec![line.name.clone()]
+            } else {
+                // Of tensors without a common layer each is one.
+                self.tensors_of(line).map(|tensor| layer_of(&tensor.name)).collect()
+            };
+            for layer in layers {
+                let part = block_of(&layer).unwrap_or(&layer);
+                if !parts.iter().any(|known| known == part) {
+                    parts.push(part.to_owned());
+                }
             }
         }
         parts

@@ -6,7 +6,7 @@ use rhai::{Array, Dynamic, Map};
 
 use super::setting::listed;
 use crate::spec::ops::shown;
-use crate::spec::{Activation, Value};
+use crate::spec::{Activation, Names, Value};
 
 /// The largest whole number that a function accepts.
 pub const MOST: usize = 1 << 24;
@@ -60,6 +60,22 @@ impl Arguments {
         self.word("the name")
     }
 
+    /// Reads the name of a layer, or a list of the full names of its tensors.
+    pub fn names(&mut self) -> Result<Names, String> {
+        let given = self.next("the name")?;
+        if !given.is_array() {
+            self.rest.push(given);
+            return self.name().map(Names::Layer);
+        }
+        let names = list_of("the names", given)?.into_iter().map(|name| {
+            let words = described(&name);
+            name.into_immutable_string()
+                .map(|name| name.to_string())
+                .map_err(|_| format!("the names of its tensors are texts in quotes, not {words}"))
+        });
+        names.collect::<Result<_, _>>().map(Names::Each)
+    }
+
     pub fn word(&mut self, what: &str) -> Result<String, String> {
         let given = self.next(what)?;
         given.into_immutable_string().map(|word| word.to_string()).map_err(|_| {
@@ -104,6 +120,15 @@ impl Arguments {
 
     pub fn whole_option(&mut self, name: &str, usual: usize, range: RangeInclusive<usize>) -> Result<usize, String> {
         self.option(name).map_or(Ok(usual), |given| whole_of(name, &given, range))
+    }
+
+    /// Reads an option that is a number above 0.
+    pub fn positive_option(&mut self, name: &str, usual: f64) -> Result<f64, String> {
+        let Some(given) = self.option(name) else { return Ok(usual) };
+        match real_of(name, &given)? {
+            number if number > 0.0 => Ok(number),
+            _ => Err(format!("{name} is a number above 0, not {}", described(&given))),
+        }
     }
 
     /// Reads an option that is one number for both sides of an image, or one for each.

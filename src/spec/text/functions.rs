@@ -7,12 +7,12 @@ use rhai::{Array, Dynamic};
 
 use super::arguments::{Arguments, MOST, activation_of, list_of, real_of, sides_of, value_of};
 use super::writer::Writer;
-use crate::spec::Activation;
 use crate::spec::ops::{
     Attention, ClassToken, Concat, Constant, Conv, Dense, Dropout, Embedding, Function as Nonlinearity, LayerScale,
     Learned, MatMul, Norm, NormKind, Op, Patches, Pool, PoolKind, Positions, Rearrange, Recurrence, Reduce, Reduction,
     Scale, Softmax, feature_axis, shown,
 };
+use crate::spec::{Activation, Names};
 
 /// A function of the language.
 #[derive(Debug)]
@@ -62,21 +62,26 @@ pub const FUNCTIONS: &[Function] = functions! {
         "a convolution of an image; kernel, stride, padding and dilation are a number or [down, across]" => conv;
     "max_pool" "max_pool(v, size, #{stride: size, padding: 0})" 2..=3, ["stride", "padding"],
         "the largest value of each window, which is square or [down, across]" => |writer, given| pool(writer, given, PoolKind::Max);
-    "avg_pool" "avg_pool(v, size, #{stride: size, padding: 0})" 2..=3, ["stride", "padding"],
-        "the mean of each window; zeros around the image count" => |writer, given| pool(writer, given, PoolKind::Avg);
+    "avg_pool" "avg_pool(v, size, #{stride: size, padding: 0, count_padding: true})" 2..=3,
+        ["stride", "padding", "count_padding"],
+        "the mean of each window; zeros around the image count, or with count_padding: false do not" => |writer, given| pool(writer, given, PoolKind::Avg);
     "mean" "mean(v)" 1..=1, [], "the mean over all places: [c, h, w] → [c], [t, f] → [f]" =>
         |writer, given| plain(writer, given, Op::Reduce(Reduce { reduction: Reduction::Mean }));
     "sum" "sum(v)" 1..=1, [], "the sum over all places" =>
         |writer, given| plain(writer, given, Op::Reduce(Reduce { reduction: Reduction::Sum }));
     "flatten" "flatten(v)" 1..=1, [], "all numbers as one vector" =>
         |writer, given| plain(writer, given, Op::Rearrange(Rearrange::Flatten));
-    "layer_norm" "layer_norm(name, v)" 2..=2, [], "a less its mean, over its deviation: over the features of each place" =>
+    "layer_norm" "layer_norm(name, v, #{epsilon: 1e-5, affine: true, bias: true})" 2..=3, ["epsilon", "affine", "bias"],
+        "a less its mean, over its deviation: over the features of each place" =>
         |writer, given| norm(writer, given, NormKind::Layer);
-    "rms_norm" "rms_norm(name, v)" 2..=2, [], "a over the root of its mean square: over the features of each place" =>
+    "rms_norm" "rms_norm(name, v, #{epsilon: 1e-5, affine: true})" 2..=3, ["epsilon", "affine"],
+        "a over the root of its mean square: over the features of each place" =>
         |writer, given| norm(writer, given, NormKind::Rms);
-    "group_norm" "group_norm(name, v, groups)" 3..=3, [], "as layer_norm, over the pixels of so many groups of channels" =>
+    "group_norm" "group_norm(name, v, groups, #{epsilon: 1e-5, affine: true})" 3..=4, ["epsilon", "affine"],
+        "as layer_norm, over the pixels of so many groups of channels" =>
         |writer, given| norm(writer, given, NormKind::Group { groups: 1 });
-    "batch_norm" "batch_norm(name, v)" 2..=2, [], "as layer_norm, each channel over pixels and the batch; evaluated, and in the kernel, with running statistics" =>
+    "batch_norm" "batch_norm(name, v, #{epsilon: 1e-5, affine: true})" 2..=3, ["epsilon", "affine"],
+        "as layer_norm, each channel over pixels and the batch; evaluated, and in the kernel, with running statistics" =>
         |writer, given| norm(writer, given, NormKind::Batch);
     "relu" "relu(v)" 1..=1, [], "max(a, 0)" => |writer, given| function(writer, given, Activation::Relu);
     "leaky_relu" "leaky_relu(v, slope)" 1..=2, [], "a where it is positive, slope · a (0.01) where it is not" => leaky_relu;
@@ -94,17 +99,42 @@ pub const FUNCTIONS: &[Function] = functions! {
     "softplus" "softplus(v)" 1..=1, [], "ln(1 + e^a)" => |writer, given| function(writer, given, Activation::Softplus);
     "square" "square(v)" 1..=1, [], "a²" => |writer, given| function(writer, given, Activation::Square);
     "identity" "identity(v)" 1..=1, [], "a" => |writer, given| function(writer, given, Activation::Identity);
+    "hardtanh" "hardtanh(v, low, high)" 3..=3, [], "a between low and high, these beyond" => |writer, mut given| {
+        let (value, low, high) = (given.value()?, given.real("low")?, given.real("high")?);
+        if low >= high {
+            return Err(format!("low is less than high, and {low:?} is not less than {high:?}"));
+        }
+        writer.unnamed(Op::Function(Nonlinearity::HardTanh { low, high }), &[value])
+    };
+    "relu6" "relu6(v)" 1..=1, [], "hardtanh(v, 0, 6)" =>
+        |writer, given| plain(writer, given, Op::Function(Nonlinearity::HardTanh { low: 0.0, high: 6.0 }));
+    "hardswish" "hardswish(v)" 1..=1, [], "a · hardsigmoid a" =>
+        |writer, given| plain(writer, given, Op::Function(Nonlinearity::HardSwish));
+    "hardsigmoid" "hardsigmoid(v)" 1..=1, [], "(a + 3)/6, between 0 and 1" =>
+        |writer, given| plain(writer, given, Op::Function(Nonlinearity::HardSigmoid));
+    "elu" "elu(v, alpha)" 1..=2, [], "a where it is positive, alpha · (e^a − 1) (alpha is 1) where it is not" => |writer, mut given| {
+        let value = given.value()?;
+        let alpha = if given.left() == 0 { 1.0 } else { given.real("alpha")? };
+        writer.unnamed(Op::Function(Nonlinearity::Elu(alpha)), &[value])
+    };
+    "mish" "mish(v)" 1..=1, [], "a tanh(softplus a)" => |writer, given| plain(writer, given, Op::Function(Nonlinearity::Mish));
+    "log" "log(v)" 1..=1, [], "ln a" => |writer, given| plain(writer, given, Op::Function(Nonlinearity::Log));
+    "sqrt" "sqrt(v)" 1..=1, [], "√a" => |writer, given| plain(writer, given, Op::Function(Nonlinearity::Sqrt));
+    "reciprocal" "reciprocal(v)" 1..=1, [], "1/a" =>
+        |writer, given| plain(writer, given, Op::Function(Nonlinearity::Reciprocal));
     "polynomial" "polynomial(v, [c0, c1, …])" 2..=2, [], "c₀ + c₁ a + c₂ a² + …" => polynomial;
     "softmax" "softmax(v)" 1..=1, [], "e^a over its sum along the last axis" =>
-        |writer, given| plain(writer, given, Op::Softmax(Softmax));
+        |writer, given| plain(writer, given, Op::Softmax(Softmax { log: false }));
+    "log_softmax" "log_softmax(v)" 1..=1, [], "the logarithm of softmax" =>
+        |writer, given| plain(writer, given, Op::Softmax(Softmax { log: true }));
     "scale" "scale(v, number)" 2..=2, [], "number · v" => |writer, mut given| {
         let (value, by) = (given.value()?, given.real("the number")?);
         writer.unnamed(Op::Scale(Scale { by, plus: 0.0 }), &[value])
     };
     "layer_scale" "layer_scale(name, v, start)" 3..=3, [], "γ ∘ v, a learned number a feature, which begins at start" =>
         |writer, mut given| {
-            let (name, value, start) = (given.name()?, given.value()?, given.real("start")?);
-            writer.line(Op::LayerScale(LayerScale { start }), &name, &[value])
+            let (names, value, start) = (given.names()?, given.value()?, given.real("start")?);
+            writer.line(Op::LayerScale(LayerScale { start }), names, &[value])
         };
     "concat" "concat(a, b, …)" 1..=8, [], "one after the other along features; concat([a, b, …], axis) along that axis" => concat;
     "matmul" "matmul(a, b)" 2..=2, [], "the product of matrices: [..., m, k] and [..., k, n] → [..., m, n]" => |writer, mut given| {
@@ -139,9 +169,9 @@ pub const FUNCTIONS: &[Function] = functions! {
     "rnn" "rnn(name, v, width, function)" 3..=4, [], "a recurrence over W v + b" => rnn;
     "embedding" "embedding(name, v, tokens, width)" 4..=4, [], "a learned vector for each whole number below tokens: [t] → [t, width]" =>
         |writer, mut given| {
-            let (name, value) = (given.name()?, given.value()?);
+            let (names, value) = (given.names()?, given.value()?);
             let (tokens, width) = (given.whole("tokens", 1..=MOST)?, given.whole("width", 1..=MOST)?);
-            writer.line(Op::Embedding(Embedding { tokens, width }), &name, &[value])
+            writer.line(Op::Embedding(Embedding { tokens, width }), names, &[value])
         };
     "patches" "patches(v, side)" 2..=2, [], "square patches of an image as tokens, row by row: [c, h, w] → [(h/side)·(w/side), c·side²]" => |writer, mut given| {
         let (value, side) = (given.value()?, given.whole("side", 1..=MOST)?);
@@ -185,8 +215,8 @@ fn plain(writer: &mut Writer, mut given: Arguments, op: Op) -> Written {
 }
 
 fn named(writer: &mut Writer, mut given: Arguments, op: Op) -> Written {
-    let (name, value) = (given.name()?, given.value()?);
-    writer.line(op, &name, &[value])
+    let (names, value) = (given.names()?, given.value()?);
+    writer.line(op, names, &[value])
 }
 
 fn function(writer: &mut Writer, given: Arguments, activation: Activation) -> Written {
@@ -215,18 +245,18 @@ fn polynomial(writer: &mut Writer, mut given: Arguments) -> Written {
 }
 
 fn dense(writer: &mut Writer, mut given: Arguments) -> Written {
-    let (name, mut value) = (given.name()?, given.value()?);
+    let (names, mut value) = (given.names()?, given.value()?);
     let outputs = given.whole("outputs", 1..=MOST)?;
     let bias = given.flag_option("bias", true)?;
     let transposed = given.flag_option("transposed", false)?;
     if writer.shape(value).len() == 3 {
         value = writer.write(Op::Rearrange(Rearrange::Flatten), "", &[value])?;
     }
-    writer.line(Op::Dense(Dense { outputs, bias, transposed, into_recurrence: false }), &name, &[value])
+    writer.line(Op::Dense(Dense { outputs, bias, transposed, into_recurrence: false }), names, &[value])
 }
 
 fn conv(writer: &mut Writer, mut given: Arguments) -> Written {
-    let (name, value) = (given.name()?, given.value()?);
+    let (names, value) = (given.names()?, given.value()?);
     let channels = given.whole("channels", 1..=MOST)?;
     let kernel = given.sides_option("kernel", [3; 2], 1)?;
     let stride = given.sides_option("stride", [1; 2], 1)?;
@@ -242,7 +272,7 @@ fn conv(writer: &mut Writer, mut given: Arguments) -> Written {
     };
     let groups = given.whole_option("groups", 1, 1..=MOST)?;
     let bias = given.flag_option("bias", true)?;
-    writer.line(Op::Conv(Conv { channels, kernel, stride, padding, dilation, groups, bias }), &name, &[value])
+    writer.line(Op::Conv(Conv { channels, kernel, stride, padding, dilation, groups, bias }), names, &[value])
 }
 
 fn pool(writer: &mut Writer, mut given: Arguments, kind: PoolKind) -> Written {
@@ -250,17 +280,21 @@ fn pool(writer: &mut Writer, mut given: Arguments, kind: PoolKind) -> Written {
     let size = sides_of("size", given.next("size")?, 1)?;
     let stride = given.sides_option("stride", size, 1)?;
     let padding = given.sides_option("padding", [0; 2], 0)?;
-    writer.unnamed(Op::Pool(Pool { kind, size, stride, padding }), &[value])
+    let count_padding = given.flag_option("count_padding", true)?;
+    writer.unnamed(Op::Pool(Pool { kind, size, stride, padding, count_padding }), &[value])
 }
 
 fn norm(writer: &mut Writer, mut given: Arguments, kind: NormKind) -> Written {
-    let (name, value) = (given.name()?, given.value()?);
-    let (kind, bias) = match kind {
-        NormKind::Group { .. } => (NormKind::Group { groups: given.whole("groups", 1..=MOST)? }, true),
-        NormKind::Rms => (kind, false),
-        NormKind::Layer | NormKind::Batch => (kind, true),
+    let (names, value) = (given.names()?, given.value()?);
+    let kind = match kind {
+        NormKind::Group { .. } => NormKind::Group { groups: given.whole("groups", 1..=MOST)? },
+        NormKind::Layer | NormKind::Rms | NormKind::Batch => kind,
     };
-    writer.line(Op::Norm(Norm { kind, bias }), &name, &[value])
+    let usual = Norm::of(kind);
+    let gain = given.flag_option("affine", usual.gain)?;
+    let bias = usual.bias && gain && given.flag_option("bias", true)?;
+    let epsilon = given.positive_option("epsilon", usual.epsilon)?;
+    writer.line(Op::Norm(Norm { kind, gain, bias, epsilon }), names, &[value])
 }
 
 fn concat(writer: &mut Writer, mut given: Arguments) -> Written {
@@ -286,18 +320,31 @@ fn concat(writer: &mut Writer, mut given: Arguments) -> Written {
 }
 
 fn recurrence(writer: &mut Writer, mut given: Arguments) -> Written {
-    let (name, value) = (given.name()?, given.value()?);
+    let (names, value) = (given.names()?, given.value()?);
     let function = function_of(writer, &mut given)?;
-    writer.line(Op::Recurrence(Recurrence { function, bias: false }), &name, &[value])
+    // Of two names the second is that of a bias.
+    let bias = matches!(&names, Names::Each(names) if names.len() == 2);
+    writer.line(Op::Recurrence(Recurrence { function, bias }), names, &[value])
 }
 
 fn rnn(writer: &mut Writer, mut given: Arguments) -> Written {
-    let (name, value) = (given.name()?, given.value()?);
+    let (names, value) = (given.names()?, given.value()?);
     let outputs = given.whole("width", 1..=MOST)?;
     let function = function_of(writer, &mut given)?;
+    let (first, second) = match &names {
+        Names::Each(names) if !(3..=4).contains(&names.len()) => {
+            return Err(format!(
+                "its tensors are weight_ih, bias_ih and weight_hh, or these and bias_hh, and {} names are given",
+                names.len()
+            ));
+        }
+        Names::Each(names) => (Names::Each(names[..2].to_vec()), Names::Each(names[2..].to_vec())),
+        Names::Layer(_) => (names.clone(), names.clone()),
+    };
+    let bias = matches!(&second, Names::Each(names) if names.len() == 2);
     let into = Dense { outputs, bias: true, transposed: false, into_recurrence: true };
-    let sums = writer.write(Op::Dense(into), &name, &[value])?;
-    writer.line(Op::Recurrence(Recurrence { function, bias: false }), &name, &[sums])
+    let sums = writer.write(Op::Dense(into), first, &[value])?;
+    writer.line(Op::Recurrence(Recurrence { function, bias }), second, &[sums])
 }
 
 /// Returns the named function, or the network's activation.

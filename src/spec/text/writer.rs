@@ -8,7 +8,7 @@ use rhai::{Array, Dynamic, INT};
 use super::arguments::{Arguments, activation_of, described, shortened};
 use super::setting::{Choices, Declared, FIELDS, KIND, Setting, WIDTH};
 use crate::spec::ops::Op;
-use crate::spec::{Activation, Builder, Value};
+use crate::spec::{Activation, Builder, Names, Value};
 
 /// Largest number of settings of a network.
 const MOST_SETTINGS: usize = 64;
@@ -40,13 +40,13 @@ impl Writer {
         self.builder.shape(value)
     }
 
-    pub fn write(&mut self, op: Op, name: &str, reads: &[Value]) -> Result<Value, String> {
-        self.builder.line(op, name, reads)
+    pub fn write(&mut self, op: Op, names: impl Into<Names>, reads: &[Value]) -> Result<Value, String> {
+        self.builder.line(op, names, reads)
     }
 
     /// Adds a line and returns it as a value of the text.
-    pub fn line(&mut self, op: Op, name: &str, reads: &[Value]) -> Result<Dynamic, String> {
-        self.write(op, name, reads).map(Dynamic::from)
+    pub fn line(&mut self, op: Op, names: impl Into<Names>, reads: &[Value]) -> Result<Dynamic, String> {
+        self.write(op, names, reads).map(Dynamic::from)
     }
 
     /// Adds a line without parameters.

@@ -341,9 +341,11 @@ fn unknown_part<'a>(program: &Program, names: &'a [String]) -> Option<(&'a str, 
     let within = |tensor: &str, name: &str| {
         tensor.strip_prefix(name).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
     };
-    let known = |name: &&String| program.tensors.iter().any(|tensor| within(&tensor.name, name));
+    let parts = program.parts();
+    let known =
+        |name: &&String| parts.contains(name) || program.tensors.iter().any(|tensor| within(&tensor.name, name));
     let unknown = names.iter().find(|name| !known(name))?;
-    Some((unknown, program.parts().join(", ")))
+    Some((unknown, parts.join(", ")))
 }
 
 /// Accepted learning rates.

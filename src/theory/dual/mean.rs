@@ -11,7 +11,8 @@ use crate::spec::ops::Function;
 /// Computes E φ(u) for a Gaussian u with mean 0 and variance q.
 ///
 /// Exact up to rounding where φ is odd, a polynomial, or one of ReLU and its variants, GELU, sigmoid, cosine and
-/// exponential; accurate to 1e-11 for softplus, SiLU and the tanh GELU. Not finite where the mean exceeds the range of f64.
+/// exponential; accurate to 1e-11 for softplus, SiLU and the tanh GELU. Not finite where the mean exceeds the range of f64;
+/// NaN for a function without a dual.
 pub fn mean(function: &Function, q: f64) -> f64 {
     match Rule::of(function) {
         Rule::Relu => (q / TAU).sqrt(),
@@ -26,6 +27,7 @@ pub fn mean(function: &Function, q: f64) -> f64 {
         Rule::Cosine => (-0.5 * q).exp(),
         Rule::Exponential => (0.5 * q).exp(),
         Rule::Polynomial(coefficients) => polynomial::mean(coefficients, q),
+        Rule::Unknown => f64::NAN,
     }
 }
 

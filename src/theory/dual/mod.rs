@@ -114,7 +114,12 @@ impl Moments {
     }
 }
 
-/// Computes κ and κ′ of one pair with these variances and this covariance.
+/// Returns whether the dual of a function is computed here.
+pub fn has_dual(function: &Function) -> bool {
+    !matches!(Rule::of(function), Rule::Unknown)
+}
+
+/// Computes κ and κ′ of one pair with these variances and this covariance; NaN for a function without a dual ([`has_dual`]).
 ///
 /// The covariance is taken as exact: the relative error of both is below 1e-10 (where the value changes its sign and is
 /// nearly 0, below 1e-10 of √(κ₁₁κ₂₂)).
@@ -153,6 +158,7 @@ pub(super) fn apply(
         Rule::Cosine => each.replace(|right, pair| waves::cosine(left, right, pair)),
         Rule::Exponential => each.replace(|_, pair| Some(waves::exponential(pair))),
         Rule::Polynomial(_) => each.replace(|right, pair| Some(polynomial::polynomial(left, right, pair))),
+        Rule::Unknown => each.replace(|_, _| None),
     }
 }
 

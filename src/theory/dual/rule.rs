@@ -22,6 +22,8 @@ pub enum Rule<'a> {
     Exponential,
     /// A polynomial with these coefficients.
     Polynomial(&'a [f64]),
+    /// None: whatever is asked of it is NaN.
+    Unknown,
 }
 
 impl<'a> Rule<'a> {
@@ -47,6 +49,15 @@ impl<'a> Rule<'a> {
             Function::LeakyRelu(0.0) => Self::Relu,
             Function::LeakyRelu(slope) => Self::Leaky(*slope),
             Function::Polynomial(coefficients) => Self::Polynomial(coefficients),
+            Function::Elu(0.0) => Self::Relu,
+            Function::HardTanh { .. }
+            | Function::HardSwish
+            | Function::HardSigmoid
+            | Function::Elu(_)
+            | Function::Mish
+            | Function::Log
+            | Function::Sqrt
+            | Function::Reciprocal => Self::Unknown,
         }
     }
 

@@ -4,7 +4,8 @@ use super::super::limits::NoRule;
 use super::super::steps::Step;
 use super::super::value::RandomFeatures;
 use super::law::{Law, Reading, Rule};
-use crate::spec::ops::Function;
+use crate::spec::ops::{Function, Operation, Softmax};
+use crate::theory::dual::has_dual;
 
 pub(super) fn rule(op: &Function, reading: &Reading<'_>) -> Rule {
     if reading.is_given() {
@@ -17,6 +18,7 @@ pub(super) fn rule(op: &Function, reading: &Reading<'_>) -> Rule {
     if !value.even {
         return Err(NoRule::Uneven);
     }
+    check(op)?;
     let made = value.becomes(reading.at, &reading.line().shape);
     Ok(reading.made(
         RandomFeatures { gaussian: false, centred: op.is_odd(), even: false, ..made },
@@ -24,8 +26,21 @@ pub(super) fn rule(op: &Function, reading: &Reading<'_>) -> Rule {
     ))
 }
 
-/// Returns the rule of softmax: over infinitely many features it vanishes, and for a value that depends on the image alone
-/// it is computed.
-pub(super) fn softmax(reading: &Reading<'_>) -> Rule {
-    if reading.is_given() { Ok(Law::Given) } else { Err(NoRule::Softmax) }
+/// Checks that a function has a dual.
+pub(super) fn check(op: &Function) -> Result<(), NoRule> {
+    match () {
+        () if !op.is_of_gaussians() => Err(NoRule::OfGaussians(op.sign())),
+        () if !has_dual(op) => Err(NoRule::Dual(op.sign())),
+        () => Ok(()),
+    }
+}
+
+/// Returns the rule of softmax and of its logarithm: over infinitely many features neither has a limit, and for a value that
+/// depends on the image alone they are computed.
+pub(super) fn softmax(op: &Softmax, reading: &Reading<'_>) -> Rule {
+    match op.log {
+        _ if reading.is_given() => Ok(Law::Given),
+        true => Err(NoRule::LogSoftmax),
+        false => Err(NoRule::Softmax),
+    }
 }

@@ -38,8 +38,7 @@ pub(super) fn rule(reading: &Reading<'_>) -> Rule {
         return Err(NoRule::Shared(reading.program.tensors[shared].name.clone()));
     }
     // Nor may a line take a tensor that another made, with other first values, for its own: what it is then is not its rule's.
-    let own =
-        line.op.operation().map(|op| op.tensors(&line.name, &reading.program.inputs_of(line))).unwrap_or_default();
+    let own = reading.program.own_tensors(line);
     let is_another = |(made, own): &(&Parameter, &Parameter)| (made.fill, made.role) != (own.fill, own.role);
     if let Some((made, _)) = reading.program.tensors_of(line).zip(&own).find(is_another) {
         return Err(NoRule::Shared(made.name.clone()));
@@ -54,7 +53,7 @@ pub(super) fn rule(reading: &Reading<'_>) -> Rule {
         Op::Patches(_) => rearrange::patches(reading),
         Op::Norm(op) => norm::rule(op, reading),
         Op::Function(op) => function::rule(op, reading),
-        Op::Softmax(_) => function::softmax(reading),
+        Op::Softmax(op) => function::softmax(op, reading),
         Op::Arithmetic(op) => arithmetic::rule(*op, reading),
         Op::Scale(op) => arithmetic::scale(op, reading),
         Op::Concat(op) => arithmetic::concat(op.axis, reading),

@@ -20,5 +20,6 @@ pub(super) fn rule(op: &Pool, reading: &Reading<'_>) -> Rule {
     let windows = windows([height, width], op.size, op.stride, op.padding, [1; 2]);
     let sums = windows.into_iter().map(|window| window.into_iter().flatten().collect()).collect();
     let by = 1.0 / (op.size[0] * op.size[1]) as f64;
-    Ok(reading.made(value.becomes(reading.at, &reading.line().shape), vec![Step::Sums(sums, by)]))
+    let step = if op.count_padding { Step::Sums(sums, by) } else { Step::Means(sums) };
+    Ok(reading.made(value.becomes(reading.at, &reading.line().shape), vec![step]))
 }

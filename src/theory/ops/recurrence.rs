@@ -5,6 +5,7 @@ use super::super::gains::Gains;
 use super::super::limits::NoRule;
 use super::super::steps::Step;
 use super::super::value::{RandomFeatures, Root};
+use super::function;
 use super::law::{Reading, Rule};
 use crate::spec::ops::Recurrence;
 
@@ -19,6 +20,7 @@ pub(super) fn rule(op: &Recurrence, reading: &Reading<'_>) -> Rule {
     if value.slots.len() > 1 {
         return Err(NoRule::Unlike);
     }
+    function::check(&op.function)?;
     let gains = Gains::of(reading.network, value.shape[value.feature], op.bias);
     let mut made = value.becomes(reading.at, &reading.line().shape);
     made.roots.push(Root::whole(reading.at));

@@ -182,12 +182,15 @@ impl ProgramDrawing<'_> {
             let room = rect.width() - value - 18.0;
             let long = [format!("{}  {shape}", tensor.name), tensor.name.clone(), tensor.part().to_owned()];
             let text = long.iter().find(|text| width(text, &small) < room);
-            let text = text.map_or_else(|| explanations::sign(line, tensor), |text| text.as_str());
+            let text = text.map_or_else(|| explanations::sign(self.program, line, tensor), |text| text.as_str());
             painter.text(pos2(rect.left() + 6.0, middle), Align2::LEFT_CENTER, text, small, tokens.text);
             painter.text(pos2(rect.right() - 6.0, middle), Align2::RIGHT_CENTER, number, tick, tokens.text);
         } else {
             let lines = ((rect.height() - 4.0) / LINE) as usize;
-            let mut texts = vec![(explanations::sign(line, tensor).to_owned(), small.clone()), (number, tick.clone())];
+            let mut texts = vec![
+                (explanations::sign(self.program, line, tensor).to_owned(), small.clone()),
+                (number, tick.clone()),
+            ];
             if lines < 2 {
                 texts.remove(0);
             } else if lines > 2 && width(&shape, &tick) < rect.width() - 2.0 {

@@ -1,7 +1,7 @@
 //! Names the parts of a program and explains them: names of steps, and the formula of each tensor's part of the kernel.
 
 use crate::run::TensorMetrics;
-use crate::spec::ops::{Arithmetic, NormKind, Pool, PoolKind, Rearrange, Reduce, Reduction};
+use crate::spec::ops::{Arithmetic, Norm, NormKind, Pool, PoolKind, Rearrange, Reduce, Reduction, Softmax};
 use crate::spec::{Line, NetworkSpec, Op, Parameter, Program};
 use crate::ui::kit::format;
 
@@ -22,15 +22,24 @@ pub fn step(line: &Line) -> String {
         Op::Dense(_) => ("a matrix product, z = W a + b at every place (MatMul)", "δ goes to W′ δ"),
         Op::Conv(_) => ("a convolution, z = W ∗ a + b", "δ goes to the convolution with W turned around"),
         Op::Function(_) => ("coordinate by coordinate, a = φ(z) (Nonlin)", "δ goes to φ′(z) ∘ δ"),
-        Op::Softmax(_) => ("e^a over its sum", "δ goes to the transposed derivative times δ"),
-        Op::Norm(norm) => (normed(norm.kind), "δ goes to the transposed derivative times δ"),
+        Op::Softmax(Softmax { log: false }) => ("e^a over its sum", "δ goes to the transposed derivative times δ"),
+        Op::Softmax(Softmax { log: true }) => {
+            ("a less the logarithm of the sum of all e^a", "δ goes to the transposed derivative times δ")
+        }
+        Op::Norm(norm) => (normed(norm), "δ goes to the transposed derivative times δ"),
         Op::Positions(_) => ("a vector for each place is added, the same for all images", "δ goes through"),
         Op::ClassToken(_) => ("a learned token before the others", "δ goes through, without that of the token"),
         Op::LayerScale(_) => ("each feature times a learned number, z = γ ∘ a", "δ goes to γ ∘ δ"),
         Op::Pool(Pool { kind: PoolKind::Max, .. }) => {
             ("the largest of each window of pixels", "δ goes to the pixel that was the largest")
         }
-        Op::Pool(Pool { kind: PoolKind::Avg, .. }) => ("the mean of each window of pixels", "δ is shared out evenly"),
+        Op::Pool(Pool { kind: PoolKind::Avg, count_padding: true, .. }) => {
+            ("the mean of each window of pixels", "δ is shared out evenly")
+        }
+        Op::Pool(Pool { kind: PoolKind::Avg, count_padding: false, .. }) => (
+            "the mean of each window of pixels, without the zeros around the image",
+            "δ is shared out evenly among the pixels of each window",
+        ),
         Op::Recurrence(_) => (
             "the state, h = φ(W h_before + u) place after place, with the same W",
             "δ goes back through all times (times W′ at each)",
@@ -64,8 +73,17 @@ pub fn step(line: &Line) -> String {
     format!("{name}{what}.\nBackward: {back}.")
 }
 
-fn normed(kind: NormKind) -> &'static str {
-    match kind {
+fn normed(norm: &Norm) -> &'static str {
+    match norm.kind {
+        _ if !norm.gain => match norm.kind {
+            NormKind::Layer => "z = (a − mean)/deviation, over the features of each place",
+            NormKind::Rms => "z = a/√(mean of a²), over the features of each place",
+            NormKind::Group { .. } => "z = (a − mean)/deviation, over the pixels of a group of channels",
+            NormKind::Batch => {
+                "z = (a − μ)/σ for each channel: μ and σ² of the batch while training, the running ones for the kernel"
+            }
+        },
+        NormKind::Layer if !norm.bias => "z = γ ∘ a* with a* = (a − mean)/deviation, over the features of each place",
         NormKind::Layer => "z = γ ∘ a* + β with a* = (a − mean)/deviation, over the features of each place",
         NormKind::Rms => "z = γ ∘ a* with a* = a/√(mean of a²), over the features of each place",
         NormKind::Group { .. } => {
@@ -78,9 +96,16 @@ fn normed(kind: NormKind) -> &'static str {
     }
 }
 
+/// Returns what a tensor is to this line, whatever it is called: `weight`, `bias`, `running_mean`, …
+fn part_of(program: &Program, line: &Line, tensor: &Parameter) -> String {
+    let place = program.tensors_of(line).position(|own| own.name == tensor.name);
+    let own = place.and_then(|place| program.own_tensors(line).into_iter().nth(place));
+    own.as_ref().unwrap_or(tensor).part().to_owned()
+}
+
 /// Returns the short name of a tensor in a small box.
-pub fn sign(line: &Line, tensor: &Parameter) -> &'static str {
-    match (&line.op, tensor.part()) {
+pub fn sign(program: &Program, line: &Line, tensor: &Parameter) -> &'static str {
+    match (&line.op, part_of(program, line, tensor).as_str()) {
         (Op::Norm(_), "weight") => "γ",
         (Op::Norm(_), "running_mean") => "μ",
         (Op::Norm(_), "running_var") => "σ²",
@@ -148,7 +173,7 @@ pub fn formula(network: &NetworkSpec, program: &Program, line: &Line, tensor: &P
     let (sum, p, q) = if many { ("Σ_{p,q} ", "_p", "_q") } else { ("", "", "") };
     let (weight, bias) = if ntk { ("σ_w²/fan_in · ", "σ_b² · ") } else { ("", "") };
     let deltas = format!("⟨δ{p}(x), δ{q}(x′)⟩");
-    let body = match (&line.op, tensor.part()) {
+    let body = match (&line.op, part_of(program, line, tensor).as_str()) {
         (Op::Norm(_), "weight") => format!("⟨Σ_p δ{p}(x) ∘ a*{p}(x), Σ_q δ{q}(x′) ∘ a*{q}(x′)⟩"),
         (Op::LayerScale(_), _) => format!("⟨Σ_p δ{p}(x) ∘ a{p}(x), Σ_q δ{q}(x′) ∘ a{q}(x′)⟩"),
         (Op::ClassToken(_), _) => format!("{bias}⟨δ_0(x), δ_0(x′)⟩"),
@@ -166,7 +191,7 @@ pub fn formula(network: &NetworkSpec, program: &Program, line: &Line, tensor: &P
     let places = if many { ", p and q its places" } else { "" };
     format!(
         "K_{}(x,x′) = mean over logits of\n{body}\na: the input of the line; δ: ∂f_c/∂ of its output{places}.",
-        sign(line, tensor)
+        sign(program, line, tensor)
     )
 }
 
