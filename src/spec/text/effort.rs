@@ -26,7 +26,8 @@ pub fn comparisons(text: &str) -> usize {
                 variables += 1;
             }
             declares = matches!(word, "let" | "const" | "for");
-            if !declares && bytes.get(at) != Some(&b'(') {
+            let is_name = !word.starts_with(|letter: char| letter.is_ascii_digit());
+            if is_name && !declares && bytes.get(at) != Some(&b'(') {
                 compared = compared.saturating_add(variables);
             }
             if compared > MOST_COMPARISONS {
