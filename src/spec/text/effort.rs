@@ -3,8 +3,8 @@
 
 /// Largest number of variables at once: those of a text that is written by a program may have one for each line.
 pub const MOST_VARIABLES: usize = 4096;
-/// Largest number of comparisons of names: about half a second.
-pub const MOST_COMPARISONS: usize = 12_000_000;
+/// Largest number of comparisons of names: about a third of a second.
+pub const MOST_COMPARISONS: usize = 8_000_000;
 
 /// Returns an upper bound on the number of names that are compared while a text is parsed.
 pub fn comparisons(text: &str) -> usize {
