@@ -140,8 +140,10 @@ fn a_text_without_a_width_is_trained_and_repeats() {
     let turned = wide.with_other_program("mine", Some(text.into()));
     assert_eq!(turned.width, own(text).width);
     assert_eq!(turned.with_other_program("cnn", None).width, 16);
-    let refused = InfiniteNetwork::of(&own(text), [1, 28, 28], 10).err();
-    assert_eq!(refused, Some(NoLimit::NoWidth));
+    // What a rule forbids is said first.
+    let refused = |text: &str| InfiniteNetwork::of(&own(text), [1, 28, 28], 10).err();
+    assert_eq!(refused("dense(\"a\", relu(dense(\"b\", x, 64)), classes)"), Some(NoLimit::NoWidth));
+    assert_eq!(refused(text).and_then(|refused| refused.why().cloned()), Some(NoRule::Learned));
 }
 
 /// A text that is no network for the usual image may say its width behind the error.
