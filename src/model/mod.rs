@@ -27,3 +27,4 @@ pub use network::{Network, Statistics};
 pub use parameters::{belongs, layer_of};
 pub use product::{LONGEST, Values, inner, inner_here, inner_of_long, is_host, multiply};
 pub use tape::{BackwardPass, Input, LayerRecord, ParameterUse, Tape};
+pub use weights_file::TensorOrigin;

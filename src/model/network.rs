@@ -15,6 +15,7 @@ use super::parameter_source::{ParameterSource, WeightsError};
 use super::parameters::belongs;
 use super::tape::{Node, Tape};
 use super::weight_sampler::WeightSampler;
+use super::weights_file::TensorOrigin;
 use crate::run::NamedTensor;
 use crate::spec::ops::{Parameter, feature_axis};
 use crate::spec::{KnownSettings, Line, NetworkSpec, Program};
@@ -43,6 +44,8 @@ struct NetworkStructure {
     readout: usize,
     /// The settings of a weights file, besides its tensors.
     found: FoundSettings,
+    /// Where its tensors are in that file; empty for initial weights.
+    origins: Vec<TensorOrigin>,
 }
 
 impl NetworkStructure {
@@ -56,7 +59,7 @@ impl NetworkStructure {
         }
         let dense = program.lines.iter().rposition(|line| line.op.is_dense());
         let readout = dense.unwrap_or(program.lines.len() - 1);
-        Self { program, gains, moves, is_ntk, last_reader, readout, found }
+        Self { program, gains, moves, is_ntk, last_reader, readout, found, origins: Vec::new() }
     }
 }
 
@@ -116,13 +119,20 @@ impl Network {
         device: &Device,
     ) -> Result<(Self, Vec<String>), WeightsError> {
         let (program, found, mut stored) = infer_program::open(spec, parts, image)?;
-        let network = Self::build(NetworkStructure::new(program, spec, found), &mut stored, device)?;
+        let mut wiring = NetworkStructure::new(program, spec, found);
+        wiring.origins = stored.origins(&wiring.program, |tensor| !tensor.is_frozen(spec.parametrisation));
+        let network = Self::build(wiring, &mut stored, device)?;
         Ok((network, stored.finish()?))
     }
 
     /// Returns the settings that the tensors of a loaded network determine; a user may have given others.
     pub fn determined_settings(&self) -> KnownSettings {
         self.wiring.found.told.clone()
+    }
+
+    /// Returns where the tensors of a loaded network are in its file, and what else that file has.
+    pub fn origins(&self) -> &[TensorOrigin] {
+        &self.wiring.origins
     }
 
     /// Returns the settings that the tensors of a loaded network leave open, although it computes another function with other

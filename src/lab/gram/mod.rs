@@ -17,6 +17,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use thiserror::Error;
 
 pub use self::inputs::{Inputs, InputsError};
+pub use crate::model::TensorOrigin;
 use crate::model::{ChosenDevice, DeviceChoice, Network, WeightsError, choose, is_host, layer_of};
 pub use crate::ntk::{Kernel, PartKind, Reduction, Request};
 use crate::ntk::{jacobian, layerwise};
@@ -190,6 +191,11 @@ impl Gram {
     /// What was done to read the weights and what was assumed of them, in words.
     pub fn notes(&self) -> &[String] {
         &self.notes
+    }
+
+    /// Where the tensors of the network are in the weights file, and what else that file has.
+    pub fn origins(&self) -> &[TensorOrigin] {
+        self.network.origins()
     }
 
     /// Where the kernel is computed, in words.
