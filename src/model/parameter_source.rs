@@ -24,13 +24,13 @@ pub enum WeightsError {
     )]
     MissingOwn { name: String, shape: String, there: String },
     #[error(
-        "the weights have no tensor {name} of shape {shape} nor any other of the {count} of this network, but {there}: they are \
-         another network's, so give its own (--arch)"
+        "the weights have no tensor {name} of shape {shape} nor any other of this network, but {there}: they are another \
+         network's, so give its own (--arch)"
     )]
-    Another { name: String, shape: String, count: usize, there: String },
+    Another { name: String, shape: String, there: String },
     #[error(
-        "the weights have no tensor {name}, and others of their biases are there: write bias: false where its layer is in the \
-         text, or save the weights anew"
+        "the weights have no tensor {name}, while other layers have their biases: save them anew, or write bias: false where the \
+         text calls that layer"
     )]
     MissingOwnBias { name: String },
     #[error(

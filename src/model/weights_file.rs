@@ -159,8 +159,8 @@ impl<'a> StoredTensors<'a> {
         if self.tensors.is_empty() || program.tensors.iter().any(is_there) {
             return Ok(());
         }
-        let (name, shape, count) = (first.name.clone(), shown(&first.shape), program.tensors.len());
-        Err(self.reason().unwrap_or(WeightsError::Another { name, shape, count, there: self.there() }))
+        let (name, shape) = (first.name.clone(), shown(&first.shape));
+        Err(self.reason().unwrap_or(WeightsError::Another { name, shape, there: self.there() }))
     }
 
     /// Returns where each tensor of the network is, in the network's order, and what else there is in the file. `moves` tells

@@ -351,7 +351,11 @@ fn refused(subject: &Subject) -> Vec<(&'static str, Tensors, Vec<String>)> {
         let shape = format!("{:?}", shape(first));
         table.push(("a weight too few, with its shape", without(first), of(&[first, &shape, "--weights"])));
         table.push(("a bias too few", without(last), of(&["no tensor", last, "bias: false"])));
-        table.push(("another network", foreign, of(&["no tensor", first, &shape, "nor any other of the 8", "--arch"])));
+        table.push((
+            "another network",
+            foreign,
+            of(&["no tensor", first, &shape, "nor any other of this network", "--arch"]),
+        ));
     } else {
         let counted = with(plain, [("bn1.num_batches_tracked".to_owned(), Saved::zeros(Dtype::I64, &[], 8))]);
         table.push(("a count of batches", counted, of(&["bn1.num_batches_tracked", "BatchNorm"])));
