@@ -110,7 +110,10 @@ fn unwrapped(shapes: &Shapes, own: &BTreeSet<String>) -> Result<(BTreeMap<String
     }
     let mut notes = Vec::new();
     for (outer, wrapper) in &found {
-        let within = || theirs.iter().filter(|(inner, _)| inner.starts_with(outer.as_str())).map(|(_, theirs)| theirs);
+        let within = || {
+            let from = theirs.range(outer.clone()..);
+            from.take_while(|(inner, _)| inner.starts_with(outer.as_str())).map(|(_, theirs)| theirs)
+        };
         let has = |name: &&String| name.split_inclusive('.').any(|part| part == wrapper);
         if let (Some(with), Some(without)) = (within().find(has), within().find(|name| !has(name))) {
             return Err(reason(shapes, own).unwrap_or_else(|| mixed(&format!("{outer}{wrapper}"), with, without)));
