@@ -396,7 +396,10 @@ impl Search {
                 program.lines.iter().zip(&sees_image).any(|(line, sees)| *sees && line.tensors.contains(&place));
             let (name, found, inputs) = (stored.name_of(&tensor.name), found.clone(), inputs.clone());
             let expected = shown(&tensor.shape);
-            return Err(if is_first && found.len() == tensor.shape.len() && found.first() == tensor.shape.first() {
+            // Inputs decide the second axis only: that of channels or values.
+            let mut suited = found.clone();
+            suited.iter_mut().zip(&tensor.shape).skip(1).take(1).for_each(|(side, expected)| *side = *expected);
+            return Err(if is_first && suited == tensor.shape {
                 WeightsError::Inputs { name, found, inputs, expected }
             } else {
                 WeightsError::Shape { name, found, expected: format!("{expected}, for inputs of {inputs},") }
