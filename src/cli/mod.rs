@@ -23,6 +23,7 @@ mod settings;
 mod signals;
 mod study;
 mod summary;
+mod tensor_table;
 mod theory;
 
 use std::ffi::OsString;

@@ -25,3 +25,4 @@ pub use device::{AdapterInfo, ChosenDevice, DeviceChoice, adapters, choose, gpu,
 pub use network::{Network, Statistics};
 pub use product::{LONGEST, Values, inner, inner_here, inner_of_long, is_host, multiply};
 pub use tape::{BackwardPass, Input, LayerRecord, ParameterUse, Tape};
+pub use weights_file::TensorOrigin;

@@ -62,6 +62,7 @@ mod replay;
 mod rfm;
 mod run;
 mod run_files;
+mod saved_weights;
 mod scaling;
 mod scaling_law;
 mod spec;

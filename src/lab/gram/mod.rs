@@ -17,6 +17,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use thiserror::Error;
 
 pub use self::inputs::{Inputs, InputsError};
+pub use crate::model::TensorOrigin;
 use crate::model::{ChosenDevice, DeviceChoice, Network, WeightsError, choose, is_host};
 pub use crate::ntk::{Kernel, PartKind, Reduction, Request};
 use crate::ntk::{jacobian, layerwise};
@@ -263,6 +264,11 @@ impl Gram {
         &self.notes
     }
 
+    /// Where the tensors of the network are in the weights file, and what else that file has.
+    pub fn origins(&self) -> &[TensorOrigin] {
+        self.network.origins()
+    }
+
     /// Where the kernel is computed, in words.
     pub fn device(&self) -> &str {
         &self.device.words
@@ -453,7 +459,8 @@ fn load(
 /// Builds the network of a graph with the weights in the bytes of safetensors files; also returns how they were read.
 pub fn load_graph(graph: &Graph, parts: &[Vec<u8>], device: &Device) -> Result<(Network, Vec<String>), WeightsError> {
     let program = graph.program().map_err(WeightsError::Unfit)?;
-    let known = graph.tensors.iter().map(|tensor| tensor.name.as_str()).chain(graph.aliases.keys().map(String::as_str));
+    let floats = graph.tensors.iter().filter(|tensor| tensor.is_float);
+    let known = floats.map(|tensor| tensor.name.as_str()).chain(graph.aliases.keys().map(String::as_str));
     Network::of_tensors(program, &graph.network("graph"), parts, &known.collect(), device)
 }
 

@@ -67,6 +67,8 @@ pub struct RefusedLine {
 pub struct GraphTensor {
     pub name: String,
     pub shape: Vec<usize>,
+    /// False if it holds whole numbers or truth values.
+    pub is_float: bool,
     /// True for a parameter, false for a buffer or a constant.
     pub is_parameter: bool,
     /// True for a parameter with `requires_grad`; the kernel is that of these.

@@ -320,6 +320,10 @@ impl<'a> Translator<'a> {
         let needs = needed.contains(line.name.as_str());
         if is_tensor(line) {
             let shape = shape_of(&line.shape).ok_or("its shape is none that a tensor can have")?;
+            let is_float = line.dtype.as_str().is_none_or(|dtype| dtype.contains("float"));
+            if needs && !is_float {
+                return Err("it holds whole numbers or truth values, with which nothing here computes".to_owned());
+            }
             let is_parameter = line.op == "parameter";
             let trained = is_parameter && line.trained;
             let at = self.tensors.len();
@@ -327,7 +331,7 @@ impl<'a> Translator<'a> {
             if self.tensors.iter().any(|known| known.name == name) {
                 return Err(format!("two tensors are called {}", printable(&name)));
             }
-            self.tensors.push(GraphTensor { name, shape: shape.clone(), is_parameter, trained, used: needs });
+            self.tensors.push(GraphTensor { name, shape: shape.clone(), is_float, is_parameter, trained, used: needs });
             self.insert(line, Entry::new(Node::Tensor(at), shape));
             return Ok(());
         }
