@@ -50,27 +50,64 @@ def array_of(name, value):
     return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).reshape(array.shape)
 
 
-def write_safetensors(path, tensors, metadata=None):
-    """Writes named tensors, in the order given, so that the file is there complete or not at all."""
-    arrays = {name: array_of(name, value) for name, value in tensors.items()}
-    header, offset = {}, 0
+def length_of(array):
+    """How many rows an array has; 0 where it has no axis."""
+    shape = (array.bits if isinstance(array, Bfloat16) else array).shape
+    return shape[0] if shape else 0
+
+
+def parts_of(tensors, metadata=None):
+    """The parts of a safetensors file in order: its header, then the bytes of each tensor."""
+    header, offset, arrays = {}, 0, []
     if metadata:
         header["__metadata__"] = metadata
-    for name, array in arrays.items():
+    for name, value in tensors.items():
+        array = value if isinstance(value, Bfloat16) else array_of(name, value)
         kind, array = ("BF16", array.bits) if isinstance(array, Bfloat16) else (TYPES[array.dtype.name], array)
-        arrays[name] = array
+        arrays.append(array)
         header[name] = {"dtype": kind, "shape": list(array.shape), "data_offsets": [offset, offset + array.nbytes]}
         offset += array.nbytes
     text = json.dumps(header, ensure_ascii=False).encode()
     text += b" " * (-len(text) % 8)
+    yield len(text).to_bytes(8, "little") + text
+    for array in arrays:
+        yield array.reshape(-1).view(np.uint8).data
+
+
+def safetensors(tensors):
+    """A small file of tensors as bytes."""
+    return b"".join(parts_of(tensors))
+
+
+def write_safetensors(path, tensors, metadata=None):
+    """Writes named tensors, in the order given, so that the file is there complete or not at all."""
+    parts = parts_of(tensors, metadata)
+    # Before the file is begun: what cannot be written is refused here.
+    first = next(parts)
 
     def write(file):
-        file.write(len(text).to_bytes(8, "little"))
-        file.write(text)
-        for array in arrays.values():
-            file.write(array.reshape(-1).view(np.uint8).data)
+        file.write(first)
+        file.writelines(parts)
 
     write_whole(path, write)
+
+
+def read_safetensors(path):
+    """The tensors of a safetensors file as numpy arrays; bfloat16 comes as float32."""
+    with open(path, "rb") as file:
+        length = int.from_bytes(file.read(8), "little")
+        header = json.loads(file.read(length))
+    header.pop("__metadata__", None)
+    kinds = {kind: name for name, kind in TYPES.items()}
+    tensors = {}
+    for name, about in header.items():
+        bits = about["dtype"] == "BF16"
+        begin, end = about["data_offsets"]
+        kind = np.dtype("uint16" if bits else kinds[about["dtype"]]).newbyteorder("<")
+        count = (end - begin) // kind.itemsize
+        array = np.fromfile(path, kind, count, offset=8 + length + begin).reshape(about["shape"])
+        tensors[name] = (array.astype(np.uint32) << 16).view(np.float32) if bits else array
+    return tensors
 
 
 def write_text(path, text):
