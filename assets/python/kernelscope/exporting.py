@@ -131,9 +131,8 @@ def for_export(torch, module):
 
 def traced(torch, module, example):
     """The exported program of one sample, in the operations that the module calls rather than in what they are made of."""
-    # In torch 2.5, `export` takes layers apart, and the newer form has a name of its own.
-    old = tuple(int(part) for part in torch.__version__.split(".")[:2]) < (2, 6)
-    trace = torch.export.export_for_training if old else torch.export.export
+    # At first `export` took layers apart, and the form that keeps them had a name of its own.
+    trace = getattr(torch.export, "export_for_training", torch.export.export)
     sample = example[:1].detach().clone(memory_format=torch.contiguous_format)
     # What torch reports of a failure beside the error runs over pages.
     logging.disable(logging.ERROR)

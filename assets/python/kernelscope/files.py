@@ -45,6 +45,8 @@ def array_of(name, value):
         except (TypeError, RuntimeError) as why:
             raise KernelscopeError(f"{name} holds {kind}, which Kernelscope does not read; leave it out or convert it") from why
     array = np.asarray(value)
+    if array.dtype.name == "bfloat16":  # of JAX, which brings the type itself
+        return Bfloat16(np.ascontiguousarray(array).view(np.int16).reshape(array.shape))
     if array.dtype.name not in TYPES:
         raise KernelscopeError(f"{name} holds {array.dtype}, which Kernelscope does not read; leave it out or convert it")
     return np.ascontiguousarray(array, dtype=array.dtype.newbyteorder("<")).reshape(array.shape)
