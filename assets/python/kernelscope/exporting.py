@@ -135,6 +135,7 @@ def traced(torch, module, example):
     trace = getattr(torch.export, "export_for_training", torch.export.export)
     sample = example[:1].detach().clone(memory_format=torch.contiguous_format)
     # What torch reports of a failure beside the error runs over pages.
+    logged = logging.root.manager.disable
     logging.disable(logging.ERROR)
     try:
         with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
@@ -148,7 +149,7 @@ def traced(torch, module, example):
             "stay within torch and not branch on the values of tensors"
         ) from why
     finally:
-        logging.disable(logging.NOTSET)
+        logging.disable(logged)
 
 
 def check_axis(torch, module, example):
@@ -158,7 +159,7 @@ def check_axis(torch, module, example):
     """
     first = example[:1].detach().clone()
     if first.is_floating_point():
-        chance = torch.randn(first.shape, generator=torch.Generator().manual_seed(0))
+        chance = torch.randn(first.shape, generator=torch.Generator("cpu").manual_seed(0), device="cpu")
         second = chance.to(first)
     elif example.shape[0] > 1:
         second = example[1:2]

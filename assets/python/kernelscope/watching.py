@@ -183,9 +183,9 @@ class Watch:
 
     def _take_back(self, step):
         """Removes this step and all after it: first from the log, so that no line ever names a file that is not there."""
-        kept = [(earlier, text) for earlier, text in self._lines if earlier < step]
-        if self._begun and len(kept) == len(self._lines):
+        if self._begun and (not self._lines or self._lines[-1][0] < step):
             return
+        kept = [(earlier, text) for earlier, text in self._lines if earlier < step]
         # At the first save of a writer also the files of an earlier one that no line names: it was stopped between the two.
         self._begun = True
         if len(kept) < len(self._lines):
