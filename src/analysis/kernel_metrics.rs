@@ -44,7 +44,7 @@ pub(crate) enum Lag {
 }
 
 impl Lag {
-    /// The most usual gap, where half of the Grams have another so far back.
+    /// Returns the most usual gap, where half of the Grams have another so far back.
     pub(crate) fn usual(moments: &[Moment]) -> Self {
         let gaps: Vec<u64> =
             moments.windows(2).map(|pair| pair[1].step - pair[0].step).filter(|gap| *gap > 0).collect();
@@ -90,7 +90,7 @@ impl MetricHistory {
         Self { partners, ..self }
     }
 
-    /// The snapshot of the next Gram, row-major [n, n] and finite.
+    /// Returns the snapshot of the next Gram, row-major [n, n] and finite.
     pub(crate) fn next(&mut self, moment: Moment, values: Vec<f64>) -> Result<Snapshot, String> {
         let n = self.blocks[0].1.len();
         let shown: Arc<[f64]> = values.as_slice().into();
@@ -136,7 +136,7 @@ impl MetricHistory {
         Ok(Snapshot { row, gram: shown, tensors, eigenvalues, block_eigenvalues: spectra, outputs: None })
     }
 
-    /// The Gram at the beginning of this lag, where it is no row.
+    /// Returns the Gram at the beginning of this lag, where it is no row.
     fn partner(&mut self, moment: Moment) -> Result<Option<StoredGram>, String> {
         let Some(from) = moment.lag_from() else { return Ok(None) };
         let Some((epoch, values)) = self.partners.remove(&from) else { return Ok(None) };

@@ -111,7 +111,7 @@ impl Curve {
         mean_curve(&self.by_seed(kind, (0.0, f64::INFINITY)))
     }
 
-    /// The law through the means within a window, both ends included.
+    /// Returns the law through the means within a window, both ends included.
     pub fn fitted(&self, kind: ErrorKind, window: (f64, f64)) -> Option<Fitted> {
         let curves = self.by_seed(kind, window);
         let means: Vec<(f64, f64)> = mean_curve(&curves).into_iter().map(|point| (point.n, point.mean)).collect();
@@ -180,7 +180,7 @@ impl LearningCurves {
         self.runs.iter().position(|(variant, of, value)| *variant == curve.variant && *of == seed && *value == at)
     }
 
-    /// The places on the axis that have points, in order.
+    /// Returns the places on the axis that have points, in order.
     pub fn places(&self) -> Vec<f64> {
         let points = self.curves.iter().flat_map(|curve| &curve.seeds).flat_map(|(_, points)| points);
         let mut places: Vec<f64> = points.map(|(at, _)| *at).collect();
@@ -189,7 +189,7 @@ impl LearningCurves {
         places
     }
 
-    /// The point of the network of a run, if it is known.
+    /// Returns the point of the network of a run, if it is known.
     pub fn network_of(&self, run: &StudyRun) -> Option<&Point> {
         let at: f64 = run.value.parse().ok()?;
         let mut own = self.curves.iter().filter(|curve| curve.variant == run.variant && curve.learner.is_network());
@@ -207,7 +207,7 @@ impl LearningCurves {
         &mut self.curves[place]
     }
 
-    /// Whether the axis spans a decade, nearly.
+    /// Returns whether the axis spans a decade, nearly.
     pub fn is_logarithmic(&self) -> bool {
         self.is_over_samples() || self.span().is_some_and(|(low, high)| low > 0.0 && high >= 8.0 * low)
     }
@@ -221,7 +221,7 @@ impl LearningCurves {
         self.curves.is_empty() && self.instants.is_empty()
     }
 
-    /// The smallest and the largest place on the axis that has a point.
+    /// Returns the smallest and the largest place on the axis that has a point.
     pub fn span(&self) -> Option<(f64, f64)> {
         let places = self.places();
         Some((*places.first()?, *places.last()?))

@@ -67,7 +67,7 @@ impl MomentComparison {
         self.rows.len()
     }
 
-    /// Whether there is nothing to compare.
+    /// Returns whether there is nothing to compare.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }

@@ -82,12 +82,12 @@ impl Switch {
 }
 
 impl History {
-    /// Each switch so far.
+    /// Returns each switch so far.
     pub fn outcomes(&self) -> Vec<Switch> {
         (0..).map_while(|place| self.outcome(place)).collect()
     }
 
-    /// The switch of this number, from 0, if it has been.
+    /// Returns the switch of this number, from 0, if it has been.
     pub fn outcome(&self, place: usize) -> Option<Switch> {
         let (before, begun) = (self.tasks().get(place)?, self.tasks().get(place + 1)?);
         let (from, to) = (before.task, begun.task);
@@ -130,7 +130,7 @@ impl History {
         jaccard(classes(first)?, classes(other)?)
     }
 
-    /// The figures by the names of [`RUN_FIGURES`].
+    /// Returns the figures by the names of [`RUN_FIGURES`].
     pub fn run_figures(&self) -> [Option<f64>; RUN_FIGURES.len()] {
         let matrix = self.accuracy_matrix();
         let last = self.rows().last();
@@ -147,7 +147,7 @@ impl History {
         ]
     }
 
-    /// The largest gap between the network and what is predicted, over tasks and time.
+    /// Returns the largest gap between the network and what is predicted, over tasks and time.
     fn largest_gap(&self, by: Predictor) -> Option<f64> {
         let predictions = self.rows().iter().flat_map(|row| &row.predictions);
         predictions.filter(|prediction| prediction.by == by).filter_map(|prediction| prediction.gap).reduce(f64::max)
@@ -163,7 +163,7 @@ impl History {
         (0..self.tasks().len()).map(|place| accuracies(self.end_of(place)?)).collect()
     }
 
-    /// The row at the end of a task, by its place in the order of training.
+    /// Returns the row at the end of a task, by its place in the order of training.
     fn end_of(&self, place: usize) -> Option<&Row> {
         let task = self.tasks().get(place)?.task;
         match self.tasks().get(place + 1) {

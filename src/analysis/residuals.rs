@@ -43,7 +43,7 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    /// The snapshots that hold the network's outputs; none where the run has not begun.
+    /// Returns the snapshots that hold the network's outputs; none where the run has not begun.
     pub fn of(history: &History) -> Option<Self> {
         let info = history.info()?;
         let labels = info.probes.iter().map(|probe| probe.label).collect();
@@ -51,7 +51,7 @@ impl Outputs {
         Some(Self { labels, numbers, snapshots: with_outputs(history).cloned().collect() })
     }
 
-    /// The steps of those snapshots.
+    /// Returns the steps of those snapshots.
     pub fn steps(history: &History) -> Vec<u64> {
         with_outputs(history).map(|snapshot| snapshot.row.step).collect()
     }
@@ -93,7 +93,7 @@ pub struct GrowingResiduals {
 }
 
 impl GrowingResiduals {
-    /// The residuals of these outputs of the run.
+    /// Returns the residuals of these outputs of the run.
     ///
     /// # Errors
     /// A sentence about what is missing in the record.
@@ -119,7 +119,7 @@ impl GrowingResiduals {
     }
 }
 
-/// The eigenvectors of a snapshot's kernel.
+/// Returns the eigenvectors of a snapshot's kernel.
 ///
 /// # Errors
 /// A sentence about why there are none.

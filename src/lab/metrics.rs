@@ -1,9 +1,9 @@
-//! The metrics of a measured kernel: a [`Meter`] turns kernels into rows, and keeps the few Grams that velocities and distances
-//! need. Plain f64, no tensor.
+//! Computes the metrics of a measured kernel: a [`Meter`] turns kernels into rows, and stores the few Grams that
+//! velocities and distances need. It uses plain f64, no tensor.
 //!
-//! Velocities are taken here, from every kernel that was measured, so nothing the window skips can falsify a curve. No lag
-//! straddles a switch: the kernels of a task are forgotten when it ends, but for the one at the exact step of the switch, which
-//! is where the next task starts.
+//! Velocities are taken here, from every measured kernel, so snapshots that the window skips do not change a curve. No
+//! lag straddles a switch: the kernels of a task are dropped when it ends, except the one at the exact step of the
+//! switch, which is the start of the next task.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -27,7 +27,7 @@ use crate::train::score;
 pub struct MeasuredBlocks {
     /// The whole first, then each task's block.
     grams: Vec<Gram>,
-    /// Whether a snapshot tells of it.
+    /// Whether a snapshot holds it.
     is_told: bool,
     /// The same blocks of the optimiser's kernel, where there is one.
     optimiser: Option<Vec<Gram>>,
@@ -39,14 +39,14 @@ pub struct MeasuredBlocks {
 #[derive(Clone, Debug)]
 pub struct Spectra(Vec<Vec<f64>>);
 
-/// The meter of a run: what its metrics are taken against.
+/// The meter of a run: the references of its metrics.
 #[derive(Clone)]
 pub struct Meter {
     labels: Vec<usize>,
-    /// What the one output is to be, of a regression.
+    /// The targets of the one output, in regression.
     values: Vec<f32>,
     loss: Loss,
-    /// α² of the laziness: the loss sees α f, and the kernel is that of f.
+    /// α² of the laziness: the loss is taken of α f, and the kernel is that of f.
     gain: f64,
     blocks: Vec<(Block, Range<usize>)>,
     first: Option<Vec<Gram>>,
@@ -57,8 +57,8 @@ pub struct Meter {
 }
 
 impl Meter {
-    /// A meter for probes with these labels; `tasks` are the rows of each task's block, `loss` is what the network trains on,
-    /// and of α f where there is an `alpha`.
+    /// Returns a meter for probes with these labels; `tasks` are the rows of each task's block, and `loss` is the
+    /// training loss, of α f where there is an `alpha`.
     pub fn new(labels: Vec<usize>, tasks: &[Range<usize>], loss: Loss, alpha: Option<f64>) -> Self {
         let whole = (Block::All, 0..labels.len());
         let own = tasks.iter().enumerate().map(|(place, rows)| (Block::Task(place + 1), rows.clone()));
@@ -77,23 +77,23 @@ impl Meter {
         }
     }
 
-    /// Makes it the meter of a regression to these numbers.
+    /// Makes it the meter of a regression with these targets.
     pub fn of_values(self, values: Vec<f32>) -> Self {
         Self { values, ..self }
     }
 
-    /// Returns what the outputs on some probes are to be.
+    /// Returns the targets of the outputs on some probes.
     pub fn targets(&self, rows: Range<usize>) -> Targets<'_> {
         Targets::of(&self.labels[rows.clone()], self.values.get(rows).unwrap_or_default())
     }
 
-    /// Makes it also measure how far each kernel is from the infinite-width one.
+    /// Adds the distance of each kernel from the infinite-width one to the metrics.
     pub fn against(self, limit: Option<Gram>) -> Self {
         let cut = |limit: Gram| self.blocks.iter().map(|(_, rows)| limit.block(rows.clone())).collect();
         Self { limit: limit.map(cut), ..self }
     }
 
-    /// The infinite-width kernel.
+    /// Returns the infinite-width kernel.
     pub fn limit(&self) -> Option<&Gram> {
         self.limit.as_ref()?.first()
     }
@@ -113,22 +113,22 @@ impl Meter {
         Ok(MeasuredBlocks { grams: cut(&whole), is_told: false, optimiser, parts, full: measured.full })
     }
 
-    /// Class of each probe.
+    /// Returns the class of each probe.
     pub fn labels(&self) -> &[usize] {
         &self.labels
     }
 
-    /// Rows of each task's block.
+    /// Returns the rows of each task's block.
     pub fn tasks(&self) -> Vec<Range<usize>> {
         self.blocks[1..].iter().map(|(_, rows)| rows.clone()).collect()
     }
 
-    /// The Gram at the beginning of this lag, where no snapshot tells of it.
+    /// Returns the Gram at the beginning of this lag, if no snapshot holds it.
     pub fn partner(&self, lag: Lag) -> Option<&Gram> {
         self.held.before(lag).filter(|before| !before.is_told).map(MeasuredBlocks::whole)
     }
 
-    /// Keeps the reading at the end of this lag for the velocities to come; `is_told` where a snapshot tells of it.
+    /// Stores the reading at the end of this lag for later velocities; `is_told` where a snapshot holds it.
     pub fn hold(&mut self, lag: Lag, reading: MeasuredBlocks, is_told: bool) {
         // No later velocity needs the full kernel, which is C² times the size.
         let reading = MeasuredBlocks { full: None, is_told, ..reading };
@@ -138,17 +138,17 @@ impl Meter {
         self.held.hold(lag, reading);
     }
 
-    /// A task ends: its last reading is the reference of the next one, and the start of its first lag.
+    /// Ends a task: its last reading is the reference of the next one, and the start of its first lag.
     pub fn switch(&mut self) {
         if let Some(last) = self.held.switch() {
             self.at_switch = Some(last.grams.clone());
         }
     }
 
-    /// The spectra of a reading.
+    /// Returns the spectra of a reading.
     ///
     /// # Errors
-    /// When the eigen-solver fails, in words.
+    /// When the eigen-solver fails; the error is one sentence.
     pub fn spectra(&self, reading: &MeasuredBlocks) -> Result<Spectra, String> {
         Ok(Spectra(reading.grams.iter().map(eigenvalues).collect::<Result<_, _>>()?))
     }
@@ -246,14 +246,14 @@ impl Meter {
 }
 
 impl MeasuredBlocks {
-    /// The whole Gram.
+    /// Returns the whole Gram.
     pub fn whole(&self) -> &Gram {
         &self.grams[0]
     }
 }
 
 impl Spectra {
-    /// The whole's eigenvalues, and those of each task's block.
+    /// Returns the eigenvalues of the whole, and those of each task's block.
     pub fn into_parts(mut self) -> (Vec<f64>, Vec<Vec<f64>>) {
         let blocks = self.0.split_off(1);
         (self.0.pop().unwrap_or_default(), blocks)

@@ -12,7 +12,7 @@ pub enum Block {
 }
 
 impl Block {
-    /// The block of this name.
+    /// Returns the block of this name.
     pub fn named(name: &str) -> Option<Self> {
         match name {
             "all" => Some(Self::All),

@@ -18,7 +18,7 @@ pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f
     Ok(<&str>::deserialize(from)?.parse().ok().and_then(finite))
 }
 
-/// The number, where it is one.
+/// Returns the number, where it is one.
 pub fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
 }

@@ -93,12 +93,12 @@ impl Origin {
 }
 
 impl RunInfo {
-    /// Whether the kernels were measured by another program: then there are no settings, weights or images.
+    /// Returns whether the kernels were measured by another program: then there are no settings, weights or images.
     pub fn is_imported(&self) -> bool {
         self.origin == Origin::Imported
     }
 
-    /// A class by name, or by number where it has none.
+    /// Returns a class by name, or by number where it has none.
     pub fn class_name(&self, label: usize) -> String {
         self.class_names.get(label).cloned().unwrap_or_else(|| label.to_string())
     }

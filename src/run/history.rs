@@ -140,7 +140,7 @@ impl History {
         }
     }
 
-    /// The fixed facts, once the run has started.
+    /// Returns the fixed facts, once the run has started.
     pub fn info(&self) -> Option<&Arc<RunInfo>> {
         self.info.as_ref()
     }
@@ -159,7 +159,7 @@ impl History {
         &self.snapshots
     }
 
-    /// The last kept snapshot at or before this epoch, else the first one.
+    /// Returns the last kept snapshot at or before this epoch, else the first one.
     pub fn snapshot_at(&self, epoch: f64) -> Option<&Arc<Snapshot>> {
         let after = self.snapshots.partition_point(|snapshot| snapshot.row.epoch <= epoch);
         self.snapshots.get(after.saturating_sub(1))
@@ -170,7 +170,7 @@ impl History {
         &self.losses
     }
 
-    /// The tasks begun so far, in order; the first one starts at epoch 0.
+    /// Returns the tasks begun so far, in order; the first one starts at epoch 0.
     pub fn tasks(&self) -> &[TaskStart] {
         &self.tasks
     }
@@ -179,7 +179,8 @@ impl History {
         &self.changes
     }
 
-    /// The spec that repeats the run as it went: with the changes that were made, and then those that it still plans.
+    /// Returns the spec that repeats the run as it went: with the changes that were made, and then those that it still
+    /// plans.
     pub fn spec_as_it_went(&self) -> Option<Spec> {
         let spec = &self.info.as_ref()?.spec;
         let mut planned = spec.changes.clone();
@@ -195,12 +196,12 @@ impl History {
         &self.notes
     }
 
-    /// The infinite-width kernel on the probes, row-major [n, n], where the network has one.
+    /// Returns the infinite-width kernel on the probes, row-major [n, n], where the network has one.
     pub fn limit(&self) -> Option<&Arc<[f64]>> {
         self.limit.as_ref()
     }
 
-    /// The last ledgers, in order.
+    /// Returns the last ledgers, in order.
     pub fn ledgers(&self) -> &[Arc<Ledger>] {
         &self.ledgers
     }
@@ -267,7 +268,7 @@ impl History {
         self.rows.iter().filter_map(value).collect()
     }
 
-    /// The (start of the task before, switch, end of the new task or infinity) of each switch so far.
+    /// Returns the (start of the task before, switch, end of the new task or infinity) of each switch so far.
     pub fn switches(&self) -> Vec<(f64, f64, f64)> {
         let epochs: Vec<f64> = self.tasks.iter().map(|task| task.epoch).collect();
         let end = |place: usize| epochs.get(place + 2).copied().unwrap_or(f64::INFINITY);

@@ -63,7 +63,7 @@ pub enum Reduced {
 }
 
 impl Point {
-    /// A point of which only the errors are known.
+    /// Returns a point of which only the errors are known.
     pub fn of(learner: Learner, samples: usize) -> Self {
         Self {
             learner,
@@ -101,7 +101,7 @@ impl Point {
         opened
     }
 
-    /// Whether two points answer the same question.
+    /// Returns whether two points answer the same question.
     pub fn is_of(&self, learner: Learner, epoch: Option<f64>) -> bool {
         self.learner == learner && self.epoch == epoch
     }

@@ -25,21 +25,21 @@ macro_rules! metrics {
             /// All of them, in the order of the file's columns; times come last and end in `_seconds`.
             pub const ALL: [Self; [$(Self::$name),+].len()] = [$(Self::$name),+];
 
-            /// The column's name in `metrics.csv`.
+            /// Returns the column's name in `metrics.csv`.
             pub fn column(self) -> &'static str {
                 match self {
                     $(Self::$name => metrics!(@last $($field)+),)+
                 }
             }
 
-            /// Whether it is a count: the file has whole numbers.
+            /// Returns whether it is a count: the file has whole numbers.
             pub fn is_count(self) -> bool {
                 match self {
                     $(Self::$name => <$type as Quantity>::IS_COUNT,)+
                 }
             }
 
-            /// The value in this row, for this block; `None` where it was not or could not be measured.
+            /// Returns the value in this row, for this block; `None` where it was not or could not be measured.
             pub fn of(self, $row: &Row, $block: &BlockMetrics) -> Option<f64> {
                 match self {
                     $(Self::$name => $owner$(.$field)+.map(Quantity::value),)+

@@ -6,7 +6,7 @@ use super::event::RunInfo;
 use crate::math::plane::{Plane, Point};
 
 impl RunInfo {
-    /// The set of points and that of each probe, in Gram order; `None` of a run on images.
+    /// Returns the set of points and that of each probe, in Gram order; `None` of a run on images.
     pub fn plane(&self) -> Option<(Plane, Vec<Point>)> {
         let plane = self.spec.data.source.plane()?;
         let each = self.spec.kernel.probes_per_class;
@@ -38,7 +38,7 @@ pub fn profile(kernel: &[f64], points: &[Point], origin: usize) -> Vec<(f64, f64
     profile
 }
 
-/// The probe nearest to (1, 0): x₀ where none was chosen.
+/// Returns the probe nearest to (1, 0): x₀ where none was chosen.
 pub fn origin(points: &[Point]) -> usize {
     let away = |place: &usize| points[*place][1].atan2(points[*place][0]).abs();
     (0..points.len()).min_by(|a, b| away(a).total_cmp(&away(b))).unwrap_or(0)
@@ -57,7 +57,7 @@ pub fn grid(info: &RunInfo) -> Option<(usize, Vec<Point>)> {
     (side * side == points.len()).then_some((side, points))
 }
 
-/// The probes of a run on the circle.
+/// Returns the probes of a run on the circle.
 pub fn circle(info: &RunInfo) -> Option<Vec<Point>> {
     let (plane, points) = info.plane()?;
     (plane == Plane::Circle).then_some(points)

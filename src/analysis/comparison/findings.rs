@@ -36,7 +36,7 @@ impl Quantity {
         matches!(self, Self::LambdaMax | Self::Scale)
     }
 
-    /// Whether it is undefined right after a switch, because no lag straddles one.
+    /// Returns whether it is undefined right after a switch, because no lag straddles one.
     pub(crate) fn has_gap(self) -> bool {
         self == Self::Velocity
     }
@@ -81,7 +81,7 @@ impl Findings {
         Some(Self { switches, run: history.run_figures() })
     }
 
-    /// A figure by its name: one of this switch (from 0), or one of the whole run.
+    /// Returns a figure by its name: one of this switch (from 0), or one of the whole run.
     pub(crate) fn figure(&self, name: &str, switch: usize) -> Option<f64> {
         let place = |names: &[&str]| names.iter().position(|known| *known == name);
         let found = match place(&SWITCH_FIGURES) {
@@ -92,7 +92,8 @@ impl Findings {
     }
 }
 
-/// The curve of one task's probes around a switch, which is then at 0; over its last value up to there where relative.
+/// Returns the curve of one task's probes around a switch, which is then at 0; over its last value up to there where
+/// relative.
 fn around(history: &History, task: usize, quantity: Quantity, switch: f64, (from, to): (f64, f64)) -> Option<Points> {
     let series = history.series(Block::Task(task), quantity.metric());
     let unit = if quantity.is_relative() { series.iter().rev().find(|point| point.0 <= switch)?.1 } else { 1.0 };

@@ -113,34 +113,35 @@ impl Comparison {
         comparison
     }
 
-    /// The places of a run's series and of its value.
+    /// Returns the places of a run's series and of its value.
     pub fn place(&self, run: &StudyRun) -> Option<(usize, usize)> {
         let series = self.series.iter().position(|series| series.name == run.variant)?;
         Some((series, self.values.iter().position(|value| value.key == run.value)?))
     }
 
-    /// Whether there are several series.
+    /// Returns whether there are several series.
     pub fn has_series(&self) -> bool {
         self.series.len() > 1
     }
 
-    /// The most switches that any of the runs had.
+    /// Returns the most switches that any of the runs had.
     pub fn switches(&self) -> usize {
         self.findings().map(|findings| findings.switches.len()).max().unwrap_or(0)
     }
 
-    /// Whether every run had one, so that switches are what is compared.
+    /// Returns whether every run had one, so that switches are what is compared.
     pub fn all_switch(&self) -> bool {
         self.findings().all(|findings| !findings.switches.is_empty())
     }
 
-    /// How many runs are compared.
+    /// Returns how many runs are compared.
     pub fn finished(&self) -> usize {
         self.findings().count()
     }
 
-    /// A figure against the axis, by series: one of a switch (from 0) by its name in [`crate::analysis::outcome::SWITCH_FIGURES`], or one of the
-    /// whole run by its name in [`crate::analysis::outcome::RUN_FIGURES`].
+    /// Returns a figure against the axis, by series: one of a switch (from 0) by its name in
+    /// [`crate::analysis::outcome::SWITCH_FIGURES`], or one of the whole run by its name in
+    /// [`crate::analysis::outcome::RUN_FIGURES`].
     pub fn against(&self, figure: &str, switch: usize) -> Vec<FigureByAxis> {
         self.series.iter().map(|series| self.of_series(series, figure, switch)).collect()
     }
@@ -169,8 +170,8 @@ impl Comparison {
         against
     }
 
-    /// The stretch around a switch that all runs have which had it, in epochs since it: at most [`BEFORE`] of the task before,
-    /// and the new task or what there is of it.
+    /// Returns the stretch around a switch that all runs have which had it, in epochs since it: at most [`BEFORE`] of the
+    /// task before, and the new task or what there is of it.
     pub fn stretch(&self, switch: usize) -> (f64, f64) {
         let reactions = || self.findings().filter_map(|findings| findings.switches.get(switch));
         let before = reactions().map(|reaction| reaction.before).fold(BEFORE, f64::min);
@@ -178,7 +179,7 @@ impl Comparison {
         (-before, if after.is_finite() { after } else { 1.0 })
     }
 
-    /// The curves of each value of a series around a switch, over the stretch that all runs have.
+    /// Returns the curves of each value of a series around a switch, over the stretch that all runs have.
     pub fn around(&self, quantity: Quantity, switch: usize, series: usize) -> Vec<SwitchCurves> {
         let (from, to) = self.stretch(switch);
         let column = Quantity::ALL.iter().position(|known| *known == quantity).unwrap_or(0);
@@ -201,7 +202,7 @@ impl Comparison {
     }
 }
 
-/// A curve cut at the switch, where it has a gap there.
+/// Returns a curve cut at the switch, where it has a gap there.
 fn pieces<T>(mut points: Vec<(f64, T)>, gap: bool) -> Vec<Vec<(f64, T)>> {
     let at = if gap { points.partition_point(|point| point.0 <= 1e-9) } else { points.len() };
     let rest = points.split_off(at);

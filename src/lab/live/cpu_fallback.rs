@@ -1,9 +1,9 @@
-//! The fallback of a run to the CPU when its device fails.
+//! Provides the fallback of a run to the CPU when its device fails.
 //!
-//! A GPU can be lost or run out of memory in any operation; burn then panics, on this thread, where a value is read. While
-//! a run is on one, a copy of the learner is kept on the CPU and the steps taken since are remembered. When an operation
-//! fails, the copy repeats those steps silently, and the operation is done again on the CPU: nothing that was told is
-//! untrue, and nothing is told twice.
+//! A GPU can be lost or run out of memory in any operation; burn then panics, on this thread, where a value is read.
+//! While a run is on one, a copy of the learner is kept on the CPU with the steps taken since. When an operation fails,
+//! the copy repeats those steps silently, and the operation is done again on the CPU: every reported event stays true,
+//! and none is reported twice.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,10 +19,10 @@ use crate::model::{ChosenDevice, is_host, responds};
 use crate::spec::Spec;
 use crate::train::NetworkTrainer;
 
-/// The next copy is made when the last one took at most this share of the time since.
+/// The largest share of the time since the last copy that a new copy may take.
 const COPYING: f64 = 0.05;
 
-/// The learner as it was, on the CPU, and the steps that were taken since.
+/// A copy of the learner on the CPU, and the steps that were taken since.
 pub(super) struct CpuFallback {
     pub learner: NetworkTrainer,
     pub since: Vec<StepPlan>,
@@ -31,7 +31,7 @@ pub(super) struct CpuFallback {
 }
 
 impl CpuFallback {
-    /// Keeps a copy that began to be made then.
+    /// Stores a copy whose making began at this time.
     pub fn new(learner: NetworkTrainer, began: Instant) -> Self {
         Self { learner, since: Vec::new(), made: Instant::now(), took: began.elapsed() }
     }
@@ -42,8 +42,8 @@ impl CpuFallback {
     }
 }
 
-/// Opens the network of a run on the chosen device, from its start or from a state that was kept, with a fallback where that
-/// device can fail, and on the CPU if it fails at once. Returns in words where the network is, too.
+/// Opens the network of a run on the chosen device, from its start or from a stored state, with a fallback where that
+/// device can fail, and on the CPU if it fails at once. Returns a description of the device, too.
 pub(super) fn open(
     spec: &Spec,
     data: &Prepared,
@@ -73,7 +73,8 @@ pub(super) fn open(
     (finite, fallback, words)
 }
 
-/// Why the device failed, as a part of a sentence; burn says it in many lines, and in others each time.
+/// Returns the reason why the device failed, as a part of a sentence; burn's own message has many lines, which differ
+/// each time.
 pub(super) fn failure(panic: &(dyn Any + Send), device: Option<&Device>) -> String {
     let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
     let said = said.unwrap_or_default();

@@ -1,9 +1,10 @@
-//! The scaling laboratory evaluates learners on the same n samples, by rules that are the same for all.
+//! Evaluates learners on the same n samples, by rules that are the same for all: the scaling laboratory.
 //!
-//! Guarantees: whatever chooses (early stopping, rate, ridge, round) looks at samples that nothing is fitted to, and never at the
-//! test; a kernel regression starts from zero and fits y alone, because with the network's own outputs as offset the after-kernel
-//! would be the network; each point is reported as soon as it is known, and what is known already is not computed again. Whoever
-//! started it can end it between two steps and between two blocks of a kernel, and finished blocks are kept on a shelf.
+//! Guarantees: every choice (early stopping, rate, ridge, round) is made on samples to which nothing is fitted, and never
+//! on the test set; a kernel regression starts from zero and fits y alone, because with the network's own outputs as
+//! offset the after-kernel would be the network; each point is reported as soon as it is computed, and known points are
+//! not computed again. The caller can end it between two steps and between two blocks of a kernel, and finished blocks
+//! are stored on a shelf.
 
 mod circle;
 mod kernels;
@@ -26,10 +27,10 @@ use crate::run::{InstantCurve, Point};
 use crate::spec::{Learner, LearningExperiment, Ridge, Spec};
 use crate::theory::{InfiniteNetwork, Rfm};
 
-/// Does one run of a study of learners, but for what is `known` already; the instant curves with it where `predict` says so.
+/// Executes one run of a study of learners, without the points in `known`; with the instant curves if `predict` is set.
 ///
 /// # Errors
-/// When it was cancelled, or a sentence when it cannot be done.
+/// When it was cancelled, or cannot be executed; the latter error is one sentence.
 pub fn learn(
     spec: &Spec,
     definition: &LearningExperiment,
@@ -49,16 +50,16 @@ pub fn learn(
     Ok(())
 }
 
-/// The experiment of one run: what its learners share.
+/// The experiment of one run: the data that its learners share.
 struct Experiment<'a> {
     spec: &'a Spec,
     definition: &'a LearningExperiment,
     known: &'a [Point],
     data: Prepared,
     split: Split,
-    /// The network on these samples, once it is trained.
+    /// The network trained on these samples, once it is trained.
     trained: Option<Trained>,
-    /// What of the work is done, and all of it.
+    /// The work done so far, and the total.
     done: f64,
     total: f64,
 }
@@ -92,7 +93,7 @@ impl<'a> Experiment<'a> {
         Ok(experiment)
     }
 
-    /// About how much of the work a learner is.
+    /// Returns about what share of the work a learner takes.
     fn weight(&self, learner: Learner) -> f64 {
         match learner {
             Learner::Network => 3.0,
@@ -107,7 +108,7 @@ impl<'a> Experiment<'a> {
         self.known.iter().any(|point| point.is_of(learner, epoch))
     }
 
-    /// Evaluates one learner and reports its points, where they are not known yet.
+    /// Evaluates one learner and reports its points, unless they are known already.
     fn evaluate(&mut self, learner: Learner, observer: &mut Observer<'_>) -> Result<(), Stop> {
         let began = Instant::now();
         let epochs = &self.definition.protocol.epochs;
@@ -176,7 +177,7 @@ impl<'a> Experiment<'a> {
         self.definition.protocol.ridge
     }
 
-    /// The network before it is trained.
+    /// Returns the network before it is trained.
     fn initial(&self) -> Network {
         let (network, image) = (&self.spec.network, self.data.set.train.shape);
         Network::new(network, self.spec.seed, image, self.data.set.outputs(), &Device::flex())
@@ -187,7 +188,7 @@ impl<'a> Experiment<'a> {
         limit.map(KernelSource::Infinite).map_err(|err| Stop::Failed(err.to_string()))
     }
 
-    /// The network on these samples, trained once.
+    /// Returns the network on these samples, trained once.
     fn trained(&mut self, observer: &mut Observer<'_>) -> Result<&Trained, Stop> {
         self.train(observer)?;
         self.trained.as_ref().ok_or_else(|| Stop::Failed("the network was not trained".to_owned()))
@@ -205,7 +206,7 @@ impl<'a> Experiment<'a> {
         Ok(())
     }
 
-    /// The network on a fixed number of samples.
+    /// Returns the network trained on a fixed number of samples.
     fn constant(&self, observer: &mut Observer<'_>) -> Result<Trained, Stop> {
         let mut spec = self.spec.clone();
         spec.data.samples = self.definition.protocol.constant;
@@ -272,7 +273,7 @@ impl<'a> Experiment<'a> {
         Ok(())
     }
 
-    /// The mean output of networks that differ in their initial weights; the first is the network itself.
+    /// Returns the mean output of networks that differ in their initial weights; the first is the network itself.
     fn ensemble(&mut self, observer: &mut Observer<'_>) -> Result<Point, Stop> {
         let members = self.definition.protocol.ensemble;
         let first = self.trained(observer)?;
@@ -319,7 +320,7 @@ impl<'a> Experiment<'a> {
         Ok(point)
     }
 
-    /// The instant learning curves of kernels that are known before any target.
+    /// Reports the instant learning curves of kernels that do not depend on the targets.
     fn predict(&mut self, observer: &mut Observer<'_>) -> Result<(), Stop> {
         let wanted = self.definition.protocol.pool;
         let most = self.data.available_samples(self.spec).map_or(wanted, |stock| wanted.min(stock));
@@ -339,14 +340,14 @@ impl<'a> Experiment<'a> {
             let outputs = self.data.set.outputs();
             let targets: Vec<f64> = pool.targets().matrix(outputs).into_iter().map(f64::from).collect();
             let problem = Eigenproblem::of_gram(&gram, &targets, outputs).map_err(Stop::Failed)?;
-            // Measured on M points it is good for n up to nine tenths of them.
+            // Measured on M points the curve is reliable for n up to nine tenths of them.
             observer.report(Progress::Instant(instant(learner, &problem, 0.9 * pool.len() as f64)))?;
         }
         Ok(())
     }
 }
 
-/// A regression with the kernel of a network that was trained, and how.
+/// Adds to a regression with the kernel of a trained network how that network was trained.
 fn with_training(point: Point, about: &Point) -> Point {
     Point {
         rate: about.rate,
@@ -358,7 +359,7 @@ fn with_training(point: Point, about: &Point) -> Point {
     }
 }
 
-/// The curve of a kernel without a ridge from n = 8 to so many, as a share of the target's power.
+/// Returns the curve of a kernel without a ridge from n = 8 to this many, as a share of the target's power.
 fn instant(learner: Learner, problem: &Eigenproblem, most: f64) -> InstantCurve {
     let total = problem.total();
     let samples: Vec<f64> =

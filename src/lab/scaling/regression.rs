@@ -1,7 +1,8 @@
-//! Regression with a kernel: the ridge that samples choose which the kernel never saw, and what it then says of the test.
+//! Solves a regression with a kernel: chooses the ridge on validation samples, and predicts the test samples.
 //!
-//! The kernel is measured in panels of rows, and no more of it is held than the training samples' own matrix: of validation and
-//! test only what is predicted is kept. A panel that took long is put on the shelf, so that a large kernel can be gone on with.
+//! The kernel is measured in panels of rows, and only the training samples' own matrix is held in memory: of validation
+//! and test samples only the predictions are kept. A panel that took long is stored on the shelf, so that a large kernel
+//! can be continued.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ use crate::run::{Point, Reduced, finite};
 use crate::spec::{Learner, OutputKernel, Ridge};
 use crate::train::score;
 
-/// The samples of an experiment, split into those to train on, to choose by and to test on, and their targets.
+/// The samples of an experiment, split into training, validation and test samples, with their targets.
 pub(super) struct Split {
     pub train: Images,
     pub validation: Images,
@@ -39,7 +40,7 @@ pub(super) struct Outputs {
 
 /// The setup of a regression.
 pub(super) struct RegressionSetup {
-    /// Outputs that it starts from; y alone is fitted where there are none.
+    /// The outputs from which it starts; `None` if y alone is fitted.
     pub start: Option<Outputs>,
     pub ridge: Ridge,
 }
@@ -49,26 +50,26 @@ pub(super) struct Job<'a> {
     pub kernel: &'a KernelSource,
     pub split: &'a Split,
     pub output_kernel: OutputKernel,
-    /// Under which its panels lie on the shelf.
+    /// The name of its panels on the shelf.
     pub name: &'a str,
 }
 
-/// Samples that a regression is asked about.
+/// Samples whose outputs a regression predicts.
 struct Set<'a> {
     samples: &'a Samples,
-    /// Under which its panels lie on the shelf.
+    /// The name of its panels on the shelf.
     name: &'static str,
-    /// What the network says of them before training, where that is where the regression starts.
+    /// The outputs of the network before training, if the regression starts from them.
     start: Option<&'a [f64]>,
 }
 
-/// Rows of a full kernel at most: 300 MB.
+/// The largest number of rows of a full kernel: 300 MB.
 const MOST_FULL: usize = 6144;
-/// Samples of a panel.
+/// The number of samples of a panel.
 const PANEL: usize = 256;
-/// What took less is computed again rather than kept.
+/// A panel that took less is computed again rather than stored.
 const WORTH_KEEPING: Duration = Duration::from_millis(500);
-/// Ridges that are tried, as powers of ten of the mean of the kernel's diagonal, in halves; and none.
+/// The ridges that are tried, as powers of ten of the mean of the kernel's diagonal, in halves; and none.
 const RIDGES: std::ops::RangeInclusive<i32> = -14..=2;
 
 impl Split {
@@ -97,7 +98,7 @@ impl Split {
     }
 }
 
-/// Σ (f − y)² / Σ y².
+/// Returns Σ (f − y)² / Σ y².
 pub(super) fn share(said: &[f64], targets: &[f64]) -> f64 {
     let missed: f64 = said.iter().zip(targets).map(|(f, y)| (f - y).powi(2)).sum();
     missed / targets.iter().map(|y| y * y).sum::<f64>()
@@ -132,7 +133,7 @@ impl Job<'_> {
             OutputKernel::Auto if fits => (Reduced::Full, Reduction::Full),
             _ => (Reduced::Trace, Reduction::Trace),
         };
-        // Of a full kernel a sample and output is a row, and y a column.
+        // In a full kernel each sample and output is a row, and y a column.
         let each = if reduced == Reduced::Full { outputs } else { 1 };
         let train = Samples::of(&split.train, self.kernel);
         let gram = self.gram(&train, (reduction, each), observer)?;
@@ -151,9 +152,9 @@ impl Job<'_> {
         if (observer.cancelled)() {
             return Err(Stop::Cancelled);
         }
-        // Taken apart once for all ridges.
-        // Kernels of networks, too: they have eigenvalues that count well below what products in f32 may leave at worst, so only
-        // a least eigenvalue below 0 says how much of them is rounding.
+        // Decomposed once for all ridges.
+        // Kernels of networks, too: they have significant eigenvalues well below the worst-case rounding of products in
+        // f32, so only a smallest eigenvalue below 0 shows the size of the rounding.
         let decomposed = EigenDecomposition::of(&gram, Rounding::Double).map_err(Stop::Failed)?;
         let mut fits = Vec::new();
         for &ridge in &ridges {
@@ -189,7 +190,8 @@ impl Job<'_> {
         })
     }
 
-    /// Computes what some regressions say of a set of samples, whose kernel with the training samples is measured once for all of them.
+    /// Predicts the outputs of some regressions on a set of samples, whose kernel with the training samples is measured
+    /// once for all of them.
     fn said(
         &self,
         set: &Set<'_>,
@@ -212,7 +214,7 @@ impl Job<'_> {
         Ok(all)
     }
 
-    /// The training samples' own kernel; `each` rows a sample.
+    /// Returns the kernel of the training samples; `each` is the number of rows of a sample.
     fn gram(
         &self,
         train: &Samples,
@@ -249,7 +251,7 @@ impl Job<'_> {
         Ok(gram)
     }
 
-    /// Some samples with all training samples.
+    /// Returns the kernel of some samples with all training samples.
     fn rectangle(
         &self,
         samples: &Samples,
@@ -264,7 +266,7 @@ impl Job<'_> {
         self.panel(&name, observer, &|cancelled| self.kernel.between(&part, Some(train), reduction, cancelled))
     }
 
-    /// From the shelf, or computed.
+    /// Returns a panel from the shelf, or computes it.
     fn panel(&self, name: &str, observer: &mut Observer<'_>, compute: Compute<'_>) -> Result<Vec<f64>, Stop> {
         let name = format!("{}-{name}", self.name);
         if let Some(kept) = observer.shelf.get(&name) {
@@ -282,7 +284,7 @@ impl Job<'_> {
     }
 }
 
-/// Computes a panel, asking now and then whether it is to be ended.
+/// Computes a panel, and checks at intervals whether it is cancelled.
 type Compute<'a> = &'a dyn Fn(&dyn Fn() -> bool) -> Result<Vec<f64>, Stop>;
 
 fn panels(count: usize) -> impl Iterator<Item = Range<usize>> {

@@ -25,9 +25,9 @@ use crate::run::{Event, History, InstantCurve, Point};
 use crate::spec::{Spec, StudyRun};
 use crate::storage::figure_files;
 
-/// The table.
+/// The file of the table.
 pub const TABLE: &str = "study.csv";
-/// Where the runs are.
+/// The folder of the runs.
 pub const RUNS: &str = "runs";
 
 /// The reasons why a study cannot be opened or written; each prints as one sentence.
@@ -53,10 +53,10 @@ struct Known {
     complete: bool,
 }
 
-/// The table of power laws of a learning experiment.
+/// The file of the power laws of a learning experiment.
 pub const LAWS_TABLE: &str = "laws.csv";
 
-/// A study on disk.
+/// The folder of a study.
 #[derive(Debug)]
 pub struct StudyFolder {
     out: PathBuf,
@@ -66,15 +66,15 @@ pub struct StudyFolder {
     ended: Vec<Option<Arc<History>>>,
     /// In a learning experiment, the results of each run, ended or not.
     learnt: Vec<Known>,
-    /// The work that a kill had left unfinished and that is now complete, one sentence each.
+    /// The unfinished work of a killed process that was completed, one sentence each.
     mended: Vec<String>,
     /// Held while the folder is written; `None` where it is only read.
     _lock: Option<File>,
 }
 
 impl StudyFolder {
-    /// Opens the folder for this study: an empty one, or that of the same study, whose values and seeds then stay beside these.
-    /// Reads the finished runs. A refusal comes before anything is written.
+    /// Opens the folder for this study: an empty one, or that of the same study, to whose values and seeds these are
+    /// added. Reads the finished runs. A refusal comes before anything is written.
     pub fn create(out: &Path, spec: &Spec) -> Result<Self, StudyError> {
         let place = out.join(STUDY);
         let spec = agreed(out, &spelt(spec))?;
@@ -92,7 +92,8 @@ impl StudyFolder {
         Ok(study)
     }
 
-    /// Returns the study that [`StudyFolder::create`] would open, without writing anything; in an empty place no run has ended.
+    /// Returns the study that [`StudyFolder::create`] would open, without writing anything; in an empty folder no run has
+    /// ended.
     pub fn peek(out: &Path, spec: &Spec) -> Result<Self, StudyError> {
         Self::with(out, agreed(out, &spelt(spec))?, None)
     }
@@ -102,7 +103,7 @@ impl StudyFolder {
         Ok(spelt(&read_spec(&out.join(STUDY))?))
     }
 
-    /// Opens a study to look at it.
+    /// Opens a study for reading.
     pub fn open(out: &Path) -> Result<Self, StudyError> {
         Self::with(out, spelt(&read_spec(&out.join(STUDY))?), None)
     }
@@ -125,7 +126,7 @@ impl StudyFolder {
         Ok(study)
     }
 
-    /// The whole spec.
+    /// Returns the spec of the study.
     pub fn spec(&self) -> &Spec {
         &self.spec
     }
@@ -135,12 +136,12 @@ impl StudyFolder {
         self.spec.study.as_ref().map_or("", |study| study.axis.as_str())
     }
 
-    /// Its runs, series by series and value by value.
+    /// Returns the runs, series by series and value by value.
     pub fn runs(&self) -> &[StudyRun] {
         &self.runs
     }
 
-    /// The folder of a run.
+    /// Returns the folder of a run.
     pub fn run_folder(&self, place: usize) -> PathBuf {
         self.out.join(RUNS).join(&self.runs[place].folder)
     }
@@ -160,7 +161,7 @@ impl StudyFolder {
         self.ended[place].as_ref()
     }
 
-    /// Whether a run has come to its end.
+    /// Returns whether a run has ended.
     pub fn is_ended(&self, place: usize) -> bool {
         self.ended[place].is_some() || self.learnt[place].complete
     }
@@ -178,7 +179,7 @@ impl StudyFolder {
             .is_some_and(|asked| experiment_folder::is_foreseen(&self.learnt[place].instants, asked, &run.spec))
     }
 
-    /// Whether learners are compared.
+    /// Returns whether the study compares learners.
     pub fn is_of_learners(&self) -> bool {
         self.runs.iter().any(|run| run.experiment.is_some())
     }
@@ -212,7 +213,7 @@ impl StudyFolder {
         if done {
             let history = match load_rows(&folder) {
                 Ok(loaded) => loaded.history,
-                // It diverged before anything was measured: a row without figures says so.
+                // The run diverged before anything was measured: the table has a row without figures.
                 Err(LoadError::Empty(_)) => {
                     let mut history = History::default();
                     ending(&folder).into_iter().for_each(|ending| history.push(Event::Ended(ending)));
@@ -242,13 +243,13 @@ fn mend(out: &Path, spec: &Spec) -> Vec<String> {
         .collect()
 }
 
-/// The study with its number of samples written out as an axis.
+/// Returns the study with its number of samples written out as an axis.
 fn spelt(spec: &Spec) -> Spec {
     let study = spec.study.as_ref().map(crate::spec::StudySpec::with_axis_values);
     Spec { study, ..spec.clone() }
 }
 
-/// Returns the study that a folder would hold if this one were opened there; refused if the folder holds anything else.
+/// Returns the study that a folder would hold if this one were opened there; an error if the folder holds anything else.
 fn agreed(out: &Path, spec: &Spec) -> Result<Spec, StudyError> {
     if out.exists() && !out.is_dir() {
         return Err(FolderError::IsFile(out.to_owned()).into());
