@@ -38,7 +38,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Opens the window; where that cannot be, says so and runs the same preset without it.
+/// Opens the window; where it cannot be opened, prints the reason and runs the same preset without it.
 fn window() -> anyhow::Result<()> {
     cli::start_threads(None, false)?;
     let displays = ["DISPLAY", "WAYLAND_DISPLAY"];

@@ -37,14 +37,14 @@ impl Moment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lag {
     Steps(u64),
-    /// From each Gram to the one before it: they are spaced too unevenly for one lag.
+    /// From each Gram to the one before it, because they are spaced too unevenly for one lag.
     Gaps,
-    /// As each Gram states; this is the longest.
+    /// As each Gram states; the longest of them.
     Own(u64),
 }
 
 impl Lag {
-    /// Returns the most usual gap, where half of the Grams have another so far back.
+    /// Returns the most frequent gap between Grams if at least half of the gaps equal it, else [`Lag::Gaps`].
     pub(crate) fn usual(moments: &[Moment]) -> Self {
         let gaps: Vec<u64> =
             moments.windows(2).map(|pair| pair[1].step - pair[0].step).filter(|gap| *gap > 0).collect();
@@ -77,7 +77,7 @@ pub(crate) struct MetricHistory {
 }
 
 impl MetricHistory {
-    /// For Grams of n rows; `tasks` are the rows of each task's block, which may be empty.
+    /// Creates the state for Grams of n rows; `tasks` are the rows of each task's block, which may be empty.
     pub(crate) fn new(n: usize, labels: Option<Vec<usize>>, tasks: Vec<Range<usize>>, lag: Lag) -> Self {
         let own = tasks.into_iter().enumerate().map(|(place, rows)| (Block::Task(place + 1), rows));
         let blocks = std::iter::once((Block::All, 0..n)).chain(own).collect();
@@ -136,7 +136,7 @@ impl MetricHistory {
         Ok(Snapshot { row, gram: shown, tensors, eigenvalues, block_eigenvalues: spectra, outputs: None })
     }
 
-    /// Returns the Gram at the beginning of this lag, where it is no row.
+    /// Returns the Gram at the beginning of this lag, if it is not itself a row.
     fn partner(&mut self, moment: Moment) -> Result<Option<StoredGram>, String> {
         let Some(from) = moment.lag_from() else { return Ok(None) };
         let Some((epoch, values)) = self.partners.remove(&from) else { return Ok(None) };
@@ -145,7 +145,8 @@ impl MetricHistory {
         Ok(Some((from, epoch, self.blocks.iter().map(|(_, rows)| whole.block(rows.clone())).collect())))
     }
 
-    /// Keeps what later velocities need; no lag straddles a switch, and the last Gram of a task is where the next one starts.
+    /// Stores the Grams that later velocities need; no lag straddles a switch, and the last Gram of a task is the start
+    /// of the next one.
     fn hold(&mut self, moment: Moment, grams: Vec<Gram>) {
         if moment.at_switch {
             self.at_switch = Some(grams.clone());
@@ -167,7 +168,7 @@ pub struct ReferenceKernels<'a> {
     /// The kernel at the start, and at the last switch, if there was one.
     pub start: &'a Gram,
     pub switch: Option<&'a Gram>,
-    /// The kernel at the beginning of the lag: so many steps and epochs ago.
+    /// The kernel at the beginning of the lag: this many steps and epochs ago.
     pub lagged: Option<(&'a Gram, u64, f64)>,
     /// ‖Δw‖ over the lag, where there are weights.
     pub moved: Option<f64>,

@@ -23,7 +23,7 @@ const LEAST_SPIKE: f64 = 3.0;
 const LEAST_DIP: f64 = 0.98;
 
 impl History {
-    /// Returns the state of an event that a run can produce; other events stay open here.
+    /// Returns the state of an event of the run; events of other kinds stay open here.
     pub fn sight(&self, awaited: LessonCondition) -> Milestone {
         let (Some(now), begun) = (self.rows().last().map(|row| row.epoch), self.tasks().len()) else {
             return self.open(awaited.is_nothing());
@@ -70,7 +70,7 @@ impl History {
         }
     }
 
-    /// Returns that the event happened, or that it is still possible unless the run has ended.
+    /// Returns that the event has happened if `come` is set; else that it is open, or impossible once the run has ended.
     fn open(&self, come: bool) -> Milestone {
         match self.state() {
             _ if come => Milestone::Come,
@@ -79,7 +79,7 @@ impl History {
         }
     }
 
-    /// Returns the effect of a switch (from 1), once this many epochs after it, or all that there will be, have passed.
+    /// Returns the effect of a switch (from 1), once this many epochs after it have passed, or the run or task has ended.
     fn settled(&self, place: usize, now: f64, epochs: f64) -> Option<Switch> {
         let &(_, switch, end) = self.switches().get(place.checked_sub(1)?)?;
         let over = matches!(self.state(), RunState::Ended(_)) || end.is_finite();
@@ -97,7 +97,7 @@ impl History {
     }
 }
 
-/// Returns the reason why this is not a dip, if it is not one.
+/// Returns the reason why λ_max has no dip at this switch, if it has none.
 fn fallen(switch: &Switch) -> Option<Milestone> {
     match switch.dip {
         Some(dip) if dip.depth < LEAST_DIP => None,

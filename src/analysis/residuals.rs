@@ -22,7 +22,8 @@ pub struct Residuals {
 }
 
 impl Residuals {
-    /// Returns (epoch, energy over that at the first snapshot) of a mode by rank from 0; nothing for a mode that had none.
+    /// Returns (epoch, energy over that at the first snapshot) of a mode by rank from 0; an empty list for a mode without
+    /// energy.
     pub fn left(&self, rank: usize) -> Vec<(f64, f64)> {
         let of = |energies: &Vec<f64>| energies.get(rank).copied().unwrap_or(0.0);
         let first = self.energies.first().map_or(0.0, of);
@@ -43,7 +44,7 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    /// Returns the snapshots that hold the network's outputs; none where the run has not begun.
+    /// Returns the snapshots that hold the network's outputs; `None` where the run has not begun.
     pub fn of(history: &History) -> Option<Self> {
         let info = history.info()?;
         let labels = info.probes.iter().map(|probe| probe.label).collect();
@@ -95,8 +96,7 @@ pub struct GrowingResiduals {
 impl GrowingResiduals {
     /// Returns the residuals of these outputs of the run.
     ///
-    /// # Errors
-    /// A sentence about what is missing in the record.
+    /// # Errors When the record lacks something; the error is one sentence.
     pub fn update(&mut self, Outputs { labels, numbers, snapshots }: &Outputs) -> Result<Residuals, String> {
         let Some(first) = snapshots.first() else { return Ok(Residuals::default()) };
         let modes = match &self.modes {
@@ -122,7 +122,7 @@ impl GrowingResiduals {
 /// Returns the eigenvectors of a snapshot's kernel.
 ///
 /// # Errors
-/// A sentence about why there are none.
+/// When there are none; the error is one sentence.
 pub fn modes_of(snapshot: &Snapshot) -> Result<Modes, String> {
     let n = snapshot.eigenvalues.len();
     if snapshot.gram.len() != n * n {
@@ -132,7 +132,7 @@ pub fn modes_of(snapshot: &Snapshot) -> Result<Modes, String> {
     Modes::of(&gram)
 }
 
-/// Returns the energies of f − y along the modes, with y one-hot or these numbers.
+/// Returns the energies of f − y along the modes, with y one-hot, or these numbers in regression.
 fn energies(modes: &Modes, snapshot: &Snapshot, labels: &[usize], numbers: Option<&[f32]>) -> Result<Vec<f64>, String> {
     let outputs = snapshot.outputs.as_ref().map_or(&[][..], |outputs| &outputs.network);
     let count = outputs.len() / labels.len().max(1);

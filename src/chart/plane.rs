@@ -17,18 +17,18 @@ use crate::storage::{StudyFolder, load};
 const COLUMNS: usize = 3;
 const COMPONENTS: usize = 2 * COLUMNS;
 
-/// The axis of the angle, in half turns.
+/// Returns the axis of the angle, in half turns.
 fn over_the_circle() -> Axis {
     Axis { name: "γ/π from x₀".to_owned(), range: (-1.0, 1.0), ..Axis::default() }
 }
 
-/// Θ(x₀, x(γ)) with x₀ nearest to (1, 0).
+/// Returns Θ(x₀, x(γ)) with x₀ nearest to (1, 0).
 fn over_angle(info: &RunInfo, kernel: &[f64]) -> Vec<(f64, f64)> {
     let Some(points) = circle(info) else { return Vec::new() };
     profile(kernel, &points, origin(&points)).into_iter().map(|(angle, value)| (angle / PI, value)).collect()
 }
 
-/// The profile of one run.
+/// Returns the profile of one run.
 pub(super) fn panels(history: &History) -> Vec<Panel> {
     let mut panel = Panel::titled("Kernel between a point of the circle and all others", PROFILE, false);
     panel.x = over_the_circle();
@@ -56,7 +56,7 @@ pub(super) fn panels(history: &History) -> Vec<Panel> {
 
 const PROFILE: &str = "Θ(x₀, x(γ))";
 
-/// The profiles of all runs of a study on the circle, first and last; `None` of another study.
+/// Returns the profiles of all runs of a study on the circle, first and last; `None` of another study.
 pub(super) fn of_study(study: &StudyFolder) -> Option<(String, Chart)> {
     study.spec().data.source.plane()?;
     let mut values: Vec<&str> = Vec::new();
@@ -87,7 +87,7 @@ pub(super) fn of_study(study: &StudyFolder) -> Option<(String, Chart)> {
     is_drawn.then(|| ("circle".to_owned(), Chart::Panels(panels.map(Panel::fitted).into())))
 }
 
-/// The first eigenvectors of the first and of the last kernel on their grid.
+/// Returns the first eigenvectors of the first and of the last kernel on their grid.
 pub(super) fn components(history: &History) -> HeatMaps {
     let ends = [history.snapshots().first(), history.snapshots().last()].into_iter().flatten();
     let pictures = history.info().map_or_else(Vec::new, |info| ends.map(|of| pictures(info, of)).collect());
@@ -104,7 +104,7 @@ pub(super) fn components(history: &History) -> HeatMaps {
     }
 }
 
-/// The components of one kernel, each over its own largest entry; none where it is not on a grid.
+/// Returns the components of one kernel, each over its own largest entry; an empty list where it is not on a grid.
 fn pictures(info: &RunInfo, snapshot: &Snapshot) -> Vec<HeatMap> {
     let Some((side, points)) = grid(info) else { return Vec::new() };
     let gram = Gram::symmetrised(points.len(), snapshot.gram.to_vec()).ok();

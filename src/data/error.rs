@@ -1,4 +1,4 @@
-//! Errors of data sets, worded for the user who chose the folder.
+//! Defines the errors of data sets, worded for the user who chose the folder.
 //!
 //! Each names the file or the task, the problem, and the remedy: it is printed unchanged, in the window and on stderr.
 

@@ -1,4 +1,4 @@
-//! The task stream: the training and test images of each task, and its transform.
+//! Builds the task stream: the training and test images of each task, and its transform.
 //!
 //! Tasks are index lists and a [`Transform`] over one shared set. They are identified by number; the order in which they
 //! are trained is determined by the laboratory. Every task has at least one training image of each of its classes and none

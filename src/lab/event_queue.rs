@@ -1,4 +1,5 @@
-//! The queue carries all events of a run to the analysis thread, which analyses measurements and passes the events to the sink.
+//! Carries all events of a run through a queue to the analysis thread, which analyses measurements and passes the events
+//! to the sink.
 //!
 //! It holds plain events, and pieces of work that become events when they are analysed; both leave it in the order in
 //! which they were put in, so a snapshot that is still being analysed delays the events behind it. Without a fixed order
@@ -231,7 +232,7 @@ impl<W: Send + 'static> EventQueue<W> {
         let has_ended = self.settle(&|| Instant::now() >= until);
         self.items = None;
         if !matches!(has_ended, Err(Halt::Cancelled)) {
-            // A thread with an empty queue ends, as nobody can put anything in.
+            // A thread with an empty queue ends, because nothing can be put in any more.
             if let Some(thread) = self.thread.take() {
                 let _ = thread.join();
             }
@@ -271,7 +272,7 @@ impl<W> Drop for EventQueue<W> {
     }
 }
 
-/// Runs the thread: passes everything on in order, until nobody can put in more.
+/// Runs the thread: passes everything on in order, until nothing can be put in any more.
 fn tell_all<W>(
     outlet: &Outlet<W>,
     work_taken: &Receiver<()>,

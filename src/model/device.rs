@@ -1,4 +1,4 @@
-//! The devices on which tensors can be stored: opened once, with descriptions for users.
+//! Opens the devices on which tensors can be stored, each once, with descriptions for users.
 //!
 //! The CPU always works. A GPU is opened on demand; if there is none, if it is only a software driver, if it was lost or
 //! cannot be opened, the result is a sentence and never a panic: burn's lazy and default devices *panic* without an

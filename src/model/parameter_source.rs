@@ -1,5 +1,5 @@
-//! The source of a network's parameters: sampled from a seed, or read from a file. Both build a network by the same code,
-//! layer by layer, so a loaded network and an initialised one compute the same function.
+//! Defines the source of a network's parameters: sampled from a seed, or read from a file. Both build a network by the
+//! same code, layer by layer, so a loaded network and an initialised one compute the same function.
 
 use thiserror::Error;
 

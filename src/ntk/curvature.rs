@@ -1,5 +1,5 @@
-//! The curvature of the loss along the directions of the kernel: the largest eigenvalue of the Gauss–Newton matrix,
-//! computed in output space on the images of one block.
+//! Computes the curvature of the loss along the directions of the kernel: the largest eigenvalue of the Gauss–Newton
+//! matrix, computed in output space on the images of one block.
 //!
 //! The loss of N images is (1/N) Σ ℓ(f(x)), so a gradient step of rate η multiplies small errors of the outputs by
 //! I − (η/N) Θ H, with Θ the full kernel [NC, NC] and H the second derivative of ℓ: I/C for the squared error, and

@@ -1,4 +1,4 @@
-//! One side of ⟨∂f_c(x)/∂w, ∂f_d(x′)/∂w⟩, layer by layer, in the form with the cheapest products.
+//! Computes one side of ⟨∂f_c(x)/∂w, ∂f_d(x′)/∂w⟩, layer by layer, in the form with the cheapest products.
 
 use burn::tensor::{Tensor, TensorData};
 use faer::MatRef;

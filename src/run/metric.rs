@@ -1,5 +1,5 @@
-//! Declares each column of `metrics.csv` once: its description, its name, and the field that holds its value; and the row of
-//! all that was measured at one step.
+//! Declares each column of `metrics.csv` once: its description, its name, and the field that holds its value; and the row
+//! of all measurements at one step.
 //!
 //! The file, the figures and the window all use this declaration, so a column cannot mean two things. A new column needs a line
 //! here and the code that computes it; the views decide what is shown on screen.
@@ -32,7 +32,7 @@ macro_rules! metrics {
                 }
             }
 
-            /// Returns whether it is a count: the file has whole numbers.
+            /// Returns whether it is a count, which the file has as an integer.
             pub fn is_count(self) -> bool {
                 match self {
                     $(Self::$name => <$type as Quantity>::IS_COUNT,)+
@@ -46,7 +46,7 @@ macro_rules! metrics {
                 }
             }
 
-            /// Puts a value that was read back where it belongs.
+            /// Stores a value that was read from a file in its field.
             pub fn put(self, $row: &mut Row, $block: &mut BlockMetrics, value: Option<f64>) {
                 match self {
                     $(Self::$name => $owner$(.$field)+ = value.map(Quantity::read),)+
@@ -59,7 +59,7 @@ macro_rules! metrics {
     (@last $field:ident) => { stringify!($field) };
     (@last $first:ident $($rest:ident)+) => { metrics!(@last $($rest)+) };
 
-    // The fields of the blocks are picked out one by one, because the order of the file puts others between them.
+    // The fields of the blocks are selected one by one, because the order of the file puts others between them.
     (@fields [$($fields:tt)*] [$($names:ident)*] [block $field:ident] $(#[doc = $what:literal])+ $type:ident; $($rest:tt)*) => {
         metrics!(@fields [$($fields)* $(#[doc = $what])+ pub $field: Option<$type>,] [$($names)* $field] $($rest)*);
     };
@@ -76,7 +76,7 @@ macro_rules! metrics {
         }
 
         impl BlockMetrics {
-            /// Whose metrics they are, and nothing that was measured.
+            /// Creates the metrics of a block without any measurements.
             pub fn bare(block: Block) -> Self {
                 Self { block, $($names: None,)* }
             }
@@ -92,7 +92,7 @@ metrics! {
     LagSteps = block.lag_steps: u64;
     /// (1 − CKA)/lag per epoch, centred.
     Velocity = block.velocity: f64;
-    /// The same, uncentred (Fort et al. 2020, of the full kernel).
+    /// The velocity, uncentred (Fort et al. 2020, of the full kernel).
     VelocityUncentred = block.velocity_uncentred: f64;
     /// arccos(CKA)/lag, centred, radians per epoch.
     VelocityAngle = block.velocity_angle: f64;
@@ -104,7 +104,7 @@ metrics! {
     Susceptibility = block.susceptibility: f64;
     /// 1 − CKA from the first kernel of the run, centred.
     Distance = block.distance: f64;
-    /// The same from the kernel at the last switch; absent in the first task.
+    /// The distance from the kernel at the last switch; absent in the first task.
     DistanceSwitch = block.distance_switch: f64;
     /// ‖K‖/‖K₀‖.
     Scale = block.scale: f64;
@@ -158,15 +158,15 @@ metrics! {
 pub struct Row {
     /// Steps done before it was taken.
     pub step: u64,
-    /// Fractional, cumulative over tasks.
+    /// The epoch: fractional, cumulative over tasks.
     pub epoch: f64,
     /// The task being trained, by number; at the step of a switch still the old one.
     pub task: usize,
     /// Whether a task ends here, so that this is the reference for `distance_switch`.
     pub at_switch: bool,
-    /// The whole first, then each task in order of number.
+    /// The blocks: the whole first, then each task in order of number.
     pub blocks: Vec<BlockMetrics>,
-    /// One per task in order of number.
+    /// The accuracy of each task in order of number.
     pub accuracy: Vec<Accuracy>,
     /// The predictions of static kernels; empty where none were requested.
     pub predictions: Vec<Prediction>,
@@ -213,7 +213,7 @@ impl Row {
         }
     }
 
-    /// Bytes that it holds, about.
+    /// Returns about the number of bytes that it holds.
     pub fn bytes(&self) -> u64 {
         let sizes = [
             size_of::<Self>(),
@@ -246,12 +246,12 @@ pub struct SnapshotCost {
 }
 
 impl SnapshotCost {
-    /// Returns the seconds that training waited.
+    /// Returns the seconds for which training waited.
     pub fn held_up(&self) -> f64 {
         [self.kernel_seconds, self.evaluation_seconds, self.waiting_seconds].iter().flatten().sum()
     }
 
-    /// Seconds of work beside training.
+    /// Returns the seconds of work beside training.
     pub fn beside(&self) -> f64 {
         [self.eigen_seconds, self.metrics_seconds].iter().flatten().sum()
     }

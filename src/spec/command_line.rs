@@ -1,4 +1,4 @@
-//! The shell command that repeats a run or study: the nearest preset and the settings that differ from it.
+//! Writes the shell command that repeats a run or study: the nearest preset and the settings that differ from it.
 //!
 //! Guarantees: the command line reads the command back as the same run ([`Spec::same_run`]), whatever characters a name or
 //! a path contains; of all presets it names the one that leaves the fewest settings to change, the first in case of a tie.

@@ -1,5 +1,5 @@
-//! Lessons, read from the files in `assets/lessons`, one file each: settings, and steps with a text, a view to look at and
-//! a condition to wait for.
+//! Reads lessons from the files in `assets/lessons`, one file each: settings, and steps with a text, a view to look at
+//! and a condition to wait for.
 //!
 //! Guarantees: pure data that depends on no window and no run; a file that names an unknown preset, setting or view is
 //! refused in one sentence. The format is explained in `assets/lessons/README.md`.

@@ -1,4 +1,4 @@
-//! The defaults that come with a network's program: its usual width and activation, and its settings.
+//! Defines the defaults that come with a network's program: its usual width and activation, and its settings.
 //!
 //! A size is meaningful only for one program: 256 units make a small MLP, and 256 channels a CNN that is too slow to wait
 //! for. So a file that names a program gets its usual width and activation where it gives none, and a change of program

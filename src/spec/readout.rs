@@ -1,4 +1,4 @@
-//! The meaning of a network's outputs: one for each class, or a single number.
+//! Defines the meaning of a network's outputs: one for each class, or a single number.
 //!
 //! Code that needs the output of a class must use this type. With a single output a class is not an index of an output, and
 //! using it as one reads past the end or the number of another sample.

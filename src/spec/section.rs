@@ -20,7 +20,7 @@ use super::{Activation, Init, NetworkSpec, Parametrisation, SpecError, Width, ab
 /// Keys that every file of an earlier version had, whatever its kind of network.
 const EARLIER: [&str; 7] = ["depth", "blocks", "heads", "patch", "pool", "head", "norm"];
 
-/// The section as it is written.
+/// The section as written in a file.
 #[derive(Serialize, Deserialize)]
 #[serde(default)]
 struct Section {

@@ -1,4 +1,5 @@
-//! The linear probe: the accuracy of a linear read-out of a task's classes from the features before the last layer.
+//! Evaluates the linear probe: the accuracy of a linear read-out of a task's classes from the features before the last
+//! layer.
 //!
 //! If it stays high while the network's own accuracy falls, the features still separate the classes and only the read-out
 //! has changed. A ridge regression with an intercept on one-hot labels, from up to [`LINEAR_PROBE_IMAGES`] training images of each

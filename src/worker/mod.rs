@@ -1,12 +1,12 @@
-//! Runs a laboratory on a thread of its own: commands go to it through one queue, events come back through one channel.
+//! Runs a laboratory on its own thread: commands go to it through one queue, events come back through one channel.
 //!
 //! Every tensor is created and dropped on that thread. (The live run has a second one beside it, for computations without
 //! tensors; all its events pass through it: [`crate::lab::EventQueue`].)
 //!
 //! Guarantees:
-//! * Events arrive in order and none is dropped: when nobody reads, the laboratory waits. At most [`EVENTS`] events wait
-//! here, and the number that waits in the laboratory is bounded there, so neither a slow nor a hidden window makes memory
-//! grow.
+//! * Events arrive in order and none is dropped: when no events are read, the laboratory waits. At most [`EVENTS`] events
+//! wait here, and the number that waits in the laboratory is bounded there, so neither a slow nor a hidden window makes
+//! memory grow.
 //! * Commands arrive in order. None is lost while the run continues, and sending one never waits.
 //! * Every wait ends when the run is cancelled and the reader is gone. Dropping the handle cancels and joins.
 //! * A panic in the laboratory becomes `Ended(Failed)`; the window is not affected.

@@ -1,4 +1,4 @@
-//! Preset runs and studies: each is a change to the defaults, with a sentence that describes what it shows.
+//! Defines the preset runs and studies: each is a change to the defaults, with a sentence that describes what it shows.
 
 mod builders;
 mod definition;

@@ -1,4 +1,4 @@
-//! The studies of the scaling laboratory: which learner's test error falls faster with more data?
+//! Defines the studies of the scaling laboratory: which learner's test error falls faster with more data?
 
 use super::Preset;
 use crate::spec::{

@@ -1,5 +1,5 @@
-//! The studies of the Universality laboratory: does training follow the kernel more closely as the width grows? (Yang &
-//! Littwin 2021, *Tensor Programs IIb*.) Each takes minutes on two cores.
+//! Defines the studies of the Universality laboratory: does training follow the kernel more closely as the width grows?
+//! (Yang & Littwin 2021, *Tensor Programs IIb*.) Each takes minutes on two cores.
 
 use toml::Value;
 

@@ -1,4 +1,4 @@
-//! Points of the plane in place of images: their number, and the validation of runs on them.
+//! Validates points of the plane in place of images, and the runs on them.
 //!
 //! The probes are separate from the training points, and each task that names a class has all of them.
 

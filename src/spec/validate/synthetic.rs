@@ -1,4 +1,4 @@
-//! Synthetic problems: polynomials on the sphere and power laws on the circle, with a single number as output.
+//! Validates synthetic problems: polynomials on the sphere and power laws on the circle, with a single number as output.
 
 use crate::spec::problem::problem;
 use crate::spec::{DataShape, Loss, Problem, Source, Spec, TaskKind};

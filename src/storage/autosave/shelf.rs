@@ -19,7 +19,7 @@ use crate::storage::run_folder::create::{Opened, create};
 use crate::storage::run_folder::files::{clear, files, lock_now};
 use crate::storage::run_folder::tables::METRICS;
 
-/// The number of runs kept, the current one included.
+/// The largest number of autosaved runs, the current one included.
 pub(crate) const KEPT: usize = 3;
 
 /// A run that was cut off.

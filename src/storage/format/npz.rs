@@ -36,7 +36,7 @@ impl<W: Write + Seek> NpzWriter<W> {
         Self { zip: Some(ZipWriter::new(writer)) }
     }
 
-    /// Adds one array in C order; there must be as many values as the shape says.
+    /// Adds one array in C order; there must be as many values as the shape has entries.
     pub(crate) fn array<T: Element>(
         &mut self,
         name: &str,

@@ -1,7 +1,7 @@
-//! The messages from views to the window: one enum, [`Action`], with one part per feature.
+//! Declares the messages from views to the window: one enum, [`Action`], with one part per feature.
 //!
 //! Drawing functions push actions and change nothing; `update` carries them out in one place, between frames. An action contains
-//! everything that it needs: nothing in this module knows the state that it changes.
+//! everything that it needs: this module does not depend on the state that it changes.
 
 use std::path::PathBuf;
 

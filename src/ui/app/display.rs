@@ -64,7 +64,7 @@ impl Gone {
 /// Whether the window is still being opened and no code of ours has run yet: a panic then comes from the window system.
 pub static OPENING: AtomicBool = AtomicBool::new(false);
 
-/// Whether a panic now is caused by the display.
+/// Returns whether a panic now is caused by the display.
 pub fn broke_it() -> bool {
     OPENING.load(Ordering::Relaxed) || is_gone()
 }
@@ -83,7 +83,7 @@ fn lacks(said: &str) -> String {
     format!("the display {display} lacks something that a window needs ({said})")
 }
 
-/// Whether the display that the environment names no longer responds.
+/// Returns whether the display that the environment names no longer responds.
 fn is_gone() -> bool {
     #[cfg(target_os = "linux")]
     return !linux::answers();
@@ -243,7 +243,7 @@ mod linux {
             found
         }
 
-        /// Whether a Wayland display responds; variables that name none are removed where another display exists.
+        /// Returns whether a Wayland display responds; variables that name none are removed where another display exists.
         fn has_wayland(&mut self) -> bool {
             if let Some(socket) = std::env::var_os("WAYLAND_SOCKET") {
                 let link = std::fs::read_link(Path::new("/proc/self/fd").join(&socket));
@@ -267,7 +267,7 @@ mod linux {
         UnixStream::connect(folder.join(display)).is_ok()
     }
 
-    /// Whether the display of the window responds.
+    /// Returns whether the display of the window responds.
     pub fn answers() -> bool {
         match (named("WAYLAND_DISPLAY"), named("DISPLAY")) {
             (Some(display), _) => wayland_answers(&display),

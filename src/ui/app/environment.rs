@@ -1,4 +1,4 @@
-//! The user's data folder as the window uses it: the log, autosaved runs, and messages about the last session.
+//! Opens the user's data folder for the window: the log, autosaved runs, and messages about the last session.
 //!
 //! Guarantee: without a folder, as in tests, nothing is written and no message appears.
 

@@ -1,4 +1,5 @@
-//! The window's state and the layout of a frame. It is independent of the window system: `eframe` drives it, and so do tests.
+//! Holds the window's state and the layout of a frame. It is independent of the window system: `eframe` drives it, and so
+//! do tests.
 //!
 //! Drawing changes only the state of the window itself (open sections, options of a view, the draft of the settings); everything
 //! else is an action that `update` carries out between frames.
@@ -252,12 +253,12 @@ impl App {
         self.shell.stats.note_frame(seconds);
     }
 
-    /// Whether a command can be carried out now; buttons, keys and the menu use this.
+    /// Returns whether a command can be carried out now; buttons, keys and the menu use this.
     pub fn can(&self, command: UserCommand) -> bool {
         self.situation().can(command)
     }
 
-    /// Whether a run of the settings is short and small enough to start with the window.
+    /// Returns whether a run of the settings is short and small enough to start with the window.
     pub fn is_light(&self) -> bool {
         self.settings.is_light()
     }

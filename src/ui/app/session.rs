@@ -1,4 +1,4 @@
-//! The window's side of one run: its handle, its record, and requests that are not yet confirmed.
+//! Holds the window's side of one run: its handle, its record, and requests that are not yet confirmed.
 //!
 //! Guarantees: receiving never exceeds its time budget; a command is sent to the run at once; `Pausing…` ends only when the run
 //! confirms that it is paused.
@@ -90,7 +90,7 @@ impl Session {
         session
     }
 
-    /// Whether the kernels were measured by another program.
+    /// Returns whether the kernels were measured by another program.
     pub fn is_elsewhere(&self) -> bool {
         self.history.info().is_some_and(|info| info.is_imported())
     }
@@ -188,7 +188,7 @@ impl Session {
         self.saver.take().map(Saver::close)
     }
 
-    /// Whether the run may still send something.
+    /// Returns whether the run may still send something.
     pub fn is_live(&self) -> bool {
         self.run.is_some()
     }
@@ -197,18 +197,18 @@ impl Session {
         self.is_live() && *self.history.state() == RunState::Paused
     }
 
-    /// Whether a planned task has not begun, in a live run.
+    /// Returns whether a planned task has not begun, in a live run.
     pub fn has_task_to_come(&self) -> bool {
         matches!(self.history.state(), RunState::Running | RunState::Paused)
             && bands(&self.history).iter().any(|band| band.planned)
     }
 
-    /// Whether a pause was requested and is not yet confirmed.
+    /// Returns whether a pause was requested and is not yet confirmed.
     pub fn is_pausing(&self) -> bool {
         self.is_live() && self.pausing && !self.is_paused()
     }
 
-    /// Whether the end was requested and is not yet confirmed.
+    /// Returns whether the end was requested and is not yet confirmed.
     pub fn is_stopping(&self) -> bool {
         self.is_live() && self.stopping
     }
@@ -230,7 +230,8 @@ fn retire(run: Worker) {
     }
 }
 
-/// Whether the curves of two runs fit one axis: both solve the same problem and differ only in network size, start or training.
+/// Returns whether the curves of two runs fit one axis: both solve the same problem and differ only in network size,
+/// start or training.
 pub fn is_comparable(a: &Spec, b: &Spec) -> bool {
     let of = |spec: &Spec| {
         let Spec { data, tasks, network, training, kernel, .. } = spec;

@@ -1,4 +1,4 @@
-//! The work between frames, also while the window is hidden: receive messages, then carry out the user's actions.
+//! Does the work between frames, also while the window is hidden: receives messages, then carries out the user's actions.
 //!
 //! Guarantees: receiving takes at most 8 ms a frame and then requests another frame; nothing here waits for a run, so stop,
 //! restart and close respond at once, whatever the run is doing. Files are read on other threads; an opened run is drawn over a

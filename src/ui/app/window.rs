@@ -1,4 +1,4 @@
-//! The real window: the system's window around [`App`], restored to its last state.
+//! Opens the real window: the system's window around [`App`], restored to its last state.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
@@ -41,7 +41,7 @@ const WELCOME: &str = "Drag in a plot to look back; Ctrl+P finds every command, 
 /// Message if another window is open.
 const ANOTHER: &str = "Another window is open: what this one looks like is not kept for the next start";
 
-/// Opens the window and returns when it is closed. An error says why no window could be opened.
+/// Opens the window and returns when it is closed. The error is the reason why no window could be opened.
 pub fn open(options: WindowOptions) -> anyhow::Result<()> {
     let is_another = options.environment.is_another;
     let file = WindowStateFile::of_user();

@@ -121,8 +121,8 @@ impl Exports {
         pass
     }
 
-    /// Whether the current pass is the first of three, which draws everything but the views: laying out text for the first time
-    /// takes most of it, and is split so that no frame takes all of it.
+    /// Returns whether the current pass is the first of three, which draws everything but the views: laying out text for
+    /// the first time takes most of it, and is split so that no frame takes all of it.
     pub fn rehearses_panels(&self) -> bool {
         self.window == 2
     }
@@ -242,7 +242,7 @@ impl Exports {
         toasts
     }
 
-    /// Whether an export is not yet a file.
+    /// Returns whether an export is not yet a file.
     pub fn is_busy(&self) -> bool {
         let writes = self.writer.as_ref().is_some_and(BackgroundThread::is_busy) || !self.waiting.is_empty();
         writes || !self.orders.is_empty() || self.window > 0 || self.film.is_some()

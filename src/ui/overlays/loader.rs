@@ -199,7 +199,7 @@ fn study_of_learners(path: &Path) -> Option<PathBuf> {
     learns.then(|| study.to_owned())
 }
 
-/// Whether the path is an archive of kernels, one of its arrays, or a single array.
+/// Returns whether the path is an archive of kernels, one of its arrays, or a single array.
 fn is_archive(path: &Path) -> bool {
     let archive = array_of(path).0;
     let has = |ending: &str| archive.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending));

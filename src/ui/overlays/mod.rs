@@ -1,4 +1,5 @@
-//! Runs that are drawn over the main one: opened from folders and archives, or replaced earlier in this window.
+//! Manages the runs that are drawn over the main one: opened from folders and archives, or replaced earlier in this
+//! window.
 //!
 //! Guarantees: opening a run never loses another; names, colours and visibility are the user's and change nothing on disk.
 
@@ -188,7 +189,7 @@ impl Overlays {
         id
     }
 
-    /// Whether a file dialog is still open, or the field that replaces it is about to have the focus.
+    /// Returns whether a file dialog is still open, or the field that replaces it is about to have the focus.
     pub fn waits_for_dialog(&self) -> bool {
         self.dialog.is_some() || self.wants_path
     }

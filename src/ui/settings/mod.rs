@@ -1,4 +1,4 @@
-//! The panel at the left: every setting of a run, its problems, and the cost of the run.
+//! Shows the panel at the left: every setting of a run, its problems, and the cost of the run.
 //!
 //! The panel edits a draft. Changes that a live run supports (learning rate, cadence, coming tasks, pace) are sent to it at once;
 //! all others wait for `Restart to apply`. A problem is explained below its field.
@@ -28,7 +28,7 @@ use crate::spec::Spec;
 use crate::ui::settings::checked::{ASSUMED_FLOPS, Checked, needs_restart};
 use crate::ui::settings::form::Form;
 
-/// Whether an ended run trained its tasks in another order; a live run receives the new order as a command.
+/// Returns whether an ended run trained its tasks in another order; a live run receives the new order as a command.
 fn was_in_other_order(draft: &Spec, session: &Session) -> bool {
     let trained = session.history.tasks().iter().map(|start| start.task);
     !session.is_live() && trained.zip(draft.tasks.sequence()).any(|(was, is)| was != is)

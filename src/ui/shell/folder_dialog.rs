@@ -1,4 +1,4 @@
-//! The dialogs that choose a folder or a file without blocking the window.
+//! Opens the dialogs that choose a folder or a file without blocking the window.
 //!
 //! The dialog belongs to another program (the desktop's portal), and may take minutes or never return; a separate thread waits
 //! for it, and the window polls that thread in each frame. Where no portal runs the dialog returns no path, and the text field

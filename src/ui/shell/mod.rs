@@ -1,4 +1,4 @@
-//! The parts of the window around the views: bars, timeline, messages, dialogs.
+//! Draws the parts of the window around the views: bars, timeline, messages, dialogs.
 
 pub(crate) mod banner;
 pub mod command_palette;

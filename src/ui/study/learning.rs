@@ -2,7 +2,7 @@
 //! fitted, and the fits in a sentence.
 //!
 //! Guarantees: fits and intervals are computed on a thread of their own, never in a frame; the window snaps to measured values
-//! of n; the text always belongs to the window drawn, or says that it is being computed.
+//! of n; the text always belongs to the window drawn, or a note that it is being computed.
 
 use std::sync::Arc;
 

@@ -22,7 +22,7 @@ use crate::ui::kit::widgets::segments;
 /// Largest number of earlier runs that are kept.
 const KEPT: usize = 12;
 
-/// Message for a run that has nothing to show here.
+/// The message in place of an empty view.
 const ABSENT: &str = "On a circle the kernel is a curve: Θ between one point and all others, by the angle between them. This run is not on \
                 the circle; the preset is.";
 

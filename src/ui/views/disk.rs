@@ -25,7 +25,7 @@ use crate::ui::kit::theme;
 /// Number of components shown.
 const COMPONENTS: usize = 6;
 
-/// Message for a run that has nothing to show here.
+/// The message in place of an empty view.
 const ABSENT: &str = "On a grid of points of the plane an eigenvector of the kernel is a picture: a function that the network learns \
                 at the rate of its eigenvalue. This run is not on the disk; the preset is.";
 

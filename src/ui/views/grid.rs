@@ -282,7 +282,7 @@ fn focus(ui: &Ui) -> Option<Pos2> {
     Some(ui.ctx().read_response(focused)?.rect.center())
 }
 
-/// Draws the view of a pane, or says why it has nothing to show.
+/// Draws the view of a pane, or the reason why it is empty.
 fn draw(ui: &mut Ui, view: View, pane: &mut Pane<'_>, context: &mut ViewContext<'_>, states: &mut States) {
     if context.is_elsewhere() && view.needs_run() {
         let mut card = pane.card(ui, "");

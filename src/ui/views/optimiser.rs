@@ -11,7 +11,7 @@ use crate::ui::plot::legend::{HEADER_WIDTH, names_below, number_legend};
 use crate::ui::plot::series_cache::{Key, OfOptimiser, SeriesId};
 use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
 
-/// Message for a run that has nothing to show here.
+/// The message in place of an empty view.
 const ABSENT: &str = "This run does not measure its optimiser's kernel: switch “Optimiser's” on in the kernel's settings. With SGD it \
                 is the kernel itself but for a factor, so take Adam.";
 

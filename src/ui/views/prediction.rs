@@ -11,7 +11,7 @@ use crate::ui::plot::legend::{legend, number_legend};
 use crate::ui::plot::series_cache::{Key, Of, SeriesId, Window};
 use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
 
-/// Message for a run that has nothing to show here.
+/// The message in place of an empty view.
 const ABSENT: &str = "This run has no predictions. With “Predict” in the kernel's settings, or with the preset static-kernel, the \
                 network is linearised at the start and at each switch and trained beside itself.";
 

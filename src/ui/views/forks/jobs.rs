@@ -1,4 +1,4 @@
-//! Runs the futures of a run whose state was kept between two steps, each with one thing changed.
+//! Runs the futures of a run from its stored state between two steps, each with one thing changed.
 //!
 //! Guarantees: each future is a run of its own with its own record, which begins with that of the forked run up to the fork, so
 //! that its curves and figures are complete; none of them affects the run they come from. They stay with that run while another
@@ -16,7 +16,7 @@ use crate::ui::app::session::{Session, seen_until};
 use crate::ui::plot::series_cache::SeriesCache;
 use crate::worker::{Waker, Worker};
 
-/// Continues a run from its kept state.
+/// Continues a run from its stored state.
 pub type GoOnFn = Box<dyn Fn(Spec, Arc<Checkpoint>, Waker) -> Worker>;
 
 /// Message if a run cannot be forked at its switch.
@@ -190,7 +190,7 @@ impl Forks {
         }
     }
 
-    /// Starts the requested futures from the kept state, in place of the previous ones.
+    /// Starts the requested futures from the stored state, in place of the previous ones.
     pub fn begin(&mut self, kept: &Arc<Checkpoint>, parent: &Session, go_on: &GoOnFn, waker: impl Fn() -> Waker) {
         let Some(wanted) = self.asked.take() else { return };
         self.branches.clear();
@@ -224,7 +224,7 @@ impl Forks {
         }
     }
 
-    /// Takes the futures out, to be kept with the run that they belong to; `None` if there are none.
+    /// Takes the futures out, to be stored with the run that they belong to; `None` if there are none.
     pub fn take_branches(&mut self) -> Option<HiddenForks> {
         let branches = std::mem::take(&mut self.branches);
         (!branches.is_empty()).then(|| HiddenForks { epoch: self.epoch.take(), branches })

@@ -34,7 +34,7 @@ enum Which {
     Largest,
 }
 
-/// Message for a run that has nothing to show here.
+/// The message in place of an empty view.
 const ABSENT: &str = "Modes are those of the squared error: with it the residual f − y shrinks along each eigenvector of the kernel at \
                 a rate of its own. This run trains with cross-entropy, whose residual p − y mixes them.";
 

@@ -49,7 +49,7 @@ impl Column {
         }
     }
 
-    /// Below this width the text has no room for columns beside it.
+    /// Returns the width below which the text has no room for columns beside it.
     fn least(self) -> f32 {
         match self {
             Self::Limit => 280.0,

@@ -4,7 +4,7 @@
 //!
 //! Guarantees: the drawing shows the network of the run, not of the settings, until its text is changed; then it shows the
 //! text's network, or the last valid one, without shares. A share is the one measured at the cursor; if none was measured, the
-//! view says why. Nothing here waits for a text to be read.
+//! view says why. No frame waits for a text to be read.
 
 mod drawing;
 mod editor;

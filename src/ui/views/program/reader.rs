@@ -37,7 +37,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// Count of numbers in all its tensors, without running statistics.
+    /// Returns the number of values in all its tensors, without running statistics.
     pub fn parameters(&self) -> f64 {
         let moves = |tensor: &&Parameter| !tensor.is_frozen(Parametrisation::Standard);
         self.program.tensors.iter().filter(moves).map(Parameter::entries).sum()
