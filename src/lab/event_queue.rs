@@ -7,7 +7,7 @@
 //!
 //! Guarantees:
 //! * Memory is bounded. At most one piece of work waits while one is analysed, and the reports of half a minute; a
-//! trainer that puts in more waits, and stops waiting when it is cancelled.
+//!   trainer that puts in more waits, and stops waiting when it is cancelled.
 //! * The first failure of the analysis is final: no event behind it reaches the sink, and the next call returns the reason. A panic
 //!   of the analysis resumes in the thread of the next caller. What came before is passed on first.
 //! * Closing waits for an analysis no longer than the given time. Work that is not analysed by then is dropped, every plain event is

@@ -5,8 +5,8 @@
 //!
 //! Guarantees:
 //! * Events arrive in order and none is dropped: when no events are read, the laboratory waits. At most [`EVENTS`] events
-//! wait here, and the number that waits in the laboratory is bounded there, so neither a slow nor a hidden window makes
-//! memory grow.
+//!   wait here, and the number that waits in the laboratory is bounded there, so neither a slow nor a hidden window makes
+//!   memory grow.
 //! * Commands arrive in order. None is lost while the run continues, and sending one never waits.
 //! * Every wait ends when the run is cancelled and the reader is gone. Dropping the handle cancels and joins.
 //! * A panic in the laboratory becomes `Ended(Failed)`; the window is not affected.

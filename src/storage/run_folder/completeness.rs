@@ -61,7 +61,7 @@ pub(crate) fn snapshots(out: &Path) -> usize {
     rows(&out.join(METRICS)).0
 }
 
-/// Returns the number of lines of a table that belong to complete snapshots, and the step of the last readable line.
+/// Returns the number of snapshots in a table, 0 if it has no column of blocks, and the step of the last readable line.
 fn rows(path: &Path) -> (usize, Option<u64>) {
     let Ok(mut lines) = Lines::open(path) else { return (0, None) };
     let [block, step] = ["block", "step"].map(|name| lines.column(name));
