@@ -70,7 +70,7 @@ pub(crate) struct MetricHistory {
     lag: Lag,
     first: Option<Vec<Gram>>,
     at_switch: Option<Vec<Gram>>,
-    held: VecDeque<StoredGram>,
+    recent: VecDeque<StoredGram>,
     partners: LagPartners,
     /// The largest asymmetry seen.
     pub(crate) asymmetry: f64,
@@ -81,8 +81,8 @@ impl MetricHistory {
     pub(crate) fn new(n: usize, labels: Option<Vec<usize>>, tasks: Vec<Range<usize>>, lag: Lag) -> Self {
         let own = tasks.into_iter().enumerate().map(|(place, rows)| (Block::Task(place + 1), rows));
         let blocks = std::iter::once((Block::All, 0..n)).chain(own).collect();
-        let (held, partners) = (VecDeque::new(), LagPartners::new());
-        Self { labels, blocks, lag, first: None, at_switch: None, held, partners, asymmetry: 0.0 }
+        let (recent, partners) = (VecDeque::new(), LagPartners::new());
+        Self { labels, blocks, lag, first: None, at_switch: None, recent, partners, asymmetry: 0.0 }
     }
 
     /// Creates the same state with Grams at which lags begin although they are no rows.
@@ -104,10 +104,10 @@ impl MetricHistory {
             spectra.push(known.map_or_else(|| eigenvalues(gram), Ok)?);
         }
         let partner = self.partner(moment)?;
-        let held = |from: u64| self.held.iter().find(|held| held.0 == from);
+        let held = |from: u64| self.recent.iter().find(|held| held.0 == from);
         let before = match self.lag {
             Lag::Steps(steps) => moment.step.checked_sub(steps).and_then(held),
-            Lag::Gaps => self.held.back().filter(|held| held.0 < moment.step),
+            Lag::Gaps => self.recent.back().filter(|held| held.0 < moment.step),
             Lag::Own(_) => moment.lag_from().and_then(held).or(partner.as_ref()),
         };
         let first = self.first.get_or_insert_with(|| grams.clone()).as_slice();
@@ -150,16 +150,16 @@ impl MetricHistory {
     fn hold(&mut self, moment: Moment, grams: Vec<Gram>) {
         if moment.at_switch {
             self.at_switch = Some(grams.clone());
-            self.held.clear();
+            self.recent.clear();
         }
         let reach = match self.lag {
             Lag::Steps(steps) | Lag::Own(steps) => steps,
             Lag::Gaps => 0,
         };
-        while self.held.front().is_some_and(|held| held.0.saturating_add(reach) <= moment.step) {
-            self.held.pop_front();
+        while self.recent.front().is_some_and(|held| held.0.saturating_add(reach) <= moment.step) {
+            self.recent.pop_front();
         }
-        self.held.push_back((moment.step, moment.epoch, grams));
+        self.recent.push_back((moment.step, moment.epoch, grams));
     }
 }
 

@@ -238,18 +238,18 @@ impl LearningCurves {
         };
         let kernels = [Learner::KernelStart, Learner::Infinite, Learner::KernelEnd, Learner::KernelConstant];
         let kernels: Vec<_> = kernels.into_iter().filter_map(fitted).collect();
-        let said = format!("For n from {:.0} to {:.0}", window.0, window.1);
+        let range = format!("For n from {:.0} to {:.0}", window.0, window.1);
         let mut text = match (fitted(Learner::Network), kernels.as_slice()) {
             (None, []) => {
-                return format!("{said} there are too few points for an exponent: three different n at least.");
+                return format!("{range} there are too few points for an exponent: three different n at least.");
             }
             (Some((_, network)), []) => {
-                format!("{said} the network's error falls with exponent {}.", network.in_words())
+                format!("{range} the network's error falls with exponent {}.", network.in_words())
             }
             (None, [.., _]) => {
                 let each: Vec<String> =
                     kernels.iter().map(|(curve, fit)| format!("{} {}", curve.name(), fit.in_words())).collect();
-                format!("{said} the exponents are: {}.", each.join(", "))
+                format!("{range} the exponents are: {}.", each.join(", "))
             }
             (Some((_, network)), kernels) => {
                 let (best, fit) = kernels
@@ -263,7 +263,7 @@ impl LearningCurves {
                     _ => "beside (one seed: no interval) that of",
                 };
                 format!(
-                    "{said} the network's exponent is {}, {verdict} {best}, {}.",
+                    "{range} the network's exponent is {}, {verdict} {best}, {}.",
                     network.in_words(),
                     fit.in_words()
                 )

@@ -2,6 +2,9 @@
 //!
 //! Guarantees: spike and dip are those of [`crate::math::spike`], evaluated only after their window has passed, so that the
 //! figure shown is the one in the tables; an event that can no longer happen is reported with the reason.
+//!
+//! [`History`] is declared in `run`, which must not depend on this analysis; its methods here are split by subject with
+//! `outcome`.
 
 use super::outcome::{RUN_FIGURES, SWITCH_FIGURES, Switch};
 use crate::math::spike::{DIP_EPOCHS, SPIKE_EPOCHS};
@@ -24,7 +27,7 @@ const LEAST_DIP: f64 = 0.98;
 
 impl History {
     /// Returns the state of an event of the run; events of other kinds stay open here.
-    pub fn sight(&self, awaited: LessonCondition) -> Milestone {
+    pub fn milestone(&self, awaited: LessonCondition) -> Milestone {
         let (Some(now), begun) = (self.rows().last().map(|row| row.epoch), self.tasks().len()) else {
             return self.open(awaited.is_nothing());
         };
@@ -46,12 +49,12 @@ impl History {
             }
             LessonCondition::Dip(place) => {
                 let Some(switch) = self.settled(place, now, DIP_EPOCHS) else { return self.open(false) };
-                fallen(&switch).unwrap_or(Milestone::Come)
+                missing_dip(&switch).unwrap_or(Milestone::Come)
             }
             LessonCondition::Recovery(place) => {
                 let Some(switch) = self.outcome(place - 1) else { return self.open(false) };
                 let back = switch.dip.is_some_and(|dip| dip.depth < LEAST_DIP && dip.recovery_epochs.is_some());
-                match self.settled(place, now, DIP_EPOCHS).and_then(|switch| fallen(&switch)) {
+                match self.settled(place, now, DIP_EPOCHS).and_then(|switch| missing_dip(&switch)) {
                     Some(never) => never,
                     None => self.open(back),
                 }
@@ -98,7 +101,7 @@ impl History {
 }
 
 /// Returns the reason why λ_max has no dip at this switch, if it has none.
-fn fallen(switch: &Switch) -> Option<Milestone> {
+fn missing_dip(switch: &Switch) -> Option<Milestone> {
     match switch.dip {
         Some(dip) if dip.depth < LEAST_DIP => None,
         Some(dip) => {

@@ -1,4 +1,6 @@
 //! Computes the figures of a run that a summary prints and a study compares. Definitions: [`crate::math`].
+//!
+//! [`History`] is declared in `run`, which must not depend on this analysis.
 
 use crate::math::forgetting::{average_accuracy, backward_transfer};
 use crate::math::spike::{Dip, Spike};
@@ -23,7 +25,7 @@ pub struct Switch {
     /// The accuracy at the end of the next task, among the task's own classes.
     pub masked: Option<f64>,
     /// Similarity of the task that began to the one trained first: |D₀ ∩ D_i| / |D₀ ∪ D_i| over their classes (Jaccard),
-    /// as in *Reactivation*; `None` where the classes are not known.
+    /// by a summary of *Reactivation*; `None` where the classes are not known.
     pub jaccard: Option<f64>,
 }
 

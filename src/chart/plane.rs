@@ -13,7 +13,7 @@ use crate::run::{History, RunInfo, Snapshot};
 use crate::run::{cell, circle, grid, origin, profile};
 use crate::storage::{StudyFolder, load};
 
-/// The components of a kernel that are shown: in rows of so many.
+/// The number of components of a kernel in a row.
 const COLUMNS: usize = 3;
 const COMPONENTS: usize = 2 * COLUMNS;
 

@@ -243,8 +243,8 @@ fn plan(spec: &Spec, set: &DataSet) -> Result<Vec<Vec<usize>>, DataError> {
         TaskKind::Split => spec.tasks.split_classes(),
         // A number without images is not a class: the letters of EMNIST begin with 1.
         TaskKind::Permuted | TaskKind::Rotated => {
-            let there: BTreeSet<usize> = set.train.labels.iter().copied().collect();
-            vec![there.into_iter().collect(); spec.tasks.count]
+            let present: BTreeSet<usize> = set.train.labels.iter().copied().collect();
+            vec![present.into_iter().collect(); spec.tasks.count]
         }
         TaskKind::Frequency => {
             let [first, second] = spec.tasks.classes.as_slice() else { return Err(DataError::Groups) };

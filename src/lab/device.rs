@@ -36,14 +36,14 @@ pub fn faster(gpu: ChosenDevice, spec: &Spec, data: &Prepared, cancelled: &dyn F
     let Some(on_cpu) = Trial::on(&Device::flex(), spec, data, cancelled) else { return ChosenDevice::cpu(None) };
     match catch_unwind(AssertUnwindSafe(|| Trial::on(&gpu.device, spec, data, cancelled))) {
         Ok(Some(on_gpu)) if whole(&on_gpu) < whole(&on_cpu) => {
-            ChosenDevice { words: format!("{}: {}", gpu.words, on_gpu.against(&on_cpu)), ..gpu }
+            ChosenDevice { description: format!("{}: {}", gpu.description, on_gpu.against(&on_cpu)), ..gpu }
         }
         Ok(Some(on_gpu)) => {
-            let words = format!("CPU: {} on the {}", on_cpu.against(&on_gpu), gpu.words);
-            ChosenDevice { words, ..ChosenDevice::cpu(None) }
+            let words = format!("CPU: {} on the {}", on_cpu.against(&on_gpu), gpu.description);
+            ChosenDevice { description: words, ..ChosenDevice::cpu(None) }
         }
         Ok(None) => ChosenDevice::cpu(None),
-        Err(_) => ChosenDevice::cpu(Some(&format!("{} failed its trial", gpu.words))),
+        Err(_) => ChosenDevice::cpu(Some(&format!("{} failed its trial", gpu.description))),
     }
 }
 

@@ -8,10 +8,10 @@
 //! Guarantees:
 //! * Memory is bounded. At most one piece of work waits while one is analysed, and the reports of half a minute; a
 //!   trainer that puts in more waits, and stops waiting when it is cancelled.
-//! * The first failure of the analysis is final: no event behind it reaches the sink, and the next call returns the reason. A panic
-//!   of the analysis resumes in the thread of the next caller. What came before is passed on first.
-//! * Closing waits for an analysis no longer than the given time. Work that is not analysed by then is dropped, every plain event is
-//!   passed on, and the thread passes nothing on afterwards.
+//! * The first failure of the analysis is final: no event behind it reaches the sink, and the next call returns the
+//!   reason. A panic of the analysis resumes in the thread of the next caller. What came before is passed on first.
+//! * Closing waits for an analysis no longer than the given time. Work that is not analysed by then is dropped, every
+//!   plain event is passed on, and the thread passes nothing on afterwards.
 
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -80,9 +80,9 @@ pub struct EventQueue<W> {
 
 /// The outlet of the queue, which the two threads share.
 struct Outlet<W> {
-    telling: Mutex<Delivery<W>>,
+    delivery: Mutex<Delivery<W>>,
     /// Whether the queue is closed, so that the thread passes nothing on any more.
-    is_taken: AtomicBool,
+    is_closed: AtomicBool,
     reading: ReadingTime,
 }
 
@@ -97,7 +97,7 @@ struct Delivery<W> {
 impl<W> Outlet<W> {
     // A sink that a reader made panic passes on nothing more.
     fn lock(&self) -> MutexGuard<'_, Delivery<W>> {
-        self.telling.lock().unwrap_or_else(PoisonError::into_inner)
+        self.delivery.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tell(&self, telling: &mut Delivery<W>, event: Event) -> Result<(), Closed> {
@@ -117,9 +117,10 @@ impl<W: Send + 'static> EventQueue<W> {
         let (items, inbox) = bounded(EVENTS);
         let (work_waiting, work_taken) = bounded(WORK);
         let telling = Mutex::new(Delivery { items: inbox, sink });
-        let outlet = Arc::new(Outlet { telling, is_taken: AtomicBool::new(false), reading: ReadingTime::default() });
+        let outlet =
+            Arc::new(Outlet { delivery: telling, is_closed: AtomicBool::new(false), reading: ReadingTime::default() });
         let shared = Arc::clone(&outlet);
-        let run = move || tell_all(&shared, &work_taken, analyse);
+        let run = move || deliver_all(&shared, &work_taken, analyse);
         let failed = |err| {
             let message = format!("no thread for the analysis can be started: {err}");
             (None, None, Some(Halt::Failed { step: 0, message }))
@@ -188,10 +189,10 @@ impl<W: Send + 'static> EventQueue<W> {
         if self.items.is_none() {
             return self.halt.clone().map_or(Ok(()), Err);
         }
-        let (mark, told) = bounded(1);
+        let (mark, reached) = bounded(1);
         self.put(Item::Mark(mark), cancelled)?;
         loop {
-            match told.recv_timeout(TICK) {
+            match reached.recv_timeout(TICK) {
                 Ok(()) => return Ok(()),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => self.check()?,
             }
@@ -240,7 +241,7 @@ impl<W: Send + 'static> EventQueue<W> {
         }
         // The lock is free as soon as the thread analyses, or has nothing to do any more.
         let mut telling = self.outlet.lock();
-        self.outlet.is_taken.store(true, Ordering::Relaxed);
+        self.outlet.is_closed.store(true, Ordering::Relaxed);
         self.thread = None;
         while let Ok(item) = telling.items.try_recv() {
             if let Item::Event(event) = item
@@ -268,12 +269,12 @@ impl<W: Send + 'static> EventQueue<W> {
 impl<W> Drop for EventQueue<W> {
     /// Detaches the thread, which ends after the analysis in progress and reports nothing of it.
     fn drop(&mut self) {
-        self.outlet.is_taken.store(true, Ordering::Relaxed);
+        self.outlet.is_closed.store(true, Ordering::Relaxed);
     }
 }
 
 /// Runs the thread: passes everything on in order, until nothing can be put in any more.
-fn tell_all<W>(
+fn deliver_all<W>(
     outlet: &Outlet<W>,
     work_taken: &Receiver<()>,
     mut analyse: impl FnMut(W) -> Result<Vec<Event>, Halt>,
@@ -282,8 +283,8 @@ fn tell_all<W>(
     while let Ok(item) = telling.items.recv() {
         match item {
             Item::Event(event) => outlet.tell(&mut telling, event)?,
-            Item::Mark(told) => {
-                let _ = told.try_send(());
+            Item::Mark(mark) => {
+                let _ = mark.try_send(());
             }
             Item::Work(work) => {
                 drop(telling);
@@ -291,7 +292,7 @@ fn tell_all<W>(
                 let _ = work_taken.try_recv();
                 let events = analyse(work)?;
                 telling = outlet.lock();
-                if outlet.is_taken.load(Ordering::Relaxed) {
+                if outlet.is_closed.load(Ordering::Relaxed) {
                     return Ok(());
                 }
                 events.into_iter().try_for_each(|event| outlet.tell(&mut telling, event))?;

@@ -29,7 +29,7 @@ impl<T> Default for Lagged<T> {
 
 impl<T> Lagged<T> {
     /// Stores the value at the end of this lag, and drops values older than its beginning.
-    pub fn hold(&mut self, lag: Lag, item: T) {
+    pub fn store(&mut self, lag: Lag, item: T) {
         while self.0.front().is_some_and(|(then, _)| then + lag.steps < lag.done) {
             self.0.pop_front();
         }

@@ -28,7 +28,7 @@ pub struct MeasuredBlocks {
     /// The whole first, then each task's block.
     grams: Vec<Gram>,
     /// Whether a snapshot holds it.
-    is_told: bool,
+    has_snapshot: bool,
     /// The same blocks of the optimiser's kernel, where there is one.
     optimiser: Option<Vec<Gram>>,
     parts: KernelParts,
@@ -51,7 +51,7 @@ pub struct Meter {
     blocks: Vec<(Block, Range<usize>)>,
     first: Option<Vec<Gram>>,
     at_switch: Option<Vec<Gram>>,
-    held: Lagged<MeasuredBlocks>,
+    recent: Lagged<MeasuredBlocks>,
     /// Θ̊, cut into its blocks, where there is one.
     limit: Option<Vec<Gram>>,
 }
@@ -72,7 +72,7 @@ impl Meter {
             blocks,
             first: None,
             at_switch: None,
-            held: Lagged::default(),
+            recent: Lagged::default(),
             limit: None,
         }
     }
@@ -110,7 +110,7 @@ impl Meter {
         let cut = |whole: &Gram| self.blocks.iter().map(|(_, rows)| whole.block(rows.clone())).collect();
         let optimiser = measured.optimiser.map(|values| Gram::symmetrised(self.labels.len(), values)).transpose()?;
         let optimiser = optimiser.map(|(whole, _)| cut(&whole));
-        Ok(MeasuredBlocks { grams: cut(&whole), is_told: false, optimiser, parts, full: measured.full })
+        Ok(MeasuredBlocks { grams: cut(&whole), has_snapshot: false, optimiser, parts, full: measured.full })
     }
 
     /// Returns the class of each probe.
@@ -125,22 +125,22 @@ impl Meter {
 
     /// Returns the Gram at the beginning of this lag, if no snapshot holds it.
     pub fn partner(&self, lag: Lag) -> Option<&Gram> {
-        self.held.before(lag).filter(|before| !before.is_told).map(MeasuredBlocks::whole)
+        self.recent.before(lag).filter(|before| !before.has_snapshot).map(MeasuredBlocks::whole)
     }
 
-    /// Stores the reading at the end of this lag for later velocities; `is_told` where a snapshot holds it.
-    pub fn hold(&mut self, lag: Lag, reading: MeasuredBlocks, is_told: bool) {
+    /// Stores the reading at the end of this lag for later velocities; `has_snapshot` where a snapshot holds it.
+    pub fn store(&mut self, lag: Lag, reading: MeasuredBlocks, has_snapshot: bool) {
         // No later velocity needs the full kernel, which is C² times the size.
-        let reading = MeasuredBlocks { full: None, is_told, ..reading };
+        let reading = MeasuredBlocks { full: None, has_snapshot, ..reading };
         if self.first.is_none() {
             self.first = Some(reading.grams.clone());
         }
-        self.held.hold(lag, reading);
+        self.recent.store(lag, reading);
     }
 
     /// Ends a task: its last reading is the reference of the next one, and the start of its first lag.
     pub fn switch(&mut self) {
-        if let Some(last) = self.held.switch() {
+        if let Some(last) = self.recent.switch() {
             self.at_switch = Some(last.grams.clone());
         }
     }
@@ -167,7 +167,7 @@ impl Meter {
         row.blocks = self.metrics(reading, spectra, outputs, moved, lag, row.rate);
         let (tasks, lag_epochs) = (self.tasks(), lag.steps as f64 / lag.epoch_steps as f64);
         let labels: Vec<&[usize]> = tasks.iter().map(|rows| &self.labels[rows.clone()]).collect();
-        let before = self.held.before(lag).map(|before| &before.parts);
+        let before = self.recent.before(lag).map(|before| &before.parts);
         row.layers = reading.parts.layers(before, lag_epochs, &reading.grams[1..], &labels);
         row.tensors = reading.parts.tensors(before, lag_epochs, &reading.grams[1..]);
         row.logits = reading.parts.logits(before, lag_epochs);
@@ -178,7 +178,7 @@ impl Meter {
     /// Computes the metrics of the optimiser's kernel, block by block.
     fn geometry(&self, reading: &MeasuredBlocks, lag: Lag) -> Arc<[OptimiserMetrics]> {
         let Some(grams) = &reading.optimiser else { return Arc::default() };
-        let before = self.held.before(lag).and_then(|before| before.optimiser.as_ref());
+        let before = self.recent.before(lag).and_then(|before| before.optimiser.as_ref());
         let lag_epochs = lag.steps as f64 / lag.epoch_steps as f64;
         let one = |(place, (block, rows)): (usize, &(Block, Range<usize>))| {
             let (gram, labels) = (&grams[place], &self.labels[rows.clone()]);
@@ -205,7 +205,7 @@ impl Meter {
         lag: Lag,
         rate: Option<f64>,
     ) -> Vec<BlockMetrics> {
-        let before = self.held.before(lag);
+        let before = self.recent.before(lag);
         let lag_epochs = lag.steps as f64 / lag.epoch_steps as f64;
         let classes = outputs.len() / self.labels.len().max(1);
         let one = |(place, (block, rows)): (usize, &(Block, Range<usize>))| {

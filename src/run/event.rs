@@ -12,7 +12,7 @@ use super::ledger::Ledger;
 use super::metric::Row;
 use super::prediction::Outputs;
 use super::tensor_gram::TensorGram;
-use crate::spec::{Change, KnownSettings, Spec};
+use crate::spec::{Change, KnownSettings, Readout, Spec};
 
 /// One report of a run.
 #[derive(Clone, Debug)]
@@ -101,6 +101,20 @@ impl RunInfo {
     /// Returns a class by name, or by number where it has none.
     pub fn class_name(&self, label: usize) -> String {
         self.class_names.get(label).cloned().unwrap_or_else(|| label.to_string())
+    }
+
+    /// Returns the readout. (A record without class names takes the classes from its probes.)
+    pub fn readout(&self) -> Readout {
+        let seen = self.probes.iter().map(|probe| probe.label + 1).max().unwrap_or(0);
+        self.spec.readout(self.class_names.len().max(seen))
+    }
+
+    /// Returns the target of an output on a probe; `None` for a numeric target that the record lacks.
+    pub fn target(&self, probe: usize, output: usize) -> Option<f32> {
+        match self.readout() {
+            Readout::Classes(_) => Some(f32::from(u8::from(self.probes.get(probe)?.label == output))),
+            Readout::Number => self.probe_values.get(probe).copied(),
+        }
     }
 }
 

@@ -349,13 +349,13 @@ fn thin<T>(entries: &mut Vec<T>, switches: &[f64], epoch: impl Fn(&T) -> f64, at
     for radius in [1.0, 0.5, 0.25, 0.0] {
         let last = entries.len() - 1;
         let mut place = 0;
-        let mut odd = false;
+        let mut keep = false;
         entries.retain(|entry| {
             let at = epoch(entry);
             let near = radius > 0.0 && switches.iter().chain([&now]).any(|switch| (at - switch).abs() <= radius);
             let kept = place == 0 || place == last || near || at_switch(entry) || {
-                odd = !odd;
-                odd
+                keep = !keep;
+                keep
             };
             place += 1;
             kept

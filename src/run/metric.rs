@@ -11,8 +11,9 @@ use super::block::Block;
 use super::parts::{CrossMetrics, LayerMetrics, LogitMetrics, OptimiserMetrics, TensorMetrics};
 use super::prediction::Prediction;
 
-/// Declares the columns in the order of the file: a description, the name, the field that holds the value and its type. The
-/// field's name is the column's. Those of a block are fields of [`BlockMetrics`]; those of a row or of its cost are declared there.
+/// Declares the columns in the order of the file: a description, the name, the field that holds the value and its type.
+/// The field's name is the column's. Those of a block are fields of [`BlockMetrics`]; those of a row or of its cost are
+/// declared there.
 macro_rules! metrics {
     (($row:ident, $block:ident) $($(#[doc = $what:literal])+ $name:ident = $owner:ident $(.$field:ident)+: $type:ident;)+) => {
         /// A quantity of one block at one step.
@@ -134,7 +135,8 @@ metrics! {
     TrainLoss = row.train_loss: f64;
     /// Learning rate that reaches the optimiser in the next step; with clamped steps, that of the last one.
     Rate = row.rate: f64;
-    /// η λ_max(Θ_full)/(N C) of a task's block, likewise, with the η that reaches the optimiser: the sharpness of the squared error.
+    /// η λ_max(Θ_full)/(N C) of a task's block, likewise, with the η that reaches the optimiser: the sharpness of the
+    /// squared error.
     Sharpness = block.sharpness: f64;
     /// η λ_max of the Gauss–Newton matrix of the training loss: with the squared error the same, with cross-entropy
     /// η λ_max(Θ (diag p − p pᵀ))/N, at most C/2 times the other. Plain gradient descent is stable below 2.

@@ -1,4 +1,6 @@
 //! Locates the probes of a run that are points of the plane, so that the kernel can be drawn over them.
+//!
+//! The method of [`RunInfo`] here stands beside the functions on such points.
 
 use std::f64::consts::PI;
 

@@ -129,7 +129,7 @@ impl TryFrom<Keys> for Change {
     }
 }
 
-/// Says that a change is not one that can be made.
+/// Returns the message for a change that has no effect or several.
 pub(super) fn not_one(when: &str) -> String {
     format!("the change {when} must be one valid rate, per_epoch, order, switch, replay, frozen, masked or clamped")
 }

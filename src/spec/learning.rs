@@ -4,6 +4,8 @@
 //! A run of such a study is one number n of samples with one seed; every learner gets the same samples. All choose their
 //! hyperparameters on the same validation samples, a share of n on which none of them is fitted: the network its stopping
 //! time and rate, a kernel its ridge. Validation samples are not counted in n.
+//!
+//! The methods of [`Spec`] here validate such an experiment, and stand beside its declaration.
 
 use super::ops::PoolKind;
 use super::problem::problem;

@@ -155,7 +155,8 @@ impl TryFrom<String> for LessonCondition {
 
     fn try_from(text: String) -> Result<Self, String> {
         let unknown = || {
-            let known = "start, epoch N, switch, spike, dip, recovery, accuracy lost SHARE, finished, cursor, residual, breach, points N, study done";
+            let known = "start, epoch N, switch, spike, dip, recovery, accuracy lost SHARE, finished, cursor, \
+                residual, breach, points N, study done";
             format!("unknown condition “{text}”: there are {known}")
         };
         let words = text.trim();

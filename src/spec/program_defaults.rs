@@ -4,6 +4,9 @@
 //! for. So a file that names a program gets its usual width and activation where it gives none, and a change of program
 //! replaces those that were the usual ones of the old program by those of the new one. Values that were given otherwise, or
 //! that are in the same list of settings, stay.
+//!
+//! The methods of [`Spec`] and [`NetworkSpec`] here stand together, because a change of program is a change of several
+//! settings.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -49,6 +52,17 @@ impl NetworkSpec {
         let scaled = if self.parametrisation.is_ntk() { "NTK parametrisation" } else { "standard parametrisation" };
         format!("{} with {}; {}, {scaled}", self.program, made.join(", "), self.activation.words())
     }
+
+    /// Returns this network with the program of this name or path, or with this text.
+    fn renamed(&self, program: Option<(&str, &str)>, text: Option<String>) -> Result<Self, SpecError> {
+        let (key, name) = program.unwrap_or(("text", &self.program));
+        // For a user's text, another name alone keeps the text.
+        let is_name = builtin(name).is_none() && !is_path(name);
+        let text = text.or_else(|| self.text.as_deref().filter(|_| is_name).map(str::to_owned));
+        let refused = |reason| SpecError::BadValue { key: format!("network.{key}"), reason, place: None };
+        let (program, text) = resolved(name, text.as_deref(), Path::new("")).map_err(refused)?;
+        Ok(self.with_other_program(&program, text))
+    }
 }
 
 impl Spec {
@@ -93,17 +107,4 @@ impl Spec {
 fn word(value: &str) -> String {
     let quoted = as_toml(value.trim()).and_then(|value| value.as_str().map(str::to_owned));
     quoted.unwrap_or_else(|| value.trim().to_owned())
-}
-
-impl NetworkSpec {
-    /// Returns this network with the program of this name or path, or with this text.
-    fn renamed(&self, program: Option<(&str, &str)>, text: Option<String>) -> Result<Self, SpecError> {
-        let (key, name) = program.unwrap_or(("text", &self.program));
-        // For a user's text, another name alone keeps the text.
-        let is_name = builtin(name).is_none() && !is_path(name);
-        let text = text.or_else(|| self.text.as_deref().filter(|_| is_name).map(str::to_owned));
-        let refused = |reason| SpecError::BadValue { key: format!("network.{key}"), reason, place: None };
-        let (program, text) = resolved(name, text.as_deref(), Path::new("")).map_err(refused)?;
-        Ok(self.with_other_program(&program, text))
-    }
 }

@@ -189,7 +189,7 @@ fn check(section: &mut Table, network: &NetworkSpec, is_earlier: bool) -> Result
                 section.remove(&key);
                 continue;
             }
-            return Err(network.undeclared(&key));
+            return Err(undeclared(network, &key));
         };
         let value = &section[&key];
         let like = Value::try_from(&declared.default).ok();
@@ -251,16 +251,14 @@ pub(super) fn is_passed_over(key: &str) -> bool {
     EARLIER.contains(&key)
 }
 
-impl NetworkSpec {
-    /// Returns the error for a key that the section cannot contain.
-    pub(super) fn undeclared(&self, key: &str) -> SpecError {
-        let elsewhere = text::NETWORKS.iter().any(|network| Self::named(network.name).declares(key));
-        let full = format!("network.{key}");
-        if !elsewhere {
-            return unknown_key(&full);
-        }
-        let own: Vec<String> = self.declared().into_iter().map(|declared| declared.name).collect();
-        let reason = format!("{} has no such setting, it has {}", self.program, own.join(", "));
-        SpecError::BadValue { key: full, reason, place: None }
+/// Returns the error for a key that the section cannot contain for this network.
+fn undeclared(network: &NetworkSpec, key: &str) -> SpecError {
+    let elsewhere = text::NETWORKS.iter().any(|builtin| NetworkSpec::named(builtin.name).declares(key));
+    let full = format!("network.{key}");
+    if !elsewhere {
+        return unknown_key(&full);
     }
+    let own: Vec<String> = network.declared().into_iter().map(|declared| declared.name).collect();
+    let reason = format!("{} has no such setting, it has {}", network.program, own.join(", "));
+    SpecError::BadValue { key: full, reason, place: None }
 }

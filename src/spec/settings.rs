@@ -1,10 +1,14 @@
 //! Defines the settings of a run: typed, with defaults, one struct per section of the run file.
+//!
+//! The methods of [`Spec`] that need the settings alone are here. The others stand with their subject, so that this file
+//! does not depend on it: TOML (`file`, `program_defaults`, `command_line`), cost, validation (`validate`, `image_supply`,
+//! `learning`) and the runs of a study (`study_runs`).
 
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, NetworkSpec, Source, Spacing, StudySpec, Target};
+use super::{Change, NetworkSpec, Readout, Source, Spacing, StudySpec, Target};
 
 /// Version of the run file that this program writes. It reads this version and all earlier ones.
 pub const VERSION: u32 = 1;
@@ -320,6 +324,11 @@ impl Spec {
         let Some(first) = first.filter(|_| split) else { return Vec::new() };
         let (old, new): (Vec<usize>, Vec<usize>) = (0..classes).partition(|class| first.contains(class));
         if old.is_empty() || new.is_empty() { Vec::new() } else { vec![old, new] }
+    }
+
+    /// Returns the meaning of the outputs of this run's network, for data with this many classes.
+    pub fn readout(&self, classes: usize) -> Readout {
+        if self.data.is_number() { Readout::Number } else { Readout::Classes(classes) }
     }
 
     /// Returns whether two specs are the same run: everything but the pace, which changes no result.

@@ -184,16 +184,16 @@ fn remove_shelf(out: &Path) {
 }
 
 /// Returns whether the folder holds every prediction for the kernels of this run.
-pub(crate) fn is_foreseen(found: &[InstantCurve], experiment: &LearningExperiment, spec: &Spec) -> bool {
+pub(crate) fn has_predictions(found: &[InstantCurve], experiment: &LearningExperiment, spec: &Spec) -> bool {
     experiment.predicted_learners(spec).iter().all(|learner| found.iter().any(|instant| instant.learner == *learner))
 }
 
 /// Returns whether every learner has its point.
 pub(crate) fn is_complete(points: &[Point], experiment: &LearningExperiment) -> bool {
-    let there = |learner, epoch| points.iter().any(|point| point.is_of(learner, epoch));
+    let has_point = |learner, epoch| points.iter().any(|point| point.is_of(learner, epoch));
     experiment.learners.iter().all(|&learner| match learner {
-        Learner::KernelEpochs => experiment.protocol.epochs.iter().all(|epoch| there(learner, Some(*epoch))),
-        _ => there(learner, None),
+        Learner::KernelEpochs => experiment.protocol.epochs.iter().all(|epoch| has_point(learner, Some(*epoch))),
+        _ => has_point(learner, None),
     })
 }
 

@@ -69,12 +69,12 @@ impl Figure {
     /// Returns whether this record has the data of the figure: figures over the plane need a run on points of the plane, and
     /// imported kernels have only the figures that need kernels alone.
     pub fn is_of(self, history: &History) -> bool {
-        let told = |metric| !history.series(Block::All, metric).is_empty();
+        let has = |metric| !history.series(Block::All, metric).is_empty();
         let is_imported = history.info().is_some_and(|info| info.is_imported());
         match self {
             Self::Accuracy | Self::Susceptibility if is_imported => false,
-            Self::Velocity if is_imported => told(Metric::Velocity),
-            Self::Alignment if is_imported => told(Metric::Alignment),
+            Self::Velocity if is_imported => has(Metric::Velocity),
+            Self::Alignment if is_imported => has(Metric::Alignment),
             Self::LambdaMax | Self::Distances if is_imported => history.rows().len() > 1,
             Self::Circle => history.info().is_some_and(|info| crate::run::circle(info).is_some()),
             Self::Disk => history.info().is_some_and(|info| crate::run::grid(info).is_some()),

@@ -252,12 +252,12 @@ impl About {
 
 /// Reads the numbers of an array, which must have exactly this many.
 fn floats(npz: &mut NpzReader, name: &str, count: usize, each: &str) -> Result<Vec<f64>, String> {
-    let said = |err: io::Error| format!("{name}: {err}");
-    let found = npz.header(name).map_err(said)?.count();
+    let named = |err: io::Error| format!("{name}: {err}");
+    let found = npz.header(name).map_err(named)?.count();
     if found != count {
         return Err(format!("{name} has {found} numbers; there must be one for each {each}, {count}"));
     }
-    Ok(npz.array(name).map_err(said)?.values)
+    Ok(npz.array(name).map_err(named)?.values)
 }
 
 /// Returns the numbers of the first of these arrays that exists; there must be one for each item.
@@ -278,13 +278,13 @@ type Labels = (Vec<usize>, Vec<String>);
 fn labels(npz: &mut NpzReader, n: usize) -> Result<Option<Labels>, String> {
     const EACH: &str = "row of the kernels";
     let Some(name) = ["labels", "probe_label"].into_iter().find(|name| npz.has(name)) else { return Ok(None) };
-    let said = |err: io::Error| format!("{name}: {err}");
-    let header = npz.header(name).map_err(said)?;
+    let named = |err: io::Error| format!("{name}: {err}");
+    let header = npz.header(name).map_err(named)?;
     if header.is_text() {
         if header.count() != n {
             return Err(format!("{name} has {} texts; there must be one for each {EACH}, {n}", header.count()));
         }
-        return Ok(Some(numbered(&npz.texts(name).map_err(said)?)));
+        return Ok(Some(numbered(&npz.texts(name).map_err(named)?)));
     }
     let values = floats(npz, name, n, EACH)?;
     if values.iter().all(|value| value.fract() == 0.0 && value.abs() < 9e15) && values.iter().any(|&value| value < 0.0)
@@ -308,8 +308,8 @@ fn partners(npz: &mut NpzReader, n: usize) -> Result<LagPartners, String> {
     if !npz.has(PARTNER) {
         return Ok(LagPartners::new());
     }
-    let said = |err: io::Error| format!("{PARTNER}: {err}");
-    let shape = npz.header(PARTNER).map_err(said)?.shape;
+    let named = |err: io::Error| format!("{PARTNER}: {err}");
+    let shape = npz.header(PARTNER).map_err(named)?.shape;
     let count = match shape[..] {
         [count, rows, columns] if rows == n && columns == n => count,
         _ => return Err(format!("{PARTNER} has the shape {shape:?} where [P, {n}, {n}] was expected")),
@@ -317,7 +317,7 @@ fn partners(npz: &mut NpzReader, n: usize) -> Result<LagPartners, String> {
     let each = "kernel of partner";
     let (steps, epochs) = (floats(npz, PARTNER_STEP, count, each)?, floats(npz, PARTNER_EPOCH, count, each)?);
     let steps = whole(PARTNER_STEP, &steps)?;
-    let values = npz.array(PARTNER).map_err(said)?.values;
+    let values = npz.array(PARTNER).map_err(named)?.values;
     let grams = values.chunks_exact(n * n).map(<[f64]>::to_vec);
     Ok(steps.iter().map(|&step| step as u64).zip(epochs.into_iter().zip(grams)).collect())
 }

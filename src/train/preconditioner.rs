@@ -5,6 +5,8 @@
 //! that stationary sense P is that multiple of the identity, and the kernel differs in scale alone. For Adam it is the
 //! diagonal of 1/(√v̂ + ε) at that moment (Kingma & Ba 2015), which changes with every step. Frozen tensors have no part in
 //! it.
+//!
+//! These methods of [`NetworkTrainer`] stand apart from `learner`, because training does not need them.
 
 use std::sync::Arc;
 

@@ -77,9 +77,9 @@ impl Worker {
     }
 
     /// Continues a stored run as a fork with the job's spec.
-    pub fn go_on(job: Job, from: Arc<Checkpoint>, waker: Waker) -> Self {
+    pub fn continue_run(job: Job, from: Arc<Checkpoint>, waker: Waker) -> Self {
         let lab = move |control: &mut dyn Control, sink: Box<dyn Sink + Send>| {
-            live::go_on((&job.spec, &from), job.device, job.paced, control, sink);
+            live::continue_run((&job.spec, &from), job.device, job.paced, control, sink);
         };
         Self::with_lab(Box::new(lab), waker)
     }
@@ -177,9 +177,10 @@ fn work(lab: Lab, mut commands: &CommandQueue, mut sender: EventSender) {
     if let Err(panic) = outcome
         && !sender.reported.ended.load(Ordering::Relaxed)
     {
-        let said = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        let said = said.or_else(|| panic.downcast_ref::<String>().cloned());
-        let message = format!("The training thread broke: {}", said.unwrap_or_else(|| "it did not say why".to_owned()));
+        let message = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let message = message.or_else(|| panic.downcast_ref::<String>().cloned());
+        let message =
+            format!("The training thread broke: {}", message.unwrap_or_else(|| "it did not say why".to_owned()));
         let step = sender.reported.step.load(Ordering::Relaxed);
         let _ = sender.emit(Event::Ended(Ending::Failed { step, message }));
     }

@@ -98,11 +98,11 @@ pub fn largest_bytes<'a>(runs: impl IntoIterator<Item = &'a StudyRun>) -> u64 {
     runs.into_iter().map(|run| cost(run).1).max().unwrap_or(0)
 }
 
-/// Returns how many runs of at most this many bytes can run at a time: at most `asked`, and no more than the memory
+/// Returns how many runs of at most this many bytes can run at a time: at most `requested`, and no more than the memory
 /// holds.
-pub fn fitting(asked: usize, largest: u64) -> usize {
+pub fn runs_that_fit(requested: usize, largest: u64) -> usize {
     let held = usize::try_from(memory_available() / largest.max(1)).unwrap_or(usize::MAX);
-    asked.min(held.max(1))
+    requested.min(held.max(1))
 }
 
 /// Returns the floating-point operations of a run, and its bytes. The other work of each step and snapshot is counted as

@@ -16,7 +16,7 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::threads::{join, usable};
 use super::{DeviceChoice, Job, TICK, Worker};
-use crate::lab::scaling::{Observer, Progress, Shelf, Stop, learn};
+use crate::lab::scaling::{Observer, Progress, Shelf, Stop, run_experiment};
 use crate::model::release_freed_memory;
 use crate::run::{Ending, Event};
 use crate::spec::{LearningExperiment, Spec};
@@ -130,7 +130,7 @@ impl Slot {
         self.send(Message::Progress { place, share: 0.0 })?;
         let failed = |message: String| self.send(Message::Failed { place, message });
         if let Some(experiment) = &waiting.experiment {
-            let learnt = self.learn(waiting, experiment);
+            let learnt = self.evaluate(waiting, experiment);
             release_freed_memory();
             return match learnt {
                 Ok(()) => self.send(Message::Ended { place }),
@@ -144,7 +144,7 @@ impl Slot {
         };
         let job = Job { spec: folder.spec().clone(), device: self.device, paced: false };
         let worker = Worker::start_with(job, self.threads, Box::new(|| {}));
-        let mut told = 0.0;
+        let mut reported = 0.0;
         for event in worker.events(TICK) {
             if self.cancel.load(Ordering::Relaxed) {
                 stop(&worker, &mut folder);
@@ -163,8 +163,8 @@ impl Slot {
                 Event::Progress(progress) => {
                     let share = progress.step as f64 / progress.planned_steps.max(1) as f64;
                     // About a hundred messages a run, whatever its speed.
-                    if share >= told + 0.01 {
-                        told = share;
+                    if share >= reported + 0.01 {
+                        reported = share;
                         self.send(Message::Progress { place, share })?;
                     }
                 }
@@ -180,18 +180,18 @@ impl Slot {
     }
 
     /// Evaluates the learners of a run. A panic fails the run, not the study.
-    fn learn(&self, waiting: &PendingRun, experiment: &LearningExperiment) -> Result<(), Stop> {
+    fn evaluate(&self, waiting: &PendingRun, experiment: &LearningExperiment) -> Result<(), Stop> {
         let place = waiting.place;
         let failed = |err: crate::storage::FolderError| Stop::Failed(err.to_string());
         let mut folder = ExperimentFolder::create(&waiting.folder, &waiting.spec).map_err(failed)?;
         let known = folder.points().to_vec();
         let mut shelf = folder.shelf();
-        let (mut broken, mut share_told) = (None, 0.0);
+        let (mut broken, mut share_reported) = (None, 0.0);
         let mut report = |progress: Progress| {
             let written = match progress {
                 Progress::Share(share) => {
-                    let news = share >= share_told + 0.01;
-                    share_told = if news { share } else { share_told };
+                    let news = share >= share_reported + 0.01;
+                    share_reported = if news { share } else { share_reported };
                     return !news || self.send(Message::Progress { place, share }).is_ok();
                 }
                 Progress::Point(point) => folder.take(*point),
@@ -205,7 +205,8 @@ impl Slot {
         };
         let cancelled = || self.cancel.load(Ordering::Relaxed);
         let mut observer = Observer { report: &mut report, cancelled: &cancelled, shelf: &mut shelf };
-        let work = AssertUnwindSafe(|| learn(&waiting.spec, experiment, &known, waiting.predict, &mut observer));
+        let work =
+            AssertUnwindSafe(|| run_experiment(&waiting.spec, experiment, &known, waiting.predict, &mut observer));
         let done = catch_unwind(work)
             .unwrap_or_else(|_| Err(Stop::Failed("the run panicked; the log has the place".to_owned())));
         if let Some(err) = broken {

@@ -12,7 +12,7 @@ use std::thread::Builder;
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 
-use super::progress::{fitting, largest_bytes};
+use super::progress::{largest_bytes, runs_that_fit};
 use super::study::{Message, PendingRun, Study};
 use super::{DeviceChoice, TICK, Waker};
 use crate::analysis::LearningCurves;
@@ -70,9 +70,9 @@ pub fn finish(
     done.sort_by_key(|waiting| waiting.spec.data.samples);
     for mut waiting in left.split_off(0).into_iter().chain(done) {
         if waiting.experiment.is_some() {
-            let asked = question(waiting.place);
-            waiting.predict = !predicted.contains(&asked);
-            predicted.push(asked);
+            let kernel_question = question(waiting.place);
+            waiting.predict = !predicted.contains(&kernel_question);
+            predicted.push(kernel_question);
         }
         if waiting.predict || !folder.is_ended(waiting.place) {
             left.push(waiting);
@@ -89,7 +89,7 @@ pub fn finish(
             None => continue,
             Some(Message::Progress { place, share }) => StudyEvent::Progress { place, share },
             Some(Message::LearningCurves { place }) => {
-                if folder.look(place).is_ok() {
+                if folder.read_ended(place).is_ok() {
                     folder.write_table()?;
                     stale = true;
                 }
@@ -98,7 +98,7 @@ pub fn finish(
             Some(Message::Failed { place, message }) => StudyEvent::Failed { place, message },
             Some(Message::Ended { place }) => {
                 // A run that cannot be read does not affect the others.
-                let unread = folder.look(place).err().map(|err| err.to_string());
+                let unread = folder.read_ended(place).err().map(|err| err.to_string());
                 folder.write_table()?;
                 folder.write_laws()?;
                 stale = false;
@@ -151,7 +151,7 @@ pub enum Report {
     /// others.
     Opened {
         runs: Arc<[StudyRun]>,
-        told: Vec<Option<RunSummary>>,
+        summaries: Vec<Option<RunSummary>>,
     },
     Progress {
         place: usize,
@@ -159,7 +159,7 @@ pub enum Report {
     },
     Ended {
         place: usize,
-        told: RunSummary,
+        summary: RunSummary,
     },
     Failed {
         place: usize,
@@ -270,9 +270,9 @@ type Known = Vec<Option<Arc<Findings>>>;
 /// Reports the contents of the folder; `None` when the reader is gone.
 fn opened(folder: &StudyFolder, tell: &mut dyn FnMut(Report) -> bool) -> Option<Known> {
     let places = 0..folder.runs().len();
-    let told = places.clone().map(|place| told(folder, place)).collect();
+    let summaries = places.clone().map(|place| summary_of(folder, place)).collect();
     let known: Known = places.map(|place| findings(folder, place)).collect();
-    let sent = tell(Report::Opened { runs: folder.runs().into(), told }) && tell(compared(folder, &known));
+    let sent = tell(Report::Opened { runs: folder.runs().into(), summaries }) && tell(compared(folder, &known));
     sent.then_some(known)
 }
 
@@ -284,7 +284,7 @@ fn all_runs(
     tell: &mut dyn FnMut(Report) -> bool,
 ) -> Result<(), String> {
     let Some(mut known) = opened(folder, tell) else { return Ok(()) };
-    let at_once = fitting(at_once, largest_bytes(folder.runs()));
+    let at_once = runs_that_fit(at_once, largest_bytes(folder.runs()));
     let hear = |folder: &StudyFolder, news| match news {
         StudyEvent::Progress { place, share } => tell(Report::Progress { place, share }),
         StudyEvent::LearningCurves { .. } => tell(compared(folder, &known)),
@@ -293,14 +293,14 @@ fn all_runs(
         }
         StudyEvent::Ended { place, unread: None } => {
             known[place] = findings(folder, place);
-            let ended = told(folder, place).is_none_or(|told| tell(Report::Ended { place, told }));
+            let ended = summary_of(folder, place).is_none_or(|summary| tell(Report::Ended { place, summary }));
             ended && tell(compared(folder, &known))
         }
     };
     finish(folder, device, at_once, cancel, hear).map_err(|err| err.to_string())
 }
 
-fn told(folder: &StudyFolder, place: usize) -> Option<RunSummary> {
+fn summary_of(folder: &StudyFolder, place: usize) -> Option<RunSummary> {
     use crate::run::{Ending, RunState};
 
     if folder.is_of_learners() {
@@ -330,7 +330,7 @@ fn three_digits(value: f64) -> String {
 
 fn compared(folder: &StudyFolder, known: &Known) -> Report {
     if folder.is_of_learners() {
-        return Report::LearningCurves(Arc::new(folder.learnt()));
+        return Report::LearningCurves(Arc::new(folder.learning_curves()));
     }
     Report::Compared(Arc::new(Comparison::of(folder.axis(), folder.runs(), |place| known[place].clone())))
 }

@@ -18,7 +18,7 @@ use crate::spec::address_space;
 pub const MOST: usize = 512;
 
 /// The environment variable that sets the number of threads, beside the command line.
-const ASKED: &str = "RAYON_NUM_THREADS";
+const THREADS_VARIABLE: &str = "RAYON_NUM_THREADS";
 /// The smallest address space in bytes in which a small run has room, because the program itself takes some of it.
 const LEAST: u64 = 768 << 20;
 /// The bytes of the address space that a computing thread may reserve, its stack and a heap, beside the copies that its
@@ -40,8 +40,8 @@ pub fn count(text: &str) -> Result<NonZeroUsize, String> {
 /// Returns the default number of threads that compute at once: one for each core, fewer where RAYON_NUM_THREADS sets
 /// fewer or the address space is limited.
 pub fn usable() -> usize {
-    let asked = asked().and_then(Result::ok).map_or(usize::MAX, NonZeroUsize::get);
-    cores().min(asked).min(fitting())
+    let requested = requested_threads().and_then(Result::ok).map_or(usize::MAX, NonZeroUsize::get);
+    cores().min(requested).min(threads_that_fit())
 }
 
 /// Starts the threads that the parts of the program share: as many as requested, else [`usable`] ones. With `here` this
@@ -50,8 +50,8 @@ pub fn usable() -> usize {
 /// # Errors
 /// In one sentence, where they cannot be started.
 pub fn start(threads: Option<NonZeroUsize>, here: bool) -> Result<Option<String>, String> {
-    if let Some(Err(why)) = asked() {
-        return Err(format!("{ASKED}: {why}"));
+    if let Some(Err(why)) = requested_threads() {
+        return Err(format!("{THREADS_VARIABLE}: {why}"));
     }
     if let Some(limit) = address_space().filter(|limit| *limit < LEAST) {
         return Err(format!(
@@ -60,8 +60,8 @@ pub fn start(threads: Option<NonZeroUsize>, here: bool) -> Result<Option<String>
             LEAST >> 20
         ));
     }
-    let wanted = threads.or_else(|| asked().and_then(Result::ok)).map_or_else(cores, NonZeroUsize::get);
-    let count = threads.map_or_else(usable, |threads| threads.get().min(fitting()));
+    let wanted = threads.or_else(|| requested_threads().and_then(Result::ok)).map_or_else(cores, NonZeroUsize::get);
+    let count = threads.map_or_else(usable, |threads| threads.get().min(threads_that_fit()));
     let pool = ThreadPoolBuilder::new().num_threads(count);
     let pool = if here { pool.use_current_thread() } else { pool };
     match pool.build_global() {
@@ -79,7 +79,7 @@ pub fn start(threads: Option<NonZeroUsize>, here: bool) -> Result<Option<String>
         }
         Ok(()) => {}
     }
-    let limited = wanted > fitting();
+    let limited = wanted > threads_that_fit();
     Ok(limited.then(|| {
         format!("The address space is limited (`ulimit -v`), so that {count} threads compute and not {wanted}")
     }))
@@ -104,13 +104,13 @@ fn cores() -> usize {
 }
 
 /// Returns the number that RAYON_NUM_THREADS sets; 0 is the usual number.
-fn asked() -> Option<Result<NonZeroUsize, String>> {
-    let text = std::env::var(ASKED).ok()?;
+fn requested_threads() -> Option<Result<NonZeroUsize, String>> {
+    let text = std::env::var(THREADS_VARIABLE).ok()?;
     (!text.is_empty() && text != "0").then(|| count(&text))
 }
 
 /// Returns the number of threads for which half of the address space has room, where it is limited.
-fn fitting() -> usize {
+fn threads_that_fit() -> usize {
     let Some(limit) = address_space() else { return usize::MAX };
     // A matrix product keeps copies of both its sides, each as large as the last cache, for each of its threads.
     usize::try_from(limit / 2 / (EACH + 2 * last_cache())).unwrap_or(usize::MAX).max(1)

@@ -150,18 +150,18 @@ impl Comparison {
         let mut against = FigureByAxis::default();
         for (place, (value, runs)) in self.values.iter().zip(&series.runs).enumerate() {
             let of = |(seed, findings): &(u64, Arc<Findings>)| Some((*seed, findings.figure(figure, switch)?));
-            let told: Vec<(u64, f64)> = runs.iter().filter_map(of).collect();
-            if let Some(around) = ends_and_mean(&told.iter().map(|run| run.1).collect::<Vec<_>>()) {
+            let values: Vec<(u64, f64)> = runs.iter().filter_map(of).collect();
+            if let Some(around) = ends_and_mean(&values.iter().map(|run| run.1).collect::<Vec<_>>()) {
                 if value.at.is_infinite() {
                     against.beyond = Some(around);
                 } else {
-                    if told.len() == runs.len() {
+                    if values.len() == runs.len() {
                         against.means.push((value.at, around[1]));
                     }
                     against.spread.push((value.at, around));
                 }
             }
-            against.runs.extend(told.into_iter().map(|(seed, figure)| (place, seed, figure)));
+            against.runs.extend(values.into_iter().map(|(seed, figure)| (place, seed, figure)));
         }
         if self.spacing == Spacing::Log {
             let points = against.runs.iter().map(|&(place, _, figure)| (self.values[place].at, figure));

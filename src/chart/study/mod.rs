@@ -24,7 +24,7 @@ const ALIGNED: [PanelKind; 4] = [PanelKind::Velocity, PanelKind::LambdaMax, Pane
 /// Returns all figures of a study, by the names of their files.
 pub(super) fn figures(study: &StudyFolder) -> Vec<(String, Chart)> {
     if study.is_of_learners() {
-        return learning::figure(&study.learnt()).into_iter().collect();
+        return learning::figure(&study.learning_curves()).into_iter().collect();
     }
     let done = |place| Findings::of(study.ended(place)?).map(Arc::new);
     let runs = Comparison::of(study.axis(), study.runs(), done);

@@ -52,7 +52,7 @@ impl Inputs {
     pub fn parse(bytes: &[u8], images: bool) -> Result<Self, InputsError> {
         let Singles { shape, values, note } =
             if is_array(bytes) { read_singles(bytes, ARRAY).map_err(InputsError::Array)? } else { tensor(bytes)? };
-        let Layout { count, image, words } = Layout::of(&shape, images)?;
+        let Layout { count, image, description: words } = Layout::of(&shape, images)?;
         if let Some(at) = values.iter().position(|value| !value.is_finite()) {
             return Err(InputsError::NotFinite(at / image.iter().product::<usize>()));
         }
@@ -64,7 +64,7 @@ impl Inputs {
     /// # Errors
     /// If they are rows of numbers that are no image.
     pub fn understood(self, images: bool) -> Result<Self, InputsError> {
-        let Layout { image, words, .. } = Layout::of(&self.read.0, images)?;
+        let Layout { image, description: words, .. } = Layout::of(&self.read.0, images)?;
         Ok(Self { image, words, ..self }.noted())
     }
 

@@ -193,7 +193,7 @@ impl Gram {
 
     /// Returns the description of the device.
     pub fn device(&self) -> &str {
-        &self.device.words
+        &self.device.description
     }
 
     /// Returns descriptions of how the inputs were interpreted, a line for each file.

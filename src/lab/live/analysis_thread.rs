@@ -65,8 +65,8 @@ impl Analyzer {
             }
             Work::Fork(state) => Ok(vec![Event::Forked(Arc::new(state.complete(self.meter.clone())))]),
             Work::Kernel { step, measured, lag, request } => {
-                let told = self.kernel(*measured, lag, request).map_err(|message| Halt::Failed { step, message })?;
-                let Some((snapshot, partner)) = told else { return Ok(Vec::new()) };
+                let events = self.kernel(*measured, lag, request).map_err(|message| Halt::Failed { step, message })?;
+                let Some((snapshot, partner)) = events else { return Ok(Vec::new()) };
                 let warning = self.stability.warning(&snapshot.row);
                 // The kernel where the lag begins goes along, if no snapshot holds it.
                 let partner = partner.map(|partner| Event::Partner(Arc::new(partner)));
@@ -86,7 +86,7 @@ impl Analyzer {
         let tensors = request.as_ref().map(|_| tensor_grams(&measured, self.meter.probes())).unwrap_or_default();
         let reading = self.meter.read(measured).map_err(|err| err.to_string())?;
         let reading_seconds = began.elapsed().as_secs_f64();
-        let told = request.map(|request| {
+        let snapshot = request.map(|request| {
             let SnapshotRequest { mut row, outputs } = *request;
             let SnapshotOutputs { probes, tests, features, moved, mut predicted } = outputs;
             let began = Instant::now();
@@ -98,8 +98,8 @@ impl Analyzer {
             row.predictions = predicted.iter().flat_map(|predicted| self.compare(predicted, &tests, &probes)).collect();
             for ((accuracy, test), kernels) in row.accuracy.iter_mut().zip(&self.tests).zip(features.iter().flatten()) {
                 // The classes of the test images; in regression the sign of each target.
-                let asked = Targets::of(&test.labels, &test.values).classes();
-                accuracy.probe = kernels.accuracy(&test.probe_classes, &asked);
+                let test_classes = Targets::of(&test.labels, &test.values).classes();
+                accuracy.probe = kernels.accuracy(&test.probe_classes, &test_classes);
             }
             self.meter.fill(&mut row, &reading, &spectra, &probes, moved, lag);
             row.cost.metrics_seconds = Some(reading_seconds + began.elapsed().as_secs_f64());
@@ -122,8 +122,8 @@ impl Analyzer {
             };
             Ok::<_, String>((snapshot, partner))
         });
-        self.meter.hold(lag, reading, told.is_some());
-        told.transpose()
+        self.meter.store(lag, reading, snapshot.is_some());
+        snapshot.transpose()
     }
 
     fn compare(&self, predicted: &Predicted, tests: &[Vec<f32>], probes: &[f32]) -> Vec<Prediction> {

@@ -26,19 +26,19 @@ const COPYING: f64 = 0.05;
 pub(super) struct CpuFallback {
     pub learner: NetworkTrainer,
     pub since: Vec<StepPlan>,
-    made: Instant,
+    copied_at: Instant,
     took: Duration,
 }
 
 impl CpuFallback {
     /// Stores a copy whose making began at this time.
     pub fn new(learner: NetworkTrainer, began: Instant) -> Self {
-        Self { learner, since: Vec::new(), made: Instant::now(), took: began.elapsed() }
+        Self { learner, since: Vec::new(), copied_at: Instant::now(), took: began.elapsed() }
     }
 
     /// Returns whether it is time for a new copy.
     pub fn is_due(&self) -> bool {
-        self.made.elapsed().mul_f64(COPYING) >= self.took
+        self.copied_at.elapsed().mul_f64(COPYING) >= self.took
     }
 }
 
@@ -59,12 +59,12 @@ pub(super) fn open(
     };
     let on_cpu = start(&Device::flex());
     let (mut finite, fallback, words) = if is_host(&chosen.device) {
-        (Finite::new(on_cpu, data), None, chosen.words)
+        (Finite::new(on_cpu, data), None, chosen.description)
     } else {
         match catch_unwind(AssertUnwindSafe(|| Finite::new(start(&chosen.device), data))) {
-            Ok(finite) => (finite, Some(CpuFallback::new(on_cpu, Instant::now())), chosen.words),
+            Ok(finite) => (finite, Some(CpuFallback::new(on_cpu, Instant::now())), chosen.description),
             Err(panic) => {
-                let words = ChosenDevice::cpu(Some(&failure(panic.as_ref(), Some(&chosen.device)))).words;
+                let words = ChosenDevice::cpu(Some(&failure(panic.as_ref(), Some(&chosen.device)))).description;
                 (Finite::new(on_cpu, data), None, words)
             }
         }
@@ -76,16 +76,19 @@ pub(super) fn open(
 /// Returns the reason why the device failed, as a part of a sentence; burn's own message has many lines, which differ
 /// each time.
 pub(super) fn failure(panic: &(dyn Any + Send), device: Option<&Device>) -> String {
-    let said = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
-    let said = said.unwrap_or_default();
+    let message = panic.downcast_ref::<String>().map(String::as_str).or_else(|| panic.downcast_ref::<&str>().copied());
+    let message = message.unwrap_or_default();
     if device.is_some_and(|device| !responds(device)) {
         "the GPU was lost".to_owned()
     } else if ["out of memory", "out-of-memory", "out of device memory", "toobig", "too big"]
         .iter()
-        .any(|words| said.to_lowercase().contains(words))
+        .any(|words| message.to_lowercase().contains(words))
     {
         "the GPU ran out of memory".to_owned()
     } else {
-        format!("the GPU failed ({})", said.lines().find(|line| !line.trim().is_empty()).unwrap_or("no reason given"))
+        format!(
+            "the GPU failed ({})",
+            message.lines().find(|line| !line.trim().is_empty()).unwrap_or("no reason given")
+        )
     }
 }

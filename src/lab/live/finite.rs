@@ -167,8 +167,8 @@ impl Subject for Finite {
         Some(SnapshotOutputs { probes, tests, features, moved: self.trail.before(lag).map(moved), predicted })
     }
 
-    fn hold(&mut self, lag: Lag) {
-        self.trail.hold(lag, self.learner.parameters());
+    fn store_weights(&mut self, lag: Lag) {
+        self.trail.store(lag, self.learner.parameters());
     }
 
     fn end_task(&mut self) {

@@ -14,12 +14,12 @@ use crate::run::Checkpoint;
 use crate::spec::Spec;
 
 /// The stored state of a run, from which a fork continues.
-pub(super) struct KeptRun {
+pub(super) struct StoredRun {
     pub trainer: TrainerState,
     pub meter: Meter,
 }
 
-impl KeptRun {
+impl StoredRun {
     /// Returns whether the run was on the CPU: a fork must not measure the devices again, because it might choose another
     /// one.
     pub fn is_on_host(&self) -> bool {
@@ -47,7 +47,7 @@ impl TrainerState {
             measured: self.task.measured,
             spec: self.spec.clone(),
             happened: self.at.happened.len(),
-            state: Arc::new(KeptRun { trainer: self, meter }),
+            state: Arc::new(StoredRun { trainer: self, meter }),
         }
     }
 }

@@ -22,7 +22,7 @@ mod training_conditions;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use self::fork::KeptRun;
+use self::fork::StoredRun;
 pub use self::trainer::Open;
 use self::trainer::{PreparedRun, RunStart, Trainer};
 use super::Control;
@@ -41,22 +41,22 @@ pub fn run(spec: &Spec, device: DeviceChoice, paced: bool, control: &mut dyn Con
 }
 
 /// Continues a stored run as a fork with this spec ([`Checkpoint::future`]). Earlier events are not reported again.
-pub fn go_on(
+pub fn continue_run(
     (spec, from): (&Spec, &Checkpoint),
     device: DeviceChoice,
     paced: bool,
     control: &mut dyn Control,
     sink: Box<dyn Sink + Send>,
 ) {
-    let kept: &KeptRun = from.state.downcast_ref().expect("only this laboratory makes checkpoints");
+    let kept: &StoredRun = from.state.downcast_ref().expect("only this laboratory makes checkpoints");
     let device = if kept.is_on_host() { DeviceChoice::Cpu } else { device };
     let open = |data: &Prepared, cancelled: &dyn Fn() -> bool| for_run(device, spec, data, cancelled);
-    begin(&RunStart { spec, kept: Some(kept), open: &open, paced }, control, sink);
+    begin(&RunStart { spec, stored: Some(kept), open: &open, paced }, control, sink);
 }
 
 /// Trains and measures one run like [`run`], on a device that the caller opens.
 pub fn run_on(spec: &Spec, open: Open<'_>, paced: bool, control: &mut dyn Control, sink: Box<dyn Sink + Send>) {
-    begin(&RunStart { spec, kept: None, open, paced }, control, sink);
+    begin(&RunStart { spec, stored: None, open, paced }, control, sink);
 }
 
 fn begin(beginning: &RunStart<'_>, control: &mut dyn Control, mut sink: Box<dyn Sink + Send>) {
@@ -73,7 +73,7 @@ fn begin(beginning: &RunStart<'_>, control: &mut dyn Control, mut sink: Box<dyn 
         Ok(outcome) => trainer.end(outcome),
         Err(panic) => {
             // Events from before the panic are passed on first.
-            trainer.let_go();
+            trainer.report_before_panic();
             resume_unwind(panic)
         }
     }

@@ -159,18 +159,22 @@ impl Predictors {
         cancelled: &dyn Fn() -> bool,
     ) -> Option<Vec<Predicted>> {
         let mut all = Vec::new();
-        let told = |by, tests, probes| Predicted { by, solved: None, tests, probes: Some(probes) };
+        let predicted = |by, tests, probes| Predicted { by, solved: None, tests, probes: Some(probes) };
         for (by, linearised) in &self.linearised {
             let outputs = |images| learner.outputs_of(linearised, images, cancelled);
-            all.push(told(*by, tests.iter().map(outputs).collect::<Option<_>>()?, outputs(probes)?));
+            all.push(predicted(*by, tests.iter().map(outputs).collect::<Option<_>>()?, outputs(probes)?));
         }
         if let Some(field) = &self.field {
-            all.push(told(Predictor::Infinite, (0..tests.len()).map(|at| field.test(at)).collect(), field.probes()));
+            all.push(predicted(
+                Predictor::Infinite,
+                (0..tests.len()).map(|at| field.test(at)).collect(),
+                field.probes(),
+            ));
         }
         if let Some(piecewise) = &self.piecewise {
             let outputs = |(place, images)| piecewise.outputs(learner, images, Some(place), cancelled);
             let on_tests = tests.iter().enumerate().map(outputs).collect::<Option<_>>()?;
-            all.push(told(Predictor::Piecewise, on_tests, piecewise.outputs(learner, probes, None, cancelled)?));
+            all.push(predicted(Predictor::Piecewise, on_tests, piecewise.outputs(learner, probes, None, cancelled)?));
         }
         all.extend(self.settled.iter().map(|settled| Predicted {
             by: settled.by,

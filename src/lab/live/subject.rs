@@ -102,7 +102,7 @@ pub(super) trait Subject {
     ) -> Option<(Vec<f32>, Vec<f64>)>;
 
     /// Stores the weights, where there are any, for later displacements.
-    fn hold(&mut self, _lag: Lag) {}
+    fn store_weights(&mut self, _lag: Lag) {}
 
     /// Ends a task.
     fn end_task(&mut self) {}

@@ -10,7 +10,7 @@ use super::analysis_thread::{Analyzer, SnapshotRequest, Stability, TaskTest, Wor
 use super::batches::{Batches, StepAddress, StepPlan};
 use super::cpu_fallback::{self, CpuFallback, failure};
 use super::finite::Finite;
-use super::fork::{KeptRun, TrainerState};
+use super::fork::{StoredRun, TrainerState};
 use super::infinite::Infinite;
 use super::infinite_kernel;
 use super::ledger;
@@ -43,7 +43,7 @@ pub type Open<'a> = &'a dyn Fn(&Prepared, &dyn Fn() -> bool) -> ChosenDevice;
 pub(super) struct RunStart<'a> {
     pub spec: &'a Spec,
     /// The stored state from which it continues.
-    pub kept: Option<&'a KeptRun>,
+    pub stored: Option<&'a StoredRun>,
     pub open: Open<'a>,
     /// Whether it follows the pace of its spec.
     pub paced: bool,
@@ -77,21 +77,21 @@ pub(super) struct PreparedRun {
     subject: Box<dyn Subject>,
     fallback: Option<CpuFallback>,
     /// The description of its device.
-    words: String,
+    device_description: String,
     /// Θ̊ on the probes.
     limit: Option<Arc<[f64]>>,
     analyzer: Analyzer,
 }
 
 impl PreparedRun {
-    pub fn new(&RunStart { spec, kept, open, .. }: &RunStart<'_>, control: &dyn Control) -> Result<Self, String> {
+    pub fn new(&RunStart { spec, stored, open, .. }: &RunStart<'_>, control: &dyn Control) -> Result<Self, String> {
         let data = prepare(spec).map_err(|err| err.to_string())?;
         let shape = data.set.shape();
         // Checked again with the true shape: the files may hold more, or other classes, than their source promised.
         if let Some(problem) = spec.problems(&shape).into_iter().next() {
             return Err(format!("{}: {}", problem.field, problem.message));
         }
-        let state = kept.map(|kept| &kept.trainer.subject);
+        let state = stored.map(|stored| &stored.trainer.subject);
         let cancelled = || control.cancelled();
         let (subject, fallback, words): (Box<dyn Subject>, _, _) = if spec.network.is_infinite() {
             let infinite = Infinite::open(spec, &data, state, &cancelled).map_err(|err| err.to_string())?;
@@ -116,11 +116,11 @@ impl PreparedRun {
             let meter = Meter::new(data.probes.labels.clone(), &data.probes.blocks, spec.training.loss, alpha);
             meter.of_values(data.probes.values.clone()).against(infinite_kernel::of(&*subject, spec, &data, &cancelled))
         };
-        let meter = kept.map_or_else(fresh, |kept| kept.meter.clone());
+        let meter = stored.map_or_else(fresh, |stored| stored.meter.clone());
         let limit = meter.limit().map(|gram| Arc::clone(gram.values()));
         let stability = Stability::of(spec, &data);
         let analyzer = Analyzer { meter, tests, loss: spec.training.loss, stability };
-        Ok(Self { data, subject, fallback, words, limit, analyzer })
+        Ok(Self { data, subject, fallback, device_description: words, limit, analyzer })
     }
 }
 
@@ -142,7 +142,7 @@ pub(super) struct Trainer<'a> {
     resumed: Option<CurrentTask>,
     fork_at_switch: bool,
     ledger_wanted: bool,
-    words: String,
+    device_description: String,
     /// Θ̊ on the probes, until it is reported.
     limit: Option<Arc<[f64]>>,
     paused: bool,
@@ -155,12 +155,12 @@ pub(super) struct Trainer<'a> {
 impl<'a> Trainer<'a> {
     /// Starts the analysis, and is ready for the first step.
     pub fn new(
-        &RunStart { spec, kept, paced, .. }: &RunStart<'_>,
+        &RunStart { spec, stored, paced, .. }: &RunStart<'_>,
         opened: PreparedRun,
         control: &'a mut dyn Control,
         sink: Box<dyn Sink + Send>,
     ) -> Self {
-        let PreparedRun { data, subject, fallback, words, limit, mut analyzer } = opened;
+        let PreparedRun { data, subject, fallback, device_description: words, limit, mut analyzer } = opened;
         Self {
             subject,
             fallback,
@@ -168,12 +168,12 @@ impl<'a> Trainer<'a> {
             queue: EventQueue::start("analysis", sink, move |work| analyzer.analyse(work)),
             waited: Duration::ZERO,
             pacing: Pacing::new(if paced { spec.window.pace } else { 0.0 }, paced),
-            at: kept.map_or_else(|| Position::first(spec), |kept| kept.trainer.at.in_future(spec)),
-            resumed: kept.map(|kept| kept.trainer.task.clone()),
+            at: stored.map_or_else(|| Position::first(spec), |stored| stored.trainer.at.in_future(spec)),
+            resumed: stored.map(|stored| stored.trainer.task.clone()),
             spec: spec.clone(),
             data,
             control,
-            words,
+            device_description: words,
             limit,
             fork_at_switch: false,
             ledger_wanted: false,
@@ -399,9 +399,12 @@ impl<'a> Trainer<'a> {
         )?;
         let kernel_seconds = began.elapsed().as_secs_f64();
         let lag = Lag { done: current.done, steps: current.cadence.lag(), epoch_steps: current.epoch_steps };
-        let mut request =
-            if snapshot { Some(self.ask(current, lag, (at_switch, want_full), kernel_seconds)?) } else { None };
-        self.on_device(epoch, |subject, _| subject.hold(lag))?;
+        let mut request = if snapshot {
+            Some(self.snapshot_request(current, lag, (at_switch, want_full), kernel_seconds)?)
+        } else {
+            None
+        };
+        self.on_device(epoch, |subject, _| subject.store_weights(lag))?;
         if snapshot {
             self.renew_fallback(epoch)?;
         }
@@ -428,7 +431,7 @@ impl<'a> Trainer<'a> {
 
     /// Collects the trainer's part of a snapshot: numbers of its row, and outputs of the network. `dearer` is set at a
     /// switch and at the end of an epoch.
-    fn ask(
+    fn snapshot_request(
         &mut self,
         current: &CurrentTask,
         lag: Lag,
@@ -574,7 +577,7 @@ impl<'a> Trainer<'a> {
                 }
             }
             Command::Fork { at_switch: false } => self.fork(current)?,
-            Command::Fork { at_switch: true } if self.at.upcoming.is_empty() => self.no_fork(current)?,
+            Command::Fork { at_switch: true } if self.at.upcoming.is_empty() => self.warn_without_fork(current)?,
             Command::Fork { at_switch: true } => self.fork_at_switch = true,
             Command::TakeLedger => self.ledger_wanted = true,
             Command::SetUpcoming(order) => {
@@ -702,13 +705,13 @@ impl<'a> Trainer<'a> {
         }
         // The earlier weights are lost with the device: displacements are reported again once a lag has passed.
         self.subject = Box::new(Finite::new(learner, &self.data));
-        self.words = ChosenDevice::cpu(Some(why)).words;
+        self.device_description = ChosenDevice::cpu(Some(why)).description;
         let message = format!(
             "At step {step} {why}: the CPU goes on, from a copy of the weights that was {} steps old and has repeated them",
             since.len()
         );
         self.emit(Event::Warning { step, epoch, message })?;
-        self.emit(Event::Moved(self.words.clone()))
+        self.emit(Event::Moved(self.device_description.clone()))
     }
 
     /// Stores the current state; the analysis adds its part.
@@ -722,7 +725,7 @@ impl<'a> Trainer<'a> {
     }
 
     /// Warns that there is no fork.
-    fn no_fork(&mut self, current: &CurrentTask) -> Result<(), Stop> {
+    fn warn_without_fork(&mut self, current: &CurrentTask) -> Result<(), Stop> {
         let message = "There is no switch to come at which this run could be forked".to_owned();
         self.emit(Event::Warning { step: self.at.step, epoch: self.epoch(current), message })
     }
@@ -801,13 +804,13 @@ impl<'a> Trainer<'a> {
             image: probes.shape,
             thumbnails: probes.thumbnails.clone().into(),
             parameters: Cost::of(&self.spec, &self.data.set.shape()).parameters,
-            origin: Origin::Trained { device: self.words.clone() },
+            origin: Origin::Trained { device: self.device_description.clone() },
             planned_steps: planned,
         }
     }
 
     /// Reports the events from before a panic.
-    pub fn let_go(&mut self) {
+    pub fn report_before_panic(&mut self) {
         self.queue.close(PATIENCE);
     }
 

@@ -31,7 +31,7 @@ use crate::theory::{InfiniteNetwork, Rfm};
 ///
 /// # Errors
 /// When it was cancelled, or cannot be executed; the latter error is one sentence.
-pub fn learn(
+pub fn run_experiment(
     spec: &Spec,
     definition: &LearningExperiment,
     known: &[Point],
@@ -77,7 +77,8 @@ impl<'a> Experiment<'a> {
             && stock < n + aside
         {
             let message = format!(
-                "{n} samples and {aside} to choose by are more than the {stock} images beside the probes: take fewer samples, a smaller validation or another data set"
+                "{n} samples and {aside} to choose by are more than the {stock} images beside the probes: take fewer \
+                 samples, a smaller validation or another data set"
             );
             return Err(Stop::Failed(message));
         }
@@ -141,25 +142,25 @@ impl<'a> Experiment<'a> {
             )?,
             Learner::Linearised => {
                 let start = network::start(self.spec, &self.data, &self.split, observer)?;
-                let asked = RegressionSetup { start: Some(start), ridge: Ridge::None };
-                self.regression(learner, &KernelSource::Network(Box::new(self.initial())), asked, observer)?
+                let setup = RegressionSetup { start: Some(start), ridge: Ridge::None };
+                self.regression(learner, &KernelSource::Network(Box::new(self.initial())), setup, observer)?
             }
             Learner::KernelEnd => {
                 let (network, about) = {
                     let trained = self.trained(observer)?;
                     (trained.network.clone(), trained.point(learner))
                 };
-                let asked = RegressionSetup::from_zero(self.ridge());
-                let regressed = self.regression(learner, &KernelSource::Network(Box::new(network)), asked, observer)?;
+                let setup = RegressionSetup::from_zero(self.ridge());
+                let regressed = self.regression(learner, &KernelSource::Network(Box::new(network)), setup, observer)?;
                 with_training(regressed, &about)
             }
             Learner::KernelConstant => {
                 let trained = self.constant(observer)?;
-                let asked = RegressionSetup::from_zero(self.ridge());
+                let setup = RegressionSetup::from_zero(self.ridge());
                 let regressed = self.regression(
                     learner,
                     &KernelSource::Network(Box::new(trained.network.clone())),
-                    asked,
+                    setup,
                     observer,
                 )?;
                 with_training(regressed, &trained.point(learner))
@@ -227,7 +228,7 @@ impl<'a> Experiment<'a> {
         &self,
         learner: Learner,
         kernel: &KernelSource,
-        asked: RegressionSetup,
+        setup: RegressionSetup,
         observer: &mut Observer<'_>,
     ) -> Result<Point, Stop> {
         let job = regression::Job {
@@ -236,7 +237,7 @@ impl<'a> Experiment<'a> {
             output_kernel: self.definition.protocol.kernel,
             name: learner.key(),
         };
-        job.solve(learner, &asked, observer)
+        job.solve(learner, &setup, observer)
     }
 
     fn kernels_of_epochs(&mut self, observer: &mut Observer<'_>) -> Result<(), Stop> {
@@ -313,8 +314,9 @@ impl<'a> Experiment<'a> {
         let fitted = Rfm::fit(&train, dimension, &split.train_targets, ridges, validate, rounds, observer.cancelled);
         let machine = fitted.map_err(|err| Stop::Failed(err.to_string()))?.ok_or(Stop::Cancelled)?;
         let mut point = Point::of(Learner::FeatureMachine, split.train.len());
-        let said = |inputs: &[f64]| machine.predict(inputs);
-        let outputs = regression::Outputs { train: said(&train), validation: said(&validation), test: said(&test) };
+        let predict = |inputs: &[f64]| machine.predict(inputs);
+        let outputs =
+            regression::Outputs { train: predict(&train), validation: predict(&validation), test: predict(&test) };
         split.score(&mut point, &outputs);
         (point.ridge, point.round) = (Some(machine.ridge), Some(machine.round));
         Ok(point)

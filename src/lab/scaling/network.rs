@@ -146,7 +146,7 @@ impl Run<'_> {
         let probes = learner.upload(&self.data.probes.pixels, self.data.probes.len());
         let terms = StepOptions::at(spec.effective_rate(rate));
         let first = gram(&learner.without_autodiff(), &probes, observer)?;
-        let mut watch = Watch::new(self.taken_at, &spec, epoch_steps, steps);
+        let mut watch = NetworkCopies::new(self.taken_at, &spec, epoch_steps, steps);
         let mut best: Option<(f64, u64, Network)> = None;
         let (mut order, mut pixels, mut labels) = (Vec::new(), Vec::new(), Vec::new());
         let (mut step, mut look, mut interpolates) = (0u64, 0u64, false);
@@ -155,8 +155,8 @@ impl Run<'_> {
             if step >= look || step == steps {
                 observer.report(Progress::Share(from + most * (step as f64 / steps as f64)))?;
                 look = (step + 1).max((step as f64 * LOOKS).ceil() as u64);
-                let said = sets.outputs_on(&learner, &sets.validation, observer)?;
-                let missed = share(&said, &self.split.validation_targets);
+                let outputs = sets.outputs_on(&learner, &sets.validation, observer)?;
+                let missed = share(&outputs, &self.split.validation_targets);
                 if !missed.is_finite() {
                     return Ok(None);
                 }
@@ -200,7 +200,7 @@ impl Run<'_> {
             interpolates,
             drift,
             last_drift,
-            epochs: watch.taken,
+            epochs: watch.copies,
         }))
     }
 }
@@ -238,27 +238,27 @@ impl Sets {
 }
 
 /// Copies the network at the requested epochs, with the velocity of its kernel over the lag before each.
-struct Watch {
+struct NetworkCopies {
     /// The steps of the copies, with their epochs, ascending.
-    asked: Vec<(u64, f64)>,
+    copy_steps: Vec<(u64, f64)>,
     lag: u64,
     lag_epochs: f64,
     before: Vec<(u64, Gram)>,
-    taken: Vec<AtEpoch>,
+    copies: Vec<AtEpoch>,
 }
 
-impl Watch {
+impl NetworkCopies {
     fn new(epochs: &[f64], spec: &Spec, epoch_steps: u64, steps: u64) -> Self {
         let lag = ((spec.kernel.lag * epoch_steps as f64).round() as u64).max(1);
-        let mut asked: Vec<(u64, f64)> =
+        let mut copy_steps: Vec<(u64, f64)> =
             epochs.iter().map(|&epoch| ((epoch * epoch_steps as f64).round() as u64, epoch)).collect();
-        asked.retain(|(step, _)| *step <= steps);
-        asked.sort_by_key(|(step, _)| *step);
-        Self { asked, lag, lag_epochs: lag as f64 / epoch_steps as f64, before: Vec::new(), taken: Vec::new() }
+        copy_steps.retain(|(step, _)| *step <= steps);
+        copy_steps.sort_by_key(|(step, _)| *step);
+        Self { copy_steps, lag, lag_epochs: lag as f64 / epoch_steps as f64, before: Vec::new(), copies: Vec::new() }
     }
 
     fn is_done(&self) -> bool {
-        self.taken.len() == self.asked.len()
+        self.copies.len() == self.copy_steps.len()
     }
 
     fn at(
@@ -269,8 +269,9 @@ impl Watch {
         first: &Gram,
         observer: &Observer<'_>,
     ) -> Result<(), Stop> {
-        let is_before = self.asked.iter().any(|(asked, _)| *asked == step + self.lag);
-        let here: Vec<f64> = self.asked.iter().filter(|(asked, _)| *asked == step).map(|(_, epoch)| *epoch).collect();
+        let is_before = self.copy_steps.iter().any(|(asked, _)| *asked == step + self.lag);
+        let here: Vec<f64> =
+            self.copy_steps.iter().filter(|(asked, _)| *asked == step).map(|(_, epoch)| *epoch).collect();
         if !is_before && here.is_empty() {
             return Ok(());
         }
@@ -281,7 +282,7 @@ impl Watch {
             let gap = before.and_then(|(_, gram)| distance_if_defined(&now, gram, Centring::Centred));
             let velocity = gap.map(|gap| gap / self.lag_epochs);
             let drift = change(&now, first).drift;
-            self.taken.push(AtEpoch { epoch, network: network.clone(), drift, velocity });
+            self.copies.push(AtEpoch { epoch, network: network.clone(), drift, velocity });
         }
         self.before.retain(|(at, _)| *at + self.lag > step);
         if is_before {

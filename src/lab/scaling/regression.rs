@@ -87,11 +87,11 @@ impl Split {
     }
 
     /// Fills in the errors.
-    pub fn score(&self, point: &mut Point, said: &Outputs) {
-        point.mse = finite(share(&said.test, &self.test_targets));
-        point.train_mse = finite(share(&said.train, &self.train_targets));
-        point.validation_mse = finite(share(&said.validation, &self.validation_targets));
-        let outputs: Vec<f32> = said.test.iter().map(|&value| value as f32).collect();
+    pub fn score(&self, point: &mut Point, predicted: &Outputs) {
+        point.mse = finite(share(&predicted.test, &self.test_targets));
+        point.train_mse = finite(share(&predicted.train, &self.train_targets));
+        point.validation_mse = finite(share(&predicted.validation, &self.validation_targets));
+        let outputs: Vec<f32> = predicted.test.iter().map(|&value| value as f32).collect();
         let classes: Vec<usize> = (0..self.outputs).collect();
         let accuracy = score(&outputs, self.test.targets(), &classes, crate::spec::Loss::Mse).accuracy;
         point.error = finite(1.0 - accuracy);
@@ -99,8 +99,8 @@ impl Split {
 }
 
 /// Returns Σ (f − y)² / Σ y².
-pub(super) fn share(said: &[f64], targets: &[f64]) -> f64 {
-    let missed: f64 = said.iter().zip(targets).map(|(f, y)| (f - y).powi(2)).sum();
+pub(super) fn share(predicted: &[f64], targets: &[f64]) -> f64 {
+    let missed: f64 = predicted.iter().zip(targets).map(|(f, y)| (f - y).powi(2)).sum();
     missed / targets.iter().map(|y| y * y).sum::<f64>()
 }
 
@@ -167,8 +167,8 @@ impl Job<'_> {
         drop(decomposed);
         let validation = Samples::of(&split.validation, self.kernel);
         let set = Set { samples: &validation, name: "validation", start: start(|s| &s.validation) };
-        let mut tried = self.said(&set, &train, reduction, &fits, learner, observer)?;
-        let missed = |said: &Vec<f64>| share(said, &split.validation_targets);
+        let mut tried = self.predictions(&set, &train, reduction, &fits, learner, observer)?;
+        let missed = |predicted: &Vec<f64>| share(predicted, &split.validation_targets);
         let best = tried.iter().map(missed).enumerate().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |best| best.0);
         let ridge = ridges[best];
         let solved = fits.swap_remove(best);
@@ -176,11 +176,11 @@ impl Job<'_> {
         drop(gram);
         let test = Samples::of(&split.test, self.kernel);
         let set = Set { samples: &test, name: "test", start: start(|s| &s.test) };
-        let found = self.said(&set, &train, reduction, std::slice::from_ref(&solved), learner, observer)?;
+        let found = self.predictions(&set, &train, reduction, std::slice::from_ref(&solved), learner, observer)?;
         let test = found.into_iter().next().unwrap_or_default();
-        let said = Outputs { train: own, validation: tried.swap_remove(best), test };
+        let outputs = Outputs { train: own, validation: tried.swap_remove(best), test };
         let mut point = Point::of(learner, n);
-        split.score(&mut point, &said);
+        split.score(&mut point, &outputs);
         Ok(Point {
             kernel: Some(reduced),
             ridge: Some(ridge / unit),
@@ -192,7 +192,7 @@ impl Job<'_> {
 
     /// Predicts the outputs of some regressions on a set of samples, whose kernel with the training samples is measured
     /// once for all of them.
-    fn said(
+    fn predictions(
         &self,
         set: &Set<'_>,
         train: &Samples,
@@ -207,8 +207,8 @@ impl Job<'_> {
             let outputs = self.split.outputs;
             let before = set.start.map(|start| &start[rows.start * outputs..rows.end * outputs]);
             for (all, fit) in all.iter_mut().zip(fits) {
-                let said = fit.predict(&rectangle, before);
-                all.extend(said.map_err(|err| Stop::Failed(format!("{}: {err}", learner.words())))?);
+                let predicted = fit.predict(&rectangle, before);
+                all.extend(predicted.map_err(|err| Stop::Failed(format!("{}: {err}", learner.words())))?);
             }
         }
         Ok(all)

@@ -2,6 +2,8 @@
 //!
 //! Guarantee (held by a test): every preset run belongs to exactly one laboratory. Views are referred to by their titles,
 //! because a spec does not depend on the window; a test of the window checks that each exists.
+//!
+//! The method of [`Preset`] here finds its laboratory, and so stands beside the list.
 
 use super::Preset;
 

@@ -70,7 +70,8 @@ pub const FASHION_MLP: Preset = Preset {
 
 pub const EVOLUTION: Preset = Preset {
     name: "evolution",
-    about: "The kernel of a convolutional network after 0 to 30 epochs, used afresh: does it go on getting better after the third?",
+    about: "The kernel of a convolutional network after 0 to 30 epochs, used afresh: does it go on getting better \
+        after the third?",
     change: |spec| {
         convolutions(spec);
         spec.tasks.epochs = vec![30.0];

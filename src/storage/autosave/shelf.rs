@@ -39,7 +39,7 @@ pub(crate) struct Shelf {
     /// The last run, if it was found cut off when the folder was opened.
     pub(crate) cut_off: Option<CutOff>,
     /// Names and folders of the earlier runs that no process was writing when the folder was opened, the last one first.
-    pub(crate) before: Vec<(String, PathBuf)>,
+    pub(crate) earlier: Vec<(String, PathBuf)>,
 }
 
 impl Shelf {
@@ -50,12 +50,12 @@ impl Shelf {
         let last = measured.first().filter(|(_, is_free, run)| *is_free && ending(run).is_none());
         let cut_off = last.map(|(epoch, _, run)| CutOff { folder: run.clone(), name: preset_in(run), epoch: *epoch });
         let free = measured.into_iter().filter(|(_, is_free, _)| *is_free);
-        let before = free.map(|(.., run)| (called(&run), run)).collect();
-        Self { folder, cut_off, before }
+        let earlier = free.map(|(.., run)| (name_with_time(&run), run)).collect();
+        Self { folder, cut_off, earlier }
     }
 
     /// Opens a folder for a run that begins now, and removes the folders of the oldest runs.
-    pub(crate) fn room(&self, spec: &Spec, now: Timestamp) -> Result<(PathBuf, Opened), FolderError> {
+    pub(crate) fn make_room(&self, spec: &Spec, now: Timestamp) -> Result<(PathBuf, Opened), FolderError> {
         let name = preset_of(spec).map_or(OWN, |preset| preset.name);
         let named = |time: Timestamp| self.folder.join(format!("{}Z-{name}", time.strftime("%Y%m%d-%H%M%S%.3f")));
         let mut time = now;
@@ -91,7 +91,7 @@ fn preset_in(run: &Path) -> String {
 }
 
 /// Returns the name of a run with the time of its start, in the local time zone.
-fn called(run: &Path) -> String {
+fn name_with_time(run: &Path) -> String {
     let time = run.file_name().and_then(|name| DateTime::strptime(TIME, name.to_str()?.split_once("Z-")?.0).ok());
     let zoned = time.and_then(|time| time.to_zoned(TimeZone::UTC).ok());
     let here = zoned.map(|zoned| zoned.with_time_zone(TimeZone::system()).strftime(", %-d %b %H:%M").to_string());

@@ -43,13 +43,13 @@ const LOOK_EVERY: Duration = Duration::from_secs(5);
 pub struct Autosave {
     shelf: Arc<Shelf>,
     /// The folder of the run that started last.
-    place: Arc<Mutex<Option<PathBuf>>>,
+    current_folder: Arc<Mutex<Option<PathBuf>>>,
 }
 
 impl Autosave {
     /// Opens the folder of autosaved runs, and checks whether the last one was cut off.
     pub fn open(folder: PathBuf) -> Self {
-        Self { shelf: Arc::new(Shelf::open(folder)), place: Arc::default() }
+        Self { shelf: Arc::new(Shelf::open(folder)), current_folder: Arc::default() }
     }
 
     /// Returns the last run, if it was cut off; its folder is not removed while this value exists.
@@ -59,14 +59,14 @@ impl Autosave {
 
     /// Returns the name and the folder of each run of an earlier window that no process writes any more, the last one
     /// first.
-    pub fn before(&self) -> &[(String, PathBuf)] {
-        &self.shelf.before
+    pub fn earlier(&self) -> &[(String, PathBuf)] {
+        &self.shelf.earlier
     }
 
     /// Returns a function that gives the folder of the run that started last; any thread may call it, and it does not
     /// wait.
-    pub fn place(&self) -> impl Fn() -> Option<PathBuf> + Send + Sync + 'static {
-        let place = Arc::clone(&self.place);
+    pub fn current_folder(&self) -> impl Fn() -> Option<PathBuf> + Send + Sync + 'static {
+        let place = Arc::clone(&self.current_folder);
         move || place.try_lock().ok()?.clone()
     }
 
@@ -75,12 +75,12 @@ impl Autosave {
         let (outbox, inbox) = bounded(EVENTS);
         let (tell, trouble) = bounded(1);
         let (waiting, closed) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-        let (shelf, place, spec) = (Arc::clone(&self.shelf), Arc::clone(&self.place), spec.clone());
+        let (shelf, place, spec) = (Arc::clone(&self.shelf), Arc::clone(&self.current_folder), spec.clone());
         let folder = Arc::new(OnceLock::new());
         let (waits, ends) = (Arc::clone(&waiting), Arc::clone(&closed));
         let desk = WriterThread { inbox, waiting: waits, closed: ends, place, folder: Arc::clone(&folder) };
         let keep = move || {
-            if let Err(err) = desk.keep(&shelf, &spec) {
+            if let Err(err) = desk.write_events(&shelf, &spec) {
                 let _ = tell.try_send(format!("This run is no longer autosaved: {err}"));
             }
         };
@@ -122,7 +122,7 @@ impl Saver {
             | Event::Warning { .. }
             | Event::Weights(_) => false,
         };
-        let weight = weight(event);
+        let weight = queued_bytes(event);
         let waiting = self.waiting.load(Ordering::Relaxed);
         let is_full = outbox.len() + SPARE >= EVENTS || (waiting > 0 && waiting + weight > WAITING);
         if is_full && !is_light {
@@ -157,7 +157,7 @@ impl Saver {
     }
 
     /// Returns the reason why the run is no longer saved; each reason is returned once.
-    pub fn trouble(&self) -> Option<String> {
+    pub fn take_failure(&self) -> Option<String> {
         self.trouble.try_recv().ok()
     }
 
@@ -201,8 +201,8 @@ struct WriterThread {
 
 impl WriterThread {
     /// Writes until the run has ended or its sender is gone.
-    fn keep(&self, shelf: &Shelf, spec: &Spec) -> Result<(), FolderError> {
-        let (path, Opened { folder, .. }) = shelf.room(spec, jiff::Timestamp::now())?;
+    fn write_events(&self, shelf: &Shelf, spec: &Spec) -> Result<(), FolderError> {
+        let (path, Opened { folder, .. }) = shelf.make_room(spec, jiff::Timestamp::now())?;
         let mut folder = folder.with_gram_bytes(GRAMS);
         let (mut step, mut looked, mut is_full) = (0, Instant::now(), false);
         loop {
@@ -214,7 +214,7 @@ impl WriterThread {
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
             };
-            self.waiting.fetch_sub(weight(&event), Ordering::Relaxed);
+            self.waiting.fetch_sub(queued_bytes(&event), Ordering::Relaxed);
             match &event {
                 Event::Snapshot(snapshot) if is_full => {
                     step = snapshot.row.step;
@@ -243,7 +243,7 @@ impl WriterThread {
                     looked = Instant::now();
                     is_full = table_bytes(&path) > TABLES;
                     if is_full {
-                        full(&mut folder, step, snapshot.row.epoch)?;
+                        record_full(&mut folder, step, snapshot.row.epoch)?;
                     }
                 }
                 _ => {}
@@ -254,13 +254,13 @@ impl WriterThread {
 }
 
 /// Records in the folder that no more room is left and the run is over.
-fn full(folder: &mut RunFolder, step: u64, epoch: f64) -> Result<(), FolderError> {
+fn record_full(folder: &mut RunFolder, step: u64, epoch: f64) -> Result<(), FolderError> {
     let message = format!("These tables have {} MiB: no snapshot after this one is autosaved", TABLES >> 20);
     folder.take(&Event::Warning { step, epoch, message })
 }
 
 /// Returns about how many bytes an event keeps from being freed while it waits.
-fn weight(event: &Event) -> u64 {
+fn queued_bytes(event: &Event) -> u64 {
     match event {
         Event::Snapshot(snapshot) => {
             let tensors: u64 = snapshot.tensors.iter().map(TensorGram::bytes).sum();

@@ -131,8 +131,8 @@ fn read_as(header: &Header) -> Option<String> {
     let usual = matches!(name.as_str(), "float32" | "float64");
     let cast =
         (!usual).then(|| format!("{name} read as floats{}", if header.is_whole() { ", as they are" } else { "" }));
-    let said = [order.map(str::to_owned), cast].into_iter().flatten().collect::<Vec<_>>().join(", ");
-    (!said.is_empty()).then_some(said)
+    let conversions = [order.map(str::to_owned), cast].into_iter().flatten().collect::<Vec<_>>().join(", ");
+    (!conversions.is_empty()).then_some(conversions)
 }
 
 /// The shape and the values of an array, in C order.
@@ -143,7 +143,7 @@ pub type Floats = (Vec<usize>, Vec<f64>);
 pub struct Arrays {
     npz: NpzReader,
     /// The name given to a single array.
-    alone: Option<String>,
+    single_name: Option<String>,
     notes: Vec<String>,
 }
 
@@ -157,23 +157,23 @@ impl Arrays {
             std::io::ErrorKind::InvalidData => format!("no archive of arrays: {err}"),
             _ => format!("it cannot be read: {}", disk::words(&err)),
         })?;
-        Ok(Self { npz, alone: None, notes: Vec::new() })
+        Ok(Self { npz, single_name: None, notes: Vec::new() })
     }
 
     /// Gives a single array this name.
     #[must_use]
-    pub fn alone_is(mut self, name: &str) -> Self {
+    pub fn with_single_name(mut self, name: &str) -> Self {
         if self.npz.is_alone() {
             self.notes.push(format!("the array is {name}"));
-            self.alone = Some(name.to_owned());
+            self.single_name = Some(name.to_owned());
         }
         self
     }
 
     /// Returns the printable names of the arrays that are not in this list; `None` where there are none.
-    pub fn beside(&self, known: &[&str]) -> Option<String> {
+    pub fn other_names(&self, known: &[&str]) -> Option<String> {
         let others: Vec<&str> = self.npz.names().filter(|name| !known.contains(name)).collect();
-        (!others.is_empty() && self.alone.is_none()).then(|| printable_list(others))
+        (!others.is_empty() && self.single_name.is_none()).then(|| printable_list(others))
     }
 
     /// Returns notes on the conversions made so far.
@@ -182,8 +182,8 @@ impl Arrays {
     }
 
     /// Returns the name within the file, if the file has an array of this name.
-    fn place(&self, name: &str) -> Option<String> {
-        if self.alone.as_deref() == Some(name) {
+    fn name_in_file(&self, name: &str) -> Option<String> {
+        if self.single_name.as_deref() == Some(name) {
             return self.npz.names().next().map(str::to_owned);
         }
         self.npz.has(name).then(|| name.to_owned())
@@ -194,7 +194,7 @@ impl Arrays {
     /// # Errors
     /// When it holds something else; the error is one sentence.
     pub fn shape(&mut self, name: &str) -> Result<Option<Vec<usize>>, String> {
-        let Some(place) = self.place(name) else { return Ok(None) };
+        let Some(place) = self.name_in_file(name) else { return Ok(None) };
         let header = self.npz.header(&place).map_err(|err| err.to_string())?;
         header.numbers().map_err(|err| err.to_string())?;
         Ok(Some(header.shape))
@@ -205,7 +205,7 @@ impl Arrays {
     /// # Errors
     /// When it holds something else, or does not fit into memory; the error is one sentence.
     pub fn floats(&mut self, name: &str) -> Result<Option<Floats>, String> {
-        let Some(place) = self.place(name) else { return Ok(None) };
+        let Some(place) = self.name_in_file(name) else { return Ok(None) };
         let header = self.npz.header(&place).map_err(|err| err.to_string())?;
         let array = self.npz.array(&place).map_err(|err| err.to_string())?;
         self.notes.extend(read_as(&header).map(|said| format!("{name}: {said}")));

@@ -153,7 +153,7 @@ impl<R: Read> Body<'_, R> {
             return Err(invalid("it has another length than the directory states: the file is damaged".to_owned()));
         }
         match &self.crc {
-            Some((told, crc)) if *told != crc.sum() => {
+            Some((expected, crc)) if *expected != crc.sum() => {
                 Err(invalid("its checksum does not match: the file is damaged, copy or save it again".to_owned()))
             }
             _ => Ok(()),

@@ -146,7 +146,7 @@ impl Drop for BrokenDisk {
 
 /// Describes an error as part of a sentence that has named the file.
 pub fn words(err: &io::Error) -> String {
-    let said = match err.kind() {
+    let reason = match err.kind() {
         ErrorKind::NotFound => "there is no such file or folder",
         ErrorKind::PermissionDenied => "permission denied",
         ErrorKind::AlreadyExists => "it is there already",
@@ -160,7 +160,7 @@ pub fn words(err: &io::Error) -> String {
         ErrorKind::InvalidFilename => "its name is too long or not allowed",
         _ => return without_numbers(&err.to_string()),
     };
-    said.to_owned()
+    reason.to_owned()
 }
 
 /// Returns the text of a system error without its number, and without the path that the library of temporary files adds.

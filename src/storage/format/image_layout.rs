@@ -18,11 +18,13 @@ pub enum LayoutError {
     )]
     NoImages(usize),
     #[error(
-        "the inputs have shape {0:?}, which is [n, height, width, channels]: numpy.transpose(x, (0, 3, 1, 2)) makes it [n, channels, height, width]"
+        "the inputs have shape {0:?}, which is [n, height, width, channels]: numpy.transpose(x, (0, 3, 1, 2)) makes it \
+         [n, channels, height, width]"
     )]
     ChannelsLast(Vec<usize>),
     #[error(
-        "the inputs have shape {0:?}, which is [height, width, channels, n]: numpy.transpose(x, (3, 2, 0, 1)) makes it [n, channels, height, width]"
+        "the inputs have shape {0:?}, which is [height, width, channels, n]: numpy.transpose(x, (3, 2, 0, 1)) makes it \
+         [n, channels, height, width]"
     )]
     ImagesLast(Vec<usize>),
 }
@@ -34,7 +36,7 @@ pub struct Layout {
     /// Channels, height and width.
     pub image: [usize; 3],
     /// The interpretation in words, with possible alternatives.
-    pub words: String,
+    pub description: String,
 }
 
 impl Layout {
@@ -80,7 +82,7 @@ impl Layout {
             (false, 2) => format!("{inputs} of {}", many(width, "value")),
             (false, _) => format!("{inputs} of {} ({sides}{doubt})", many(channels * height * width, "value")),
         };
-        Ok(Self { count, image, words })
+        Ok(Self { count, image, description: words })
     }
 }
 

@@ -22,7 +22,7 @@ pub struct Opened {
     /// The number of snapshots of the run that was cut off here and now starts over; `None` for a new run.
     pub resumed: Option<usize>,
     /// The unfinished work of a killed process that was completed, one sentence each.
-    pub mended: Vec<String>,
+    pub repairs: Vec<String>,
 }
 
 /// Opens the folder `out` for a run of this spec; [`RunFolder::spec`] is then the one to run.
@@ -61,7 +61,7 @@ pub fn create(out: &Path, spec: &Spec, overwrite: bool) -> Result<Opened, Folder
     let resumed = if let PreviousContent::CutOff(snapshots) = before { Some(snapshots) } else { None };
     // Checked now, and not after a quarter of an hour of training.
     atomic::check_folder(out).map_err(|err| FolderError::write(out, err))?;
-    Ok(Opened { folder: RunFolder::new(out.to_owned(), spec, before, lock), resumed, mended })
+    Ok(Opened { folder: RunFolder::new(out.to_owned(), spec, before, lock), resumed, repairs: mended })
 }
 
 /// Checks that a run may replace the contents of this folder: they must be a run whose files are all regular. A run may

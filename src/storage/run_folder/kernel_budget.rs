@@ -21,38 +21,38 @@ struct Kept {
 #[derive(Debug)]
 pub(crate) struct Budget {
     /// The limit in bytes; `None` where all Grams stay.
-    most: Option<u64>,
+    limit: Option<u64>,
     every: usize,
-    seen: usize,
+    snapshots: usize,
     kept: Vec<Kept>,
 }
 
 impl Budget {
-    pub(crate) fn new(most: Option<u64>) -> Self {
-        Self { most, every: 1, seen: 0, kept: Vec::new() }
+    pub(crate) fn new(limit: Option<u64>) -> Self {
+        Self { limit, every: 1, snapshots: 0, kept: Vec::new() }
     }
 
     /// Returns whether the next snapshot's Gram is to be written.
-    pub(crate) fn wants(&self, snapshot: &Snapshot) -> bool {
-        let Some(most) = self.most else { return true };
-        let wanted = self.seen.is_multiple_of(self.every) || snapshot.row.at_switch;
+    pub(crate) fn admits_next(&self, snapshot: &Snapshot) -> bool {
+        let Some(most) = self.limit else { return true };
+        let wanted = self.snapshots.is_multiple_of(self.every) || snapshot.row.at_switch;
         wanted && snapshot.file_bytes() <= most / 8
     }
 
     /// Skips the next snapshot.
-    pub(crate) fn pass(&mut self) {
-        self.seen += 1;
+    pub(crate) fn skip(&mut self) {
+        self.snapshots += 1;
     }
 
     /// Records that the next snapshot's Gram is in the file of this number, which has this many other bytes; returns the
     /// numbers of the files to be removed.
-    pub(crate) fn wrote(&mut self, number: usize, snapshot: &Snapshot, beside: u64) -> Vec<usize> {
-        let Some(most) = self.most else { return Vec::new() };
-        let (place, at_switch) = (self.seen, snapshot.row.at_switch);
+    pub(crate) fn record(&mut self, number: usize, snapshot: &Snapshot, beside: u64) -> Vec<usize> {
+        let Some(most) = self.limit else { return Vec::new() };
+        let (place, at_switch) = (self.snapshots, snapshot.row.at_switch);
         self.kept.push(Kept { place, number, bytes: snapshot.file_bytes() + beside, at_switch });
-        self.seen += 1;
+        self.snapshots += 1;
         let mut gone = Vec::new();
-        while self.bytes() > most && self.every <= self.seen {
+        while self.bytes() > most && self.every <= self.snapshots {
             self.every *= 2;
             let every = self.every;
             let (stay, go) = self.kept.drain(..).partition(|kept| kept.place.is_multiple_of(every) || kept.at_switch);

@@ -70,16 +70,16 @@ impl KernelWriter {
     pub(crate) fn flush(&mut self) -> Result<(), FolderError> {
         // A snapshot leaves the queue when it is written, not before: a full disk must not lose the others with it.
         while let Some((snapshot, partner)) = self.pending.first() {
-            if self.budget.wants(snapshot) {
+            if self.budget.admits_next(snapshot) {
                 self.write(snapshot, partner.as_deref())?;
                 let beside = partner.as_ref().map_or(0, |partner| 8 * partner.gram.len() as u64);
-                for gone in self.budget.wrote(self.written, snapshot, beside) {
+                for gone in self.budget.record(self.written, snapshot, beside) {
                     atomic::remove(&self.folder.join(file_name(gone)))?;
                     self.removed += 1;
                 }
                 self.written += 1;
             } else {
-                self.budget.pass();
+                self.budget.skip();
             }
             self.pending_bytes -= bytes_of(snapshot, partner.as_ref());
             self.pending.remove(0);
@@ -174,9 +174,9 @@ pub(crate) fn can_be_read(folder: &Path) -> bool {
 /// number of Grams that it holds. Nothing happens where there are no small files, or fewer than it holds already.
 pub(crate) fn assemble(run: &Path) -> Result<usize, FolderError> {
     let (folder, target) = (run.join(PARTIAL), run.join(KERNELS));
-    let there = count_of(&target);
+    let assembled = count_of(&target);
     // The parts cannot be read without the probes.
-    let Ok(probes) = Probes::read(&folder.join(PROBES)) else { return Ok(there) };
+    let Ok(probes) = Probes::read(&folder.join(PROBES)) else { return Ok(assembled) };
     let n = probes.probes.len();
     let (mut heads, mut named, mut classes) = (Vec::new(), Vec::<String>::new(), 0);
     for path in parts(&folder) {
@@ -188,8 +188,8 @@ pub(crate) fn assemble(run: &Path) -> Result<usize, FolderError> {
             heads.push((path, part.step, part.epoch, part.task, part.lag, part.partner));
         }
     }
-    if there > heads.len() {
-        return Ok(there);
+    if assembled > heads.len() {
+        return Ok(assembled);
     }
     let (count, mut checks) = (heads.len(), Vec::new());
     atomic::replace_for_good(&target, |writer| {
@@ -341,7 +341,7 @@ fn left_out(path: &Path, err: &io::Error) -> String {
 }
 
 /// Returns the values of one of `count` snapshots in an array; `None` if they are NaN, which stands for none.
-fn said(array: &Array<f32>, place: usize, count: usize) -> Option<Vec<f32>> {
+fn values_at(array: &Array<f32>, place: usize, count: usize) -> Option<Vec<f32>> {
     let each = array.values.len() / count;
     let values = array.values.get(place * each..(place + 1) * each)?;
     values.iter().all(|value| !value.is_nan()).then(|| values.to_vec())
@@ -365,7 +365,10 @@ fn read_assembled(path: &Path, n: usize, whole: bool, mut take: impl FnMut(Part)
         partner: None,
         eigenvalues: eigen.values[place * n..(place + 1) * n].to_vec(),
         block_eigenvalues: blocks.values[place * n..(place + 1) * n].to_vec(),
-        outputs: outputs.iter().filter_map(|(name, array)| Some((name.clone(), said(array, place, count)?))).collect(),
+        outputs: outputs
+            .iter()
+            .filter_map(|(name, array)| Some((name.clone(), values_at(array, place, count)?)))
+            .collect(),
     };
     let misfit = || invalid("its Grams do not fit its probes".to_owned());
     if !whole {

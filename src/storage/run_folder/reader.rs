@@ -151,9 +151,9 @@ fn run_info(spec: Spec, facts: StoredInfo, probes: Probes, last_step: u64) -> Ru
     let tasks = if known { facts.tasks } else { (1..=spec.tasks.len().min(64)).map(bare).collect() };
     let halves = || probes.probes.iter().map(|probe| half(probe.label, facts.class_names.len()));
     // Folders of older versions do not say it; of two halves of the classes it is known.
-    let told = probes.values.len() == probes.probes.len();
+    let has_values = probes.values.len() == probes.probes.len();
     let known = spec.data.is_number() && !spec.data.source.is_synthetic() && !facts.class_names.is_empty();
-    let probe_values = if !told && known { halves().collect() } else { probes.values.as_slice().into() };
+    let probe_values = if !has_values && known { halves().collect() } else { probes.values.as_slice().into() };
     RunInfo {
         spec,
         tasks,

@@ -48,33 +48,33 @@ fn move_all(out: &Path) -> Result<(), FolderError> {
 /// Completes the work that a kill left unfinished in this locked folder, and removes leftovers. Returns one sentence for
 /// each thing done; none where the folder is no run's.
 pub(crate) fn finish(out: &Path) -> Result<Vec<String>, FolderError> {
-    let mut told = Vec::new();
+    let mut repairs = Vec::new();
     if !is_run(out) {
-        return Ok(told);
+        return Ok(repairs);
     }
     let place = out.display();
     if out.join(RESUMED).join(TAKES_OVER).exists() {
         move_all(out)?;
-        told.push(format!(
+        repairs.push(format!(
             "{place}: a resumed run was being put in its place when the program was killed; now it is there"
         ));
     }
     if completeness::ending(out).is_some() {
-        told.extend(put_together(out)?);
+        repairs.extend(put_together(out)?);
         // Leftovers of an attempt to repeat a run that has ended.
         remove_run(&out.join(RESUMED), true)?;
     }
     for folder in [out.to_owned(), out.join(PARTIAL), out.join(figure_files::FOLDER)] {
         atomic::sweep(&folder);
     }
-    Ok(told)
+    Ok(repairs)
 }
 
 /// Repairs a folder like [`finish`], after locking it.
 ///
 /// # Errors
 /// When another process writes it, or it cannot be written.
-pub(crate) fn mend(run: &Path) -> Result<Vec<String>, FolderError> {
+pub(crate) fn repair(run: &Path) -> Result<Vec<String>, FolderError> {
     if !is_run(run) {
         return Ok(Vec::new());
     }
@@ -86,7 +86,7 @@ pub(crate) fn mend(run: &Path) -> Result<Vec<String>, FolderError> {
 #[derive(Debug)]
 pub struct RepairedFolder {
     /// The repairs that were made, one sentence each.
-    pub told: Vec<String>,
+    pub repairs: Vec<String>,
     _lock: Option<File>,
 }
 
@@ -97,13 +97,13 @@ pub struct RepairedFolder {
 /// When another process writes the folder, or it cannot be written.
 pub fn tidy(run: &Path) -> Result<RepairedFolder, FolderError> {
     if !is_run(run) {
-        return Ok(RepairedFolder { told: Vec::new(), _lock: None });
+        return Ok(RepairedFolder { repairs: Vec::new(), _lock: None });
     }
     let lock = lock(run)?;
-    let mut told = finish(run)?;
+    let mut repairs = finish(run)?;
     remove_run(&run.join(RESUMED), true)?;
-    told.extend(put_together(run)?);
-    Ok(RepairedFolder { told, _lock: lock })
+    repairs.extend(put_together(run)?);
+    Ok(RepairedFolder { repairs, _lock: lock })
 }
 
 /// Assembles the Grams of a run that no process writes; small files that cannot all be read stay as they are.

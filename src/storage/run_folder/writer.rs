@@ -53,7 +53,7 @@ pub(crate) enum PreviousContent {
     Empty,
     /// A run that is to be replaced.
     Replace,
-    /// The same run, cut off after so many snapshots; this one is written to [`RESUMED`] until it has come as far.
+    /// The same run, cut off after this many snapshots; this one is written to [`RESUMED`] until it has come as far.
     CutOff(usize),
 }
 

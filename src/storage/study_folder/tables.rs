@@ -2,6 +2,8 @@
 //! laws through these.
 //!
 //! Guarantees: a table replaces its predecessor as a whole; a cell is empty where a figure is undefined.
+//!
+//! These methods of [`StudyFolder`] stand apart from the folder itself, because they only read it.
 
 use std::path::PathBuf;
 
@@ -119,7 +121,7 @@ impl StudyFolder {
             "prefactor",
         ];
         let mut lines = vec![head.map(str::to_owned).to_vec()];
-        let learnt = self.learnt();
+        let learnt = self.learning_curves();
         let Some(window) = learnt.span().filter(|_| learnt.is_over_samples()) else { return lines };
         for curve in &learnt.curves {
             for kind in ErrorKind::ALL {

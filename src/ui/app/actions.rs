@@ -19,7 +19,8 @@ use crate::worker::Command;
 /// Declares the parts of [`Action`], each with the type of its actions.
 macro_rules! action {
     ($($part:ident($of:ty)),* $(,)?) => {
-        /// A message from the views to the window. Views push these while they draw; the window applies them before the next frame.
+        /// A message from the views to the window. Views push these while they draw; the window applies them before the
+        /// next frame.
         #[derive(Clone, Debug)]
         pub enum Action {
             $($part($of),)*

@@ -247,7 +247,7 @@ pub fn gram_cache_of(ctx: &Context, grams: Option<Arc<Grams>>, history: &History
 
 /// Resumes runs from saved states, on this device and at the pace of their spec.
 fn go_on(device: DeviceChoice) -> GoOnFn {
-    Box::new(move |spec, kept, waker| Worker::go_on(Job { spec, device, paced: true }, kept, waker))
+    Box::new(move |spec, kept, waker| Worker::continue_run(Job { spec, device, paced: true }, kept, waker))
 }
 
 /// Returns whether a task is still to begin; true until the first message of the run arrives.

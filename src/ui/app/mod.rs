@@ -438,7 +438,7 @@ impl App {
             (self.study.cards.thick, self.study.cards.light) = (self.appearance.thick(), self.exports.light);
             study::layout::show(ui, &mut self.study, &mut self.actions, &self.settings.spec, flops, foot);
             self.exports.light = self.study.cards.light;
-            if let Some(order) = self.study.cards.asked.take()
+            if let Some(order) = self.study.cards.export.take()
                 && let Some(toast) = self.exports.take_card(ui.ctx(), &mut self.study, &order)
             {
                 self.actions.push(ShellAction::Say(toast));

@@ -245,7 +245,7 @@ impl Lessons {
             (LessonCondition::Points(_) | LessonCondition::StudyDone, _) => {
                 look_at_study(page, &mut open.begun, awaited, &mut check.start_study)
             }
-            (_, Some(history)) => history.sight(awaited),
+            (_, Some(history)) => history.milestone(awaited),
             (_, None) => Milestone::NotYet,
         };
         let seen = match sight {

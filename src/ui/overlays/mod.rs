@@ -32,7 +32,8 @@ pub use crate::ui::overlays::overlay_raster::{MANY, OverlayRasters, RasterReques
 pub use crate::ui::overlays::recent::{Recent, RecentPath};
 pub use crate::ui::overlays::time_axis::TimeAxis;
 
-const NO_DIALOG: &str = "This system has shown no file dialog: write the path into the list of runs, or drop the folder or file on the window";
+const NO_DIALOG: &str = "This system has shown no file dialog: write the path into the list of runs, or drop the \
+    folder or file on the window";
 
 /// Shortest time in which a user can respond to a file dialog; an earlier response means that the system has no dialog.
 pub const APPEARS: Duration = Duration::from_millis(700);
@@ -111,7 +112,7 @@ pub struct Overlays {
     /// The run under the pointer in the list; its curves are drawn thick.
     pub lit: Option<u64>,
     /// The run that is compared with the main one side by side.
-    pub beside: Option<u64>,
+    pub compared: Option<u64>,
     /// Whether the list is open.
     pub open: bool,
     /// The places that were opened in this window or an earlier one.
@@ -133,7 +134,7 @@ impl Default for Overlays {
             next: 0,
             block: Block::Task(1),
             lit: None,
-            beside: None,
+            compared: None,
             open: false,
             recent: Recent::default(),
             loader: None,
@@ -182,7 +183,7 @@ impl Overlays {
         let id = self.next;
         self.next += 1;
         // The first run is the one to compare with, until another is chosen.
-        self.beside = self.beside.or(self.list.is_empty().then_some(id));
+        self.compared = self.compared.or(self.list.is_empty().then_some(id));
         let (time, drawn, curves) = (TimeAxis::Own, Arc::clone(&history), SeriesCache::default());
         let (hidden, forks) = (false, None);
         self.list.push(Overlay { id, name, hidden, path, history, time, drawn, grams, forks, curves });
@@ -249,8 +250,8 @@ impl Overlays {
     }
 
     /// Returns the next message of the loader.
-    pub fn told(&mut self) -> Option<LoadEvent> {
-        self.loader.as_mut()?.told()
+    pub fn next_event(&mut self) -> Option<LoadEvent> {
+        self.loader.as_mut()?.event()
     }
 
     /// Cancels what is being opened.
@@ -288,7 +289,7 @@ impl Overlays {
     /// Removes a run from the list and returns it.
     pub fn remove(&mut self, id: u64) -> Option<Overlay> {
         let place = self.list.iter().position(|overlay| overlay.id == id)?;
-        for chosen in [&mut self.lit, &mut self.beside] {
+        for chosen in [&mut self.lit, &mut self.compared] {
             *chosen = chosen.filter(|chosen| *chosen != id);
         }
         Some(self.list.remove(place))

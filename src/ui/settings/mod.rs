@@ -89,7 +89,8 @@ fn foot(ui: &mut Ui, draft: &Spec, checked: &Checked, actions: &mut Actions, aro
             let about =
                 format!("about {} · {}", format::duration(computing.max(paced)), format::bytes(cost.peak_bytes));
             let hover = format!(
-                "Estimate: {} of computing at {}, the window keeps to {} epochs a second; {} steps, {} snapshots of a {} × {} kernel, {} parameters",
+                "Estimate: {} of computing at {}, the window keeps to {} epochs a second; {} steps, {} snapshots of a \
+                 {} × {} kernel, {} parameters",
                 format::duration(computing),
                 flops.map_or("an assumed 20 GFLOP/s".to_owned(), |flops| format!(
                     "the measured {:.0} GFLOP/s",
@@ -127,7 +128,10 @@ fn foot(ui: &mut Ui, draft: &Spec, checked: &Checked, actions: &mut Actions, aro
                 icon: Icon::Restart,
                 text: "Restart to apply",
                 name: "Restart to apply",
-                hover: "These settings define another network or stream: start again with them, and keep this run as a faint reference".to_owned(),
+                hover:
+                    "These settings define another network or stream: start again with them, and keep this run as a \
+                    faint reference"
+                        .to_owned(),
                 enabled: checked.problems.is_empty(),
                 primary: true,
             };

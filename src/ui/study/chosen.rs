@@ -1,4 +1,6 @@
 //! Shows a study chosen by the program: by a lesson, the command line, or a folder that was opened.
+//!
+//! These methods of [`StudyPage`] are for the program, those in its own file for the user.
 
 use std::path::Path;
 use std::time::Instant;

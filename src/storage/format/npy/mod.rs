@@ -220,7 +220,7 @@ impl Header {
     /// When they are something else; the error names it and the way out.
     pub(crate) fn numbers(&self) -> io::Result<()> {
         let descr = &self.descr;
-        let said = match self.kind {
+        let reason = match self.kind {
             Kind::Bool | Kind::Signed | Kind::Unsigned | Kind::Float => return Ok(()),
             Kind::Bytes | Kind::Letters => {
                 format!("it holds text ({descr}) where numbers were expected: save it as float32")
@@ -245,7 +245,7 @@ impl Header {
             ),
             Kind::Unknown => format!("it holds {descr}, which is no known type: save it as float32"),
         };
-        Err(invalid(said))
+        Err(invalid(reason))
     }
 }
 

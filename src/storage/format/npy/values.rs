@@ -1,4 +1,6 @@
 //! Reads the values of an array: numbers of any usual type as 64-bit floats, always in C order; and text.
+//!
+//! The methods of [`Header`] here decode values, while `npy` itself reads only headers.
 
 use std::io::{self, Read};
 

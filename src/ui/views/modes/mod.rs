@@ -35,8 +35,9 @@ enum Which {
 }
 
 /// The message in place of an empty view.
-const ABSENT: &str = "Modes are those of the squared error: with it the residual f − y shrinks along each eigenvector of the kernel at \
-                a rate of its own. This run trains with cross-entropy, whose residual p − y mixes them.";
+const ABSENT: &str = "Modes are those of the squared error: with it the residual f − y shrinks along each eigenvector \
+                of the kernel at a rate of its own. This run trains with cross-entropy, whose residual p − y mixes \
+                them.";
 
 /// This view shows how fast the residual shrinks along each eigenvector of the first kernel.
 pub struct ModesView {
