@@ -2,8 +2,10 @@
 //!
 //! Code that needs the output of a class must use this type. With a single output a class is not an index of an output, and
 //! using it as one reads past the end or the number of another sample.
+//!
+//! The methods of [`Spec`] and [`DataSpec`] here stand apart from `settings`, which does not depend on this type.
 
-use super::DataSpec;
+use super::{DataSpec, Spec};
 
 /// The outputs of a network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,5 +51,12 @@ impl DataSpec {
     /// Returns whether there is a single output, in place of one per class.
     pub fn is_number(&self) -> bool {
         self.source.is_synthetic() || (self.binary && self.source.plane().is_none())
+    }
+}
+
+impl Spec {
+    /// Returns the meaning of the outputs of this run's network, for data with this many classes.
+    pub fn readout(&self, classes: usize) -> Readout {
+        if self.data.is_number() { Readout::Number } else { Readout::Classes(classes) }
     }
 }

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, NetworkSpec, Readout, Source, Spacing, StudySpec, Target};
+use super::{Change, NetworkSpec, Source, Spacing, StudySpec, Target};
 
 /// Version of the run file that this program writes. It reads this version and all earlier ones.
 pub const VERSION: u32 = 1;
@@ -324,11 +324,6 @@ impl Spec {
         let Some(first) = first.filter(|_| split) else { return Vec::new() };
         let (old, new): (Vec<usize>, Vec<usize>) = (0..classes).partition(|class| first.contains(class));
         if old.is_empty() || new.is_empty() { Vec::new() } else { vec![old, new] }
-    }
-
-    /// Returns the meaning of the outputs of this run's network, for data with this many classes.
-    pub fn readout(&self, classes: usize) -> Readout {
-        if self.data.is_number() { Readout::Number } else { Readout::Classes(classes) }
     }
 
     /// Returns whether two specs are the same run: everything but the pace, which changes no result.
