@@ -8,7 +8,7 @@ use super::palette::Colour;
 use super::panel::{Axis, Dot, MAIN, Mark, Panel, Point, THIN, TaskBand};
 use crate::run::{Block, History, Metric, Snapshot};
 
-/// Returns the panels of a figure, from top to bottom.
+/// The panels of a figure, from top to bottom.
 pub(super) fn panels(history: &History, figure: Figure) -> Vec<Panel> {
     let single = history.rows().len() == 1;
     let mut panels = match figure {
@@ -60,7 +60,7 @@ impl Panel {
     }
 }
 
-/// Returns the numbers of the tasks that have a block of their own.
+/// The numbers of the tasks that have a block of their own.
 fn tasks(history: &History) -> Vec<usize> {
     let Some(row) = history.rows().last() else { return Vec::new() };
     let number = |block| match block {
@@ -164,7 +164,7 @@ fn eigenvalues(history: &History) -> Panel {
     panel.fitted()
 }
 
-/// Returns all eigenvalues of a single kernel: there is no time over which they could be drawn.
+/// All eigenvalues of a single kernel: there is no time over which they could be drawn.
 fn spectrum(history: &History) -> Panel {
     let mut panel = Panel::titled("Eigenvalues of the kernel above 0, by rank", "eigenvalue", true);
     let values = history.snapshots().last().map_or(&[][..], |snapshot| snapshot.eigenvalues.as_slice());

@@ -13,22 +13,22 @@ use crate::run::{History, RunInfo, Snapshot};
 use crate::run::{cell, circle, grid, origin, profile};
 use crate::storage::{StudyFolder, load};
 
-/// The number of components of a kernel in a row.
+/// The components of a kernel that are shown: in rows of so many.
 const COLUMNS: usize = 3;
 const COMPONENTS: usize = 2 * COLUMNS;
 
-/// Returns the axis of the angle, in half turns.
+/// The axis of the angle, in half turns.
 fn over_the_circle() -> Axis {
     Axis { name: "γ/π from x₀".to_owned(), range: (-1.0, 1.0), ..Axis::default() }
 }
 
-/// Returns Θ(x₀, x(γ)) with x₀ nearest to (1, 0).
+/// Θ(x₀, x(γ)) with x₀ nearest to (1, 0).
 fn over_angle(info: &RunInfo, kernel: &[f64]) -> Vec<(f64, f64)> {
     let Some(points) = circle(info) else { return Vec::new() };
     profile(kernel, &points, origin(&points)).into_iter().map(|(angle, value)| (angle / PI, value)).collect()
 }
 
-/// Returns the profile of one run.
+/// The profile of one run.
 pub(super) fn panels(history: &History) -> Vec<Panel> {
     let mut panel = Panel::titled("Kernel between a point of the circle and all others", PROFILE, false);
     panel.x = over_the_circle();
@@ -56,7 +56,7 @@ pub(super) fn panels(history: &History) -> Vec<Panel> {
 
 const PROFILE: &str = "Θ(x₀, x(γ))";
 
-/// Returns the profiles of all runs of a study on the circle, first and last; `None` of another study.
+/// The profiles of all runs of a study on the circle, first and last; `None` of another study.
 pub(super) fn of_study(study: &StudyFolder) -> Option<(String, Chart)> {
     study.spec().data.source.plane()?;
     let mut values: Vec<&str> = Vec::new();
@@ -87,7 +87,7 @@ pub(super) fn of_study(study: &StudyFolder) -> Option<(String, Chart)> {
     is_drawn.then(|| ("circle".to_owned(), Chart::Panels(panels.map(Panel::fitted).into())))
 }
 
-/// Returns the first eigenvectors of the first and of the last kernel on their grid.
+/// The first eigenvectors of the first and of the last kernel on their grid.
 pub(super) fn components(history: &History) -> HeatMaps {
     let ends = [history.snapshots().first(), history.snapshots().last()].into_iter().flatten();
     let pictures = history.info().map_or_else(Vec::new, |info| ends.map(|of| pictures(info, of)).collect());
@@ -104,7 +104,7 @@ pub(super) fn components(history: &History) -> HeatMaps {
     }
 }
 
-/// Returns the components of one kernel, each over its own largest entry; an empty list where it is not on a grid.
+/// The components of one kernel, each over its own largest entry; none where it is not on a grid.
 fn pictures(info: &RunInfo, snapshot: &Snapshot) -> Vec<HeatMap> {
     let Some((side, points)) = grid(info) else { return Vec::new() };
     let gram = Gram::symmetrised(points.len(), snapshot.gram.to_vec()).ok();

@@ -2,6 +2,8 @@
 //!
 //! All settings that the text declares are written, so that later defaults cannot change an old run. A user's text is
 //! stored in the file itself, so that the run repeats anywhere.
+//!
+//! The method of [`NetworkSpec`] here stands apart from `network`, because its error is about this section.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -189,7 +191,7 @@ fn check(section: &mut Table, network: &NetworkSpec, is_earlier: bool) -> Result
                 section.remove(&key);
                 continue;
             }
-            return Err(undeclared(network, &key));
+            return Err(network.undeclared(&key));
         };
         let value = &section[&key];
         let like = Value::try_from(&declared.default).ok();
@@ -251,14 +253,16 @@ pub(super) fn is_passed_over(key: &str) -> bool {
     EARLIER.contains(&key)
 }
 
-/// Returns the error for a key that the section cannot contain for this network.
-fn undeclared(network: &NetworkSpec, key: &str) -> SpecError {
-    let elsewhere = text::NETWORKS.iter().any(|builtin| NetworkSpec::named(builtin.name).declares(key));
-    let full = format!("network.{key}");
-    if !elsewhere {
-        return unknown_key(&full);
+impl NetworkSpec {
+    /// Returns the error for a key that the section cannot contain.
+    pub(super) fn undeclared(&self, key: &str) -> SpecError {
+        let elsewhere = text::NETWORKS.iter().any(|network| Self::named(network.name).declares(key));
+        let full = format!("network.{key}");
+        if !elsewhere {
+            return unknown_key(&full);
+        }
+        let own: Vec<String> = self.declared().into_iter().map(|declared| declared.name).collect();
+        let reason = format!("{} has no such setting, it has {}", self.program, own.join(", "));
+        SpecError::BadValue { key: full, reason, place: None }
     }
-    let own: Vec<String> = network.declared().into_iter().map(|declared| declared.name).collect();
-    let reason = format!("{} has no such setting, it has {}", network.program, own.join(", "));
-    SpecError::BadValue { key: full, reason, place: None }
 }

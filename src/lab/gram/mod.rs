@@ -191,7 +191,7 @@ impl Gram {
         &self.notes
     }
 
-    /// Returns the description of the device.
+    /// Where the kernel is computed, in words.
     pub fn device(&self) -> &str {
         &self.device.description
     }

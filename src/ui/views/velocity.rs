@@ -168,9 +168,8 @@ pub fn task_traces(
 fn tensor_traces(context: &mut ViewContext<'_>, tensor: &str, window: Window) -> Vec<Trace> {
     let mut traces = Vec::new();
     for task in context.tasks() {
-        let of_task = |row: &Row| {
-            row.tensors.iter().filter(|metrics| metrics.task == task).position(|metrics| *metrics.tensor == *tensor)
-        };
+        let of_task =
+            |row: &Row| row.tensors.iter().filter(|told| told.task == task).position(|told| *told.tensor == *tensor);
         let Some(place) = context.history.rows().last().and_then(of_task) else { continue };
         let key = Key { source: SeriesId::TensorVelocity(task, place), log: true };
         let colour = context.tokens.task(task);
