@@ -1,5 +1,5 @@
-//! Networks on burn: interpreted programs with their parameters, their initialisation and device, and the taps through
-//! which the kernel is measured.
+//! Implements networks on burn: interpreted programs with their parameters, their initialisation and device, and the taps
+//! through which the kernel is measured.
 //!
 //! A network is a [`crate::spec::Program`]: a new one needs no change here. A new operation needs one file in `ops`.
 

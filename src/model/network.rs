@@ -1,4 +1,4 @@
-//! A network: a program with its parameters, interpreted on burn.
+//! Defines a network: a program with its parameters, interpreted on burn.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

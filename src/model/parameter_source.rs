@@ -1,5 +1,5 @@
-//! The source of a network's parameters: sampled from a seed, or read from a file. Both build a network by the same code,
-//! layer by layer, so a loaded network and an initialised one compute the same function.
+//! Defines the source of a network's parameters: sampled from a seed, or read from a file. Both build a network by the
+//! same code, layer by layer, so a loaded network and an initialised one compute the same function.
 
 use thiserror::Error;
 
@@ -11,11 +11,13 @@ pub enum WeightsError {
     #[error("the weights are {0}")]
     Format(String),
     #[error(
-        "the weights have no tensor {name}, which {network} needs, but {there}: choose another --arch, or name them as PyTorch does"
+        "the weights have no tensor {name}, which {network} needs, but {there}: choose another --arch, or name them as \
+         PyTorch does"
     )]
     Missing { name: String, network: &'static str, there: String },
     #[error(
-        "the weights have no tensor {name}, while layers like this one have theirs: add one of zeros, and leave it out by --layers"
+        "the weights have no tensor {name}, while layers like this one have theirs: add one of zeros, and leave it out \
+         by --layers"
     )]
     MissingBias { name: String },
     #[error(

@@ -29,7 +29,7 @@ pub fn small() -> FontId {
     FontId::proportional(12.0)
 }
 
-/// Returns the size of a figure of so many panels, in points.
+/// Returns the size of a figure with this many panels, in points.
 pub fn size(panels: usize) -> Vec2 {
     vec2(WIDTH, HEIGHT * panels.max(1) as f32)
 }

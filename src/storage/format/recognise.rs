@@ -1,6 +1,7 @@
 //! Recognises an unexpected file's format by its first bytes.
 
-/// The format of a file, as part of a sentence ("it is …"), and the way from it to a safetensors file or a `.npy`, if known.
+/// A recognised file format, as part of a sentence ("it is …"), and the way from it to a safetensors file or a `.npy`, if
+/// known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recognised {
     pub what: &'static str,

@@ -155,7 +155,7 @@ fn shoot(content: AnimationContent, shared: &Shared, wake: &Waker, to: &mut impl
     encoder.set_repeat(Repeat::Infinite).map_err(io::Error::other)?;
     let delay = (LENGTH / snapshots.len()).clamp(SHORTEST, LONGEST) as u16;
     let mut before: Option<Vec<u8>> = None;
-    let mut told = 0;
+    let mut reported = 0;
     for (place, snapshot) in snapshots.iter().enumerate() {
         let began = Instant::now();
         if cancelled() {
@@ -168,8 +168,8 @@ fn shoot(content: AnimationContent, shared: &Shared, wake: &Waker, to: &mut impl
         before = Some(pixels);
         shared.done.store(place + 1, Ordering::Relaxed);
         let percent = 100 * (place + 1) / snapshots.len();
-        if percent != told {
-            told = percent;
+        if percent != reported {
+            reported = percent;
             wake();
         }
         // On a machine with two cores, one of them must stay free for the window.

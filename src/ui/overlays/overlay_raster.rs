@@ -46,7 +46,7 @@ impl PartialEq for RasterRequest {
 /// The picture of one plot and the thread that draws it.
 struct OverlayRaster {
     thread: BackgroundThread<Arc<RasterRequest>, ColorImage>,
-    asked: Arc<RasterRequest>,
+    request: Arc<RasterRequest>,
     shown: Option<(TextureHandle, Arc<RasterRequest>)>,
 }
 
@@ -74,7 +74,7 @@ impl OverlayRasters {
         let Some(picture) = of(&mut pictures, ui, plot, &request) else { return Shape::Noop };
         if let Some(image) = picture.thread.response() {
             let options = TextureOptions::NEAREST;
-            let request = Arc::clone(&picture.asked);
+            let request = Arc::clone(&picture.request);
             match &mut picture.shown {
                 Some((texture, of)) => {
                     texture.set(image, options);
@@ -83,10 +83,10 @@ impl OverlayRasters {
                 None => picture.shown = Some((ui.ctx().load_texture(plot, image, options), request)),
             }
         }
-        if *picture.asked != request && !picture.thread.is_busy() {
+        if *picture.request != request && !picture.thread.is_busy() {
             let request = Arc::new(request);
             if picture.thread.request(Arc::clone(&request)) {
-                picture.asked = request;
+                picture.request = request;
             }
         }
         picture.shown.as_ref().map_or(Shape::Noop, |(texture, of)| placed(texture, of, frame, transform))
@@ -106,8 +106,8 @@ fn of<'a>(
         match BackgroundThread::start("picture", work, move || ctx.request_repaint()) {
             Ok(thread) => {
                 // The first picture has no lines.
-                let asked = Arc::new(RasterRequest { lines: Vec::new(), ..request.clone() });
-                pictures.insert(plot, OverlayRaster { thread, asked, shown: None });
+                let first = Arc::new(RasterRequest { lines: Vec::new(), ..request.clone() });
+                pictures.insert(plot, OverlayRaster { thread, request: first, shown: None });
             }
             Err(err) => log::warn!("no thread can be started to draw curves: {err}"),
         }

@@ -1,4 +1,4 @@
-//! The time that all views share: the visible range of the run and the cursor.
+//! Defines the time that all views share: the visible range of the run and the cursor.
 //!
 //! Guarantees: there is one cursor and one range for all views; *following* means that the user has chosen neither, so that the
 //! whole run is visible and the newest snapshot is shown; scrubbing or panning ends it, [`Clock::follow`] resumes it. The state
@@ -25,7 +25,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Whether the whole run is visible and the newest snapshot is shown.
+    /// Returns whether the whole run is visible and the newest snapshot is shown.
     pub fn is_following(&self) -> bool {
         self.cursor.is_none() && self.range.is_none()
     }

@@ -238,8 +238,8 @@ impl Curve {
             }
             SeriesId::Output(by, probe, logit) => {
                 let snapshots = history.snapshots();
-                let said = |place: usize, _: &Row| output(&snapshots[place], by, probe, logit);
-                self.read_rows(snapshots.len(), |place| &snapshots[place].row, key, said);
+                let value_at = |place: usize, _: &Row| output(&snapshots[place], by, probe, logit);
+                self.read_rows(snapshots.len(), |place| &snapshots[place].row, key, value_at);
             }
             _ => {
                 let rows = history.rows();

@@ -30,14 +30,15 @@ pub struct AccuracyView {
 
 impl ViewClass for AccuracyView {
     const TITLE: &str = "Accuracy";
-    const HELP: &str = "Test accuracy on each task. Solid: among all classes; dashed: among the task's own classes (masked). Much of \
-                 what looks like forgetting is a bias of the logits towards the new classes, and goes away when masked. Dotted, at each \
-                 epoch's end: a linear probe, a ridge regression learnt anew from what the last layer sees of up to 50 training \
-                 images of each of the task's classes (with intercept; the ridge is the mean square length of the centred \
-                 features, and jitter is added only where it must be): where it stays high, the features still tell the classes apart and only the read-out \
-                 forgot.\n\
-                 “Matrix” has a row for each task finished and a column for each task tested; forgetting is the best accuracy \
-                 a task ever had at a row minus its last.\n\
+    const HELP: &str = "Test accuracy on each task. Solid: among all classes; dashed: among the task's own classes \
+                 (masked). Much of what looks like forgetting is a bias of the logits towards the new classes, and \
+                 goes away when masked. Dotted, at each epoch's end: a linear probe, a ridge regression learnt anew \
+                 from what the last layer sees of up to 50 training images of each of the task's classes (with \
+                 intercept; the ridge is the mean square length of the centred features, and jitter is added only \
+                 where it must be): where it stays high, the features still tell the classes apart and only the \
+                 read-out forgot.\n\
+                 “Matrix” has a row for each task finished and a column for each task tested; forgetting is the best \
+                 accuracy a task ever had at a row minus its last.\n\
                  Chaudhry et al. 2018 (1801.10112).";
     const NEEDS: Needs = Needs::Run;
     const ONE_LINE: f32 = 300.0;

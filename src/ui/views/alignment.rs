@@ -26,10 +26,12 @@ impl ViewClass for AlignmentView {
     const TITLE: &str = "Alignment";
     const HELP: &str = "How well the kernel fits the labels of each task's probes:\n\
                  A = ⟨K, YY′⟩ / (‖K‖ ‖YY′‖)\n\
-                 with Y one-hot; “centred” takes the means out of both first; “full” is y′Θy / (‖Θ‖ ‖y‖²) with the NC × NC \
-                 kernel, at each epoch's end and each switch; as nothing is centred there, its maximum lies far below 1. Labels at \
-                 random do not give 0: in the default run permuted ones give .42 uncentred and .09 centred, the right ones .53 and .51.\n\
-                 Cristianini et al. 2001; Cortes et al. 2012 (1203.0550); “full” without the centring of Baratin et al. 2021 (2008.00938).";
+                 with Y one-hot; “centred” takes the means out of both first; “full” is y′Θy / (‖Θ‖ ‖y‖²) with the NC \
+                 × NC kernel, at each epoch's end and each switch; as nothing is centred there, its maximum lies far \
+                 below 1. Labels at random do not give 0: in the default run permuted ones give .42 uncentred and .09 \
+                 centred, the right ones .53 and .51.\n\
+                 Cristianini et al. 2001; Cortes et al. 2012 (1203.0550); “full” without the centring of Baratin et \
+                 al. 2021 (2008.00938).";
     const NEEDS: Needs = Needs::Kernels;
 
     fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {

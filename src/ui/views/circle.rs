@@ -22,9 +22,9 @@ use crate::ui::kit::widgets::segments;
 /// Largest number of earlier runs that are kept.
 const KEPT: usize = 12;
 
-/// Message for a run that has nothing to show here.
-const ABSENT: &str = "On a circle the kernel is a curve: Θ between one point and all others, by the angle between them. This run is not on \
-                the circle; the preset is.";
+/// The message in place of an empty view.
+const ABSENT: &str = "On a circle the kernel is a curve: Θ between one point and all others, by the angle between \
+                them. This run is not on the circle; the preset is.";
 
 /// This view shows the kernel of a run on the circle by the angle between two points.
 #[derive(Default)]
@@ -51,11 +51,12 @@ struct CircleLine {
 
 impl ViewClass for CircleView {
     const TITLE: &str = "Circle";
-    const HELP: &str = "For runs on the circle: the kernel Θ(x₀, x(γ)) between one probe x₀ and all others by the angle γ from x₀, at the \
-                 first snapshot (dashed) and at the cursor (solid); in the text's colour, where there is one, at infinite width. x₀ is the probe nearest to \
-                 (1, 0), or the one chosen by a click on its row in the kernel. Restart with another seed or width: the first \
-                 and the last kernel of each run before stay as faint lines. The wider, the nearer to one another and to \
-                 the limit, and the less training moves them.\n\
+    const HELP: &str = "For runs on the circle: the kernel Θ(x₀, x(γ)) between one probe x₀ and all others by the \
+                 angle γ from x₀, at the first snapshot (dashed) and at the cursor (solid); in the text's colour, \
+                 where there is one, at infinite width. x₀ is the probe nearest to (1, 0), or the one chosen by a \
+                 click on its row in the kernel. Restart with another seed or width: the first and the last kernel of \
+                 each run before stay as faint lines. The wider, the nearer to one another and to the limit, and the \
+                 less training moves them.\n\
                  Jacot, Gabriel, Hongler 2018 (1806.07572), figure 1.";
     const NEEDS: Needs = Needs::Run;
     const ONE_LINE: f32 = 330.0;

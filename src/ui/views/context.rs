@@ -141,7 +141,7 @@ pub fn choose_block(ui: &mut Ui, context: &ViewContext<'_>, name: &str, block: &
     choose(ui, name, block, &options);
 }
 
-/// Says why this run has nothing to show here, with a button that starts the preset that has.
+/// Explains why the view is empty for this run, with a button that starts a preset for it.
 pub fn absent(ui: &mut Ui, context: &mut ViewContext<'_>, text: &str, has_it: Option<&str>) {
     ui.add_space(theme::GRID);
     ui.label(RichText::new(text).color(context.tokens.weak));

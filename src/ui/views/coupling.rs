@@ -22,9 +22,9 @@ impl ViewClass for CouplingView {
     const TITLE: &str = "Coupling";
     const HELP: &str = "How much two tasks share: the block K_ij of the Gram between the probes of tasks i and j,\n\
                  c = ‖K_ij‖/√(‖K_ii‖ ‖K_jj‖)\n\
-                 between 0 (a step on one leaves the other's outputs alone) and 1. In theories of continual learning with a \
-                 still kernel this block is what makes a task forget (Doan et al. 2021, 2010.04003). ‖·‖ is the Frobenius norm, \
-                 uncentred.";
+                 between 0 (a step on one leaves the other's outputs alone) and 1. In theories of continual learning \
+                 with a constant kernel this block is what makes a task forget (Doan et al. 2021, 2010.04003). ‖·‖ is \
+                 the Frobenius norm, uncentred.";
     const NEEDS: Needs = Needs::Kernels;
 
     fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {

@@ -33,13 +33,14 @@ impl Default for LayersView {
 
 impl ViewClass for LayersView {
     const TITLE: &str = "Layers";
-    const HELP: &str = "How much does each layer's kernel move? The kernel is a sum over layers, K = Σ_ℓ K_ℓ with K_ℓ the gradients of layer ℓ alone \
-                 (weight and bias), and each K_ℓ has a velocity, an alignment and a share tr K_ℓ/tr K of its own, on the \
-                 probes of one task. Dark is the layer next to the images, bright the one next to the logits (a small place names only these two and \
-                 the greatest at the cursor). The velocity is \
-                 centred and over the same lag as that of the whole kernel, and blind to size: a layer with a small share may \
-                 turn fast and hardly matter. ×n is the largest velocity in the epoch after the last switch over the median of \
-                 the last third of the task before, and depends on lag, batch and rate as that of the whole kernel does.\n\
+    const HELP: &str = "How much does each layer's kernel move? The kernel is a sum over layers, K = Σ_ℓ K_ℓ with K_ℓ \
+                 the gradients of layer ℓ alone (weight and bias), and each K_ℓ has a velocity, an alignment and a \
+                 share tr K_ℓ/tr K of its own, on the probes of one task. Dark is the layer next to the images, bright \
+                 the one next to the logits (a small place names only these two and the greatest at the cursor). The \
+                 velocity is centred and over the same lag as that of the whole kernel, and does not depend on size: a \
+                 layer with a small share may turn fast and hardly matter. ×n is the largest velocity in the epoch \
+                 after the last switch over the median of the last third of the task before, and depends on lag, batch \
+                 and rate as that of the whole kernel does.\n\
                  Per layer: Baratin et al. 2021 (2008.00938).";
     const NEEDS: Needs = Needs::Run;
 

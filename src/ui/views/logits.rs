@@ -26,10 +26,11 @@ impl Default for LogitsView {
 
 impl ViewClass for LogitsView {
     const TITLE: &str = "Logits";
-    const HELP: &str = "The kernel of some logits only: K = (1/|set|) Σ_{c in set} Θ_cc, for the classes of the task that was trained \
-                 first (old) and for all others (new), on the probes of one task. The kernel itself is their mean, weighted \
-                 with how many logits each has. Before the switch the new logits were only ever pushed down; after it the old \
-                 ones are. Nothing is shown where one task has all classes, or the kernel is that of the logits' sum.";
+    const HELP: &str = "The kernel of some logits only: K = (1/|set|) Σ_{c in set} Θ_cc, for the classes of the task \
+                 that was trained first (old) and for all others (new), on the probes of one task. The kernel itself \
+                 is their mean, weighted by the number of logits of each. Before the switch the new logits were only \
+                 ever pushed down; after it the old ones are. Nothing is shown where one task has all classes, or the \
+                 kernel is that of the logits' sum.";
     const NEEDS: Needs = Needs::Run;
 
     fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {

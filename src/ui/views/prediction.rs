@@ -11,9 +11,9 @@ use crate::ui::plot::legend::{legend, number_legend};
 use crate::ui::plot::series_cache::{Key, Of, SeriesId, Window};
 use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
 
-/// Message for a run that has nothing to show here.
-const ABSENT: &str = "This run has no predictions. With “Predict” in the kernel's settings, or with the preset static-kernel, the \
-                network is linearised at the start and at each switch and trained beside itself.";
+/// The message in place of an empty view.
+const ABSENT: &str = "This run has no predictions. With “Predict” in the kernel's settings, or with the preset \
+                static-kernel, the network is linearised at the start and at each switch and trained beside itself.";
 
 /// This view shows what a static kernel predicts beside what the network does.
 pub struct PredictionView {
@@ -30,16 +30,19 @@ impl Default for PredictionView {
 
 impl ViewClass for PredictionView {
     const TITLE: &str = "Static kernel";
-    const HELP: &str = "What the network would do if its kernel were constant. The network linearised where its weights w* were,\n\
+    const HELP: &str = "Predictions of training with a constant kernel. The network linearised at earlier weights w*,\n\
                  f(x; w*) + J(x; w*) (w − w*),\n\
-                 takes the network's own steps on the same batches, so the gap between the two is the kernel's motion and \
-                 nothing else. Orange: linearised at initialisation; green: at the last switch; yellow, where asked for: anew now and then. \
-                 Purple: the network's start moved by the infinite-width kernel Θ∞, f ← f − η Σ_b Θ∞(·, x_b) ∂L/∂f(x_b), where the \
-                 network has one and is trained by SGD without decay. The dashed level lines are kernel regression, f + Θ Θ⁻¹ (y − f), from 100 images of each new class, with the \
-                 trace kernel, one and the same for each logit, in place of the full one that the linearised networks have: the \
-                 mean squared error at t = ∞, another loss, another time and another kernel than the network's. With the full kernel task 1 keeps .04 to .10 less \
-                 (an independent computation). “Gap” is the root mean square of network minus prediction.\n\
-                 Lee et al. 2019 (1902.06720); Yang & Littwin 2021 (2105.03703), eq. 22; Karakida & Akaho 2022 (2112.01653).";
+                 takes the network's own steps on the same batches, so the gap between the two is the kernel's motion \
+                 and nothing else. Orange: linearised at initialisation; green: at the last switch; yellow, if \
+                 requested: again at intervals. Purple: the network's start moved by the infinite-width kernel Θ∞, f ← \
+                 f − η Σ_b Θ∞(·, x_b) ∂L/∂f(x_b), where the network has one and is trained by SGD without decay. The \
+                 dashed level lines are kernel regression, f + Θ Θ⁻¹ (y − f), from 100 images of each new class, with \
+                 the trace kernel, one and the same for each logit, in place of the full one that the linearised \
+                 networks have: the mean squared error at t = ∞, another loss, another time and another kernel than \
+                 the network's. With the full kernel task 1 keeps .04 to .10 less (an independent computation). “Gap” \
+                 is the root mean square of network minus prediction.\n\
+                 Lee et al. 2019 (1902.06720); Yang & Littwin 2021 (2105.03703), eq. 22; Karakida & Akaho 2022 \
+                 (2112.01653).";
     const NEEDS: Needs = Needs::Run;
     const ONE_LINE: f32 = 480.0;
 

@@ -76,15 +76,18 @@ impl Default for ScaleView {
 
 impl ViewClass for ScaleView {
     const TITLE: &str = "Scale";
-    const HELP: &str = "How large the kernel is, on each task's own probes. λ_max is its largest eigenvalue: in many networks it drops at a switch and recovers, the “checkmark”; in an MLP with LayerNorm it hardly drops. The percentage is the smallest value within three epochs after the switch against \
-                 the median of the last three before. In the list, “relative” divides by the value at the last switch; it has every \
-                 other number measured at a snapshot. “Sharpness” is that of the squared error whatever the loss is, η λ_max(Θ)/(N C) \
-                 with the NC × NC kernel of a task's N probes; “of the loss” is η λ_max(Θ H)/N with H = I/C for the squared error and \
-                 diag p − pp′ for cross-entropy, at most C/2 times the first; η is the rate that reaches the optimiser. Both are \
-                 measured at each epoch's end and each switch, and not between. Where that of the loss is below 2, steps of plain \
-                 full-batch gradient descent shrink (dashed line; Cohen et al. 2021, 2103.00065). With momentum μ the bound \
-                 is 2(1 + μ), and Adam, which scales each weight's step, has none in this number. “Distance to Θ∞” is ‖K − Θ∞‖/‖Θ∞‖ \
-                 from the infinite-width kernel of the same network, where it has one in closed form; it falls as width^−½.\n\
+    const HELP: &str = "How large the kernel is, on each task's own probes. λ_max is its largest eigenvalue: in many \
+                 networks it drops at a switch and recovers, the “checkmark”; in an MLP with LayerNorm it hardly \
+                 drops. The percentage is the smallest value within three epochs after the switch against the median \
+                 of the last three before. In the list, “relative” divides by the value at the last switch; it has \
+                 every other number measured at a snapshot. “Sharpness” is that of the squared error whatever the loss \
+                 is, η λ_max(Θ)/(N C) with the NC × NC kernel of a task's N probes; “of the loss” is η λ_max(Θ H)/N \
+                 with H = I/C for the squared error and diag p − pp′ for cross-entropy, at most C/2 times the first; η \
+                 is the rate that reaches the optimiser. Both are measured at each epoch's end and each switch, and \
+                 not between. Where that of the loss is below 2, steps of plain full-batch gradient descent shrink \
+                 (dashed line; Cohen et al. 2021, 2103.00065). With momentum μ the bound is 2(1 + μ), and Adam, which \
+                 scales each weight's step, has none in this number. “Distance to Θ∞” is ‖K − Θ∞‖/‖Θ∞‖ from the \
+                 infinite-width kernel of the same network, where it has one in closed form; it falls as width^−½.\n\
                  Reactivation (2507.16039), there called the NTK norm, as a summary by others has it.";
     const NEEDS: Needs = Needs::Kernels;
 

@@ -21,9 +21,10 @@ pub struct SpectrumView;
 
 impl ViewClass for SpectrumView {
     const TITLE: &str = "Eigenspectrum";
-    const HELP: &str = "The eigenvalues of K at the cursor, largest first, both axes logarithmic; the faint curve is the spectrum at the \
-                 last switch. The effective rank is exp of the entropy of λ/Σλ (Roy & Vetterli 2007; for this kernel Baratin et al. \
-                 2021). Eigenvalues that rounding leaves at or below 0 have no place on this axis and are counted instead.";
+    const HELP: &str = "The eigenvalues of K at the cursor, largest first, both axes logarithmic; the faint curve is \
+                 the spectrum at the last switch. The effective rank is exp of the entropy of λ/Σλ (Roy & Vetterli \
+                 2007; for this kernel Baratin et al. 2021). Eigenvalues that rounding leaves at or below 0 have no \
+                 place on this axis and are counted instead.";
     const NEEDS: Needs = Needs::Kernels;
 
     fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {

@@ -49,11 +49,11 @@ pub struct TrajectoriesView {
 
 impl ViewClass for TrajectoriesView {
     const TITLE: &str = "Trajectories";
-    const HELP: &str = "The network's outputs on single probe images, as they enter the loss (with laziness α (f − f₀)), at each snapshot. \
-                 Solid: the network; dashed, in the same colour: what a predictor says of the same logit, from the same start on the \
-                 same batches. Choose a probe from the list or by a click on its row in the kernel. With the squared error the \
-                 dashed level is the target of an own logit. In the limit of infinite width the two fall together at every \
-                 fixed time.\n\
+    const HELP: &str = "The network's outputs on single probe images, as they enter the loss (with laziness α (f − \
+                 f₀)), at each snapshot. Solid: the network; dashed, in the same colour: a prediction of the same \
+                 logit, from the same start on the same batches. Choose a probe from the list or by a click on its row \
+                 in the kernel. With the squared error the dashed level is the target of an own logit. In the limit of \
+                 infinite width the two fall together at every fixed time.\n\
                  Lee et al. 2019 (1902.06720); Yang & Littwin 2021 (2105.03703).";
     const NEEDS: Needs = Needs::Run;
     const ONE_LINE: f32 = 330.0;
@@ -96,8 +96,8 @@ impl ViewClass for TrajectoriesView {
 
 /// Draws the list of predictors; returns the one to draw.
 fn predictors(header: &mut Ui, state: &mut TrajectoriesView, last: &Snapshot, roomy: bool) -> Option<Predictor> {
-    let told = last.outputs.iter().flat_map(|outputs| outputs.predicted.iter().map(|(by, _)| *by));
-    let known: Vec<Predictor> = told.collect();
+    let predictors = last.outputs.iter().flat_map(|outputs| outputs.predicted.iter().map(|(by, _)| *by));
+    let known: Vec<Predictor> = predictors.collect();
     let usual = [Predictor::Infinite, Predictor::LinearisedStart];
     let first = usual.into_iter().find(|by| known.contains(by)).or(known.first().copied());
     let chosen = match state.beside {

@@ -56,12 +56,14 @@ impl ViewClass for VelocityView {
     const TITLE: &str = "Kernel velocity";
     const HELP: &str = "How fast the kernel turns, on each task's own probes:\n\
                  v(t) = (1 − CKA(K_{t−Δ}, K_t)) / Δ\n\
-                 per epoch; the lag Δ is a share of an epoch of the task being trained, a quarter if nothing else is set. Coloured \
-                 grounds are the tasks, lines their switches; ×n is the largest velocity within an epoch after the switch over the \
-                 median of the last third of the task before. A lag never straddles a switch, so the curve has a gap there.\n\
-                 That background is the noise of SGD, so n depends on lag, batch and rate (full batches leave the height of the default run's spike as it is and make n 124), and can be compared only between tasks of equal size. The strip below shows ‖Δw‖, how far the weights \
-                 went over the same lag: S grows with its square while the steps are small, so a spike with a smaller S/‖Δw‖² \
-                 is no more than the longer way.\n\
+                 per epoch; the lag Δ is a share of an epoch of the task being trained, a quarter if nothing else is \
+                 set. Coloured grounds are the tasks, lines their switches; ×n is the largest velocity within an epoch \
+                 after the switch over the median of the last third of the task before. A lag never straddles a \
+                 switch, so the curve has a gap there.\n\
+                 That background is the noise of SGD, so n depends on lag, batch and rate (full batches leave the \
+                 height of the default run's spike as it is and make n 124), and can be compared only between tasks of \
+                 equal size. The strip below shows ‖Δw‖, how far the weights went over the same lag: S grows with its \
+                 square while the steps are small, so a spike with a smaller S/‖Δw‖² is no more than the longer way.\n\
                  Reactivation (2507.16039); uncentred, of the full NC × NC kernel: Fort et al. 2020 (2010.15110).";
     const NEEDS: Needs = Needs::Kernels;
 

@@ -104,8 +104,8 @@ fn resample(ascending: &[f64]) -> [f32; ROWS] {
 
 impl ViewClass for WaterfallView {
     const TITLE: &str = "λ over time";
-    const HELP: &str = "All eigenvalues over time: a column per moment, the largest on top (index on a logarithmic axis), colour is \
-                 log λ. “Lines” shows the eight largest.";
+    const HELP: &str = "All eigenvalues over time: a column per moment, the largest on top (index on a logarithmic \
+                 axis), colour is log λ. “Lines” shows the eight largest.";
     const NEEDS: Needs = Needs::Kernels;
     const ONE_LINE: f32 = 250.0;
 

@@ -67,13 +67,13 @@ impl Default for DistancesView {
 
 impl ViewClass for DistancesView {
     const TITLE: &str = "Distances";
-    const HELP: &str = "How far the kernel is from itself at every other time, on the probes of one task:\n\
+    const HELP: &str = "The distance of the kernel from itself at every other time, on the probes of one task:\n\
                  S(t, t′) = 1 − CKA(K_t, K_t′)\n\
-                 centred, with time on both axes; dark is near, lines are switches. A kernel that turns evenly fades away from \
-                 the diagonal; one that settles has a dark square from there on (the “cone effect”: after a short chaotic \
-                 time, later kernels stay near one another, 2505.13900); one that a switch wakes up has a dark square for \
-                 each task. At most 256 snapshots are compared, every second, fourth … one of more, and those at switches. Point at a place for its \
-                 number.\n\
+                 centred, with time on both axes; dark is near, lines are switches. A kernel that turns evenly fades \
+                 away from the diagonal; one that settles has a dark square from there on (the “cone effect”: after a \
+                 short chaotic time, later kernels stay near one another, 2505.13900); one that a switch wakes up has \
+                 a dark square for each task. At most 256 snapshots are compared, every second, fourth … one of more, \
+                 and those at switches. Point at a place for its number.\n\
                  Fort et al. 2020 (2010.15110), there uncentred and of the full kernel.";
     const NEEDS: Needs = Needs::Kernels;
 
@@ -81,7 +81,7 @@ impl ViewClass for DistancesView {
         let mut card = pane.card(ui, "S(t, t′)");
         let before = self.task;
         let scales = [
-            (true, "log", "Colours are the logarithm of the distance: also small ones are told apart"),
+            (true, "log", "Colours show the logarithm of the distance, so that small ones can be distinguished"),
             (false, "linear", "Colours are the distance itself, from 0"),
         ];
         segments(&mut card.header, &mut self.log, &scales);

@@ -79,12 +79,16 @@ impl Default for ForksView {
 
 impl ViewClass for ForksView {
     const TITLE: &str = "Forks";
-    const HELP: &str = "Alternative continuations of this run. A fork keeps weights, optimiser and all that later numbers depend on; each future goes \
-                 on from there with one thing changed, and is, bit for bit, the run that its settings give from the start. The \
-                 curves are those of the first task's probes; the thick one is the run itself.\n\
-                 Clamped: each step is scaled so that its length stays the mean of η ‖∇L‖ over the epoch before. That does not hold \
-                 how far the weights go over a lag: after a switch steps point one way, and of equal length lead four to five times as far. Masked: the loss sees only the logits of classes that can be in the batch. Head only: no other layer gets a step; frozen: this one gets none; the kernel is still that of all layers.\n\
-                 Why the kernel reactivates is, as its abstract and a summary have it, left open by Reactivation (2507.16039).";
+    const HELP: &str = "Alternative continuations of this run. A fork stores weights, optimiser and everything else \
+                 that later numbers depend on; each future continues from there with one thing changed, and is, bit \
+                 for bit, the run that its settings give from the start. The curves are those of the first task's \
+                 probes; the thick one is the run itself.\n\
+                 Clamped: each step is scaled so that its length stays the mean of η ‖∇L‖ over the epoch before. That \
+                 does not fix how far the weights move over a lag: after a switch the steps point in one direction, \
+                 and with equal length lead four to five times as far. Masked: the loss sees only the logits of \
+                 classes that can be in the batch. Head only: no other layer gets a step; frozen: this one gets none; \
+                 the kernel is still that of all layers.\n\
+                 By its abstract and a summary, Reactivation (2507.16039) leaves open why the kernel reactivates.";
     const NEEDS: Needs = Needs::Run;
 
     fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
@@ -200,7 +204,7 @@ fn empty(ui: &mut Ui, context: &ViewContext<'_>) {
         (Some(refusal), ..) => refusal,
         (None, true, true) => "The run is kept at its next switch, and the futures begin there",
         (None, _, true) => {
-            "Fork keeps the run as it is and lets other futures go on from it, each with one thing changed"
+            "Fork stores the state of the run and continues other futures from it, each with one thing changed"
         }
         (None, _, false) => "There is no run to fork: start one",
     };

@@ -34,9 +34,10 @@ enum Which {
     Largest,
 }
 
-/// Message for a run that has nothing to show here.
-const ABSENT: &str = "Modes are those of the squared error: with it the residual f − y shrinks along each eigenvector of the kernel at \
-                a rate of its own. This run trains with cross-entropy, whose residual p − y mixes them.";
+/// The message in place of an empty view.
+const ABSENT: &str = "Modes are those of the squared error: with it the residual f − y shrinks along each eigenvector \
+                of the kernel at a rate of its own. This run trains with cross-entropy, whose residual p − y mixes \
+                them.";
 
 /// This view shows how fast the residual shrinks along each eigenvector of the first kernel.
 pub struct ModesView {
