@@ -2,15 +2,19 @@
 //! (`tests/fixtures/graphs/make.py`), and graphs that are refused.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use kernelscope::model::Network;
 use kernelscope::ntk::{Kernel, PartKind, Reduction, Request, layerwise};
-use kernelscope::storage::{Arrays, Graph, GraphTensor};
+use kernelscope::storage::{Arrays, Graph, GraphTensor, write_arrays};
 use kernelscope::worker::gram::load_graph;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 use serde_json::json;
+
+use super::cli::{kernelscope, text};
+use super::{Missing, python, skipped};
 
 /// Largest relative Frobenius difference.
 const TOLERANCE: f64 = 1e-5;
@@ -322,4 +326,65 @@ pub fn weights_of_a_graph_are_its_own() {
         let said = load(file(tensors)).unwrap_err();
         assert!(said.contains(why) && !said.contains('\n'), "{said}");
     }
+}
+
+#[test]
+pub fn the_command_line_measures_a_module() {
+    let place = tempfile::tempdir().unwrap();
+    for name in ["tokens", "signal"] {
+        let mut case = Case::open(name).unwrap();
+        let folder = place.path().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        let graph: Vec<u8> = case.array("graph").into_iter().map(|byte| byte as u8).collect();
+        std::fs::write(folder.join("graph.json"), graph).unwrap();
+        std::fs::write(folder.join("weights.safetensors"), weights_file(&case.graph, |name| format!("module.{name}")))
+            .unwrap();
+        let (shape, x) = case.arrays.floats("x").unwrap().unwrap();
+        let inputs = place.path().join(format!("{name}.npz"));
+        write_arrays(&inputs, [("x".to_owned(), shape.clone(), &x[..])]).unwrap();
+        let out = place.path().join(format!("{name}-kernel.npz"));
+        let [graph, inputs, file] = [&folder, &inputs, &out].map(|path| path.to_str().unwrap());
+        let done = kernelscope(
+            place.path(),
+            &["gram", "--graph", graph, "--inputs", inputs, "--per-tensor", "--explain", "--out", file],
+        );
+        assert!(done.status.success(), "{}", text(&done.stderr));
+        assert!(text(&done.stdout).contains("module."), "the table of tensors: {}", text(&done.stdout));
+        let (_, found) = Arrays::open(&out).unwrap().floats("trace").unwrap().unwrap();
+        let expected = case.array("trace");
+        assert!(relative(norm(&expected), &found, &expected) < TOLERANCE, "{name}");
+        // Samples of another shape.
+        let half = shape.iter().skip(1).product::<usize>() / shape[1];
+        let other = [&[shape[0], shape[1] - 1], &shape[2..]].concat();
+        let fewer: Vec<f64> = x.iter().copied().take(shape[0] * (shape[1] - 1) * half).collect();
+        let wrong = place.path().join(format!("{name}-wrong.npz"));
+        write_arrays(&wrong, [("x".to_owned(), other, &fewer[..])]).unwrap();
+        let done = kernelscope(
+            place.path(),
+            &["gram", "--graph", graph, "--inputs", wrong.to_str().unwrap(), "--out", "k.npz"],
+        );
+        let said = text(&done.stderr);
+        assert!(!done.status.success() && said.contains("exported for samples of"), "{said}");
+    }
+}
+
+#[test]
+pub fn where_pytorch_is_the_references_are_made_anew() {
+    let Some(python) = python("to make the references of PyTorch's modules") else { return };
+    let has_torch = Command::new(&python).args(["-c", "import torch, torchvision, timm"]).output();
+    if !has_torch.is_ok_and(|done| done.status.success()) {
+        return skipped(
+            Missing::Torch,
+            "torch, torchvision and timm are not here to make graphs and their kernels anew",
+        );
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let done = Command::new(python)
+        .arg(root.join("tests/fixtures/graphs/make.py"))
+        .args(["--check", "plain", "strange", "lstm_both", "language", "tv_vit", "mobilenet_v2"])
+        .env("PYTHONPATH", root.join("assets/python"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{}{}", text(&done.stdout), text(&done.stderr));
 }
