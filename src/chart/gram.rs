@@ -34,8 +34,13 @@ fn pictures(history: &History) -> Vec<Vec<HeatMap>> {
     let picture = |epoch: f64, what: &str| {
         let snapshot = history.snapshot_at(epoch)?;
         let n = snapshot.eigenvalues.len();
-        let (unit, decimals) = if history.counts_steps() { ("step", 0) } else { ("epoch", 2) };
-        let title = format!("{what}, {unit} {}", fixed(snapshot.row.epoch, decimals));
+        let epoch = snapshot.row.epoch;
+        // Three titles have to fit beside each other.
+        let (unit, decimals) = match history.counts_steps() {
+            true => ("step", 0),
+            false => ("epoch", if epoch < 100.0 { 2 } else { 1 }),
+        };
+        let title = format!("{what}, {unit} {}", fixed(epoch, decimals));
         (n > 0 && snapshot.gram.len() == n * n).then(|| HeatMap {
             title,
             n,

@@ -7,6 +7,8 @@ use std::process::Command;
 use std::sync::Arc;
 
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use kernelscope::chart::series_cache::{Key, SeriesCache, Window};
+use kernelscope::chart::series_id::SeriesId;
 use kernelscope::run::{Block, Ending, History, Metric, RunState};
 use kernelscope::spec::Spec;
 use kernelscope::storage::{Loaded, create, load, load_kernels, load_lazily, write_arrays};
@@ -14,7 +16,6 @@ use kernelscope::ui::App;
 use kernelscope::ui::app::commands::UserCommand;
 use kernelscope::ui::app::persisted_state::PersistedState;
 use kernelscope::ui::overlays::{RasterRequest, rasterise};
-use kernelscope::ui::plot::series_cache::{Key, SeriesCache, SeriesId, Window};
 use kernelscope::ui::views::View;
 
 use super::cli::{kernelscope, text as said};

@@ -11,12 +11,12 @@ use egui::Context;
 
 use super::gram_cache::GramCache;
 use super::session::{BUDGET, OpenedRecord, Session, is_comparable, outline};
+use crate::chart::series_cache::SeriesCache;
 use crate::run::History;
 use crate::spec::Spec;
 use crate::storage::{Closing, Grams, Saver};
 use crate::ui::kit::waker::waker;
 use crate::ui::overlays::{Overlays, let_go};
-use crate::ui::plot::series_cache::SeriesCache;
 use crate::ui::shell::toast::Toast;
 use crate::ui::views::Grid;
 use crate::ui::views::forks::jobs::{Forks, GoOnFn};

@@ -17,6 +17,7 @@ use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use egui::{Theme, Ui, Vec2, vec2};
 use gif::{DisposalMethod, Encoder, Frame, Repeat};
 
+use crate::chart::series_cache::SeriesCache;
 use crate::paint::offscreen_renderer::{Drawing, OffscreenRenderer};
 use crate::paint::raster::{Pixels, Rasterizer};
 use crate::run::{History, Snapshot};
@@ -26,7 +27,6 @@ use crate::ui::kit::theme::Tokens;
 use crate::ui::overlays::Overlays;
 use crate::ui::playback::Playback;
 use crate::ui::playback::{clock, clock::Clock};
-use crate::ui::plot::series_cache::SeriesCache;
 use crate::ui::views::Grid;
 use crate::ui::views::context::ViewContext;
 use crate::ui::views::forks::jobs::Forks;

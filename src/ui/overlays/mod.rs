@@ -19,11 +19,11 @@ use egui::{Color32, Context};
 use super::app::session::Session;
 use super::app::shortcuts::DialogState;
 use super::kit::waker::waker;
-use super::plot::series_cache::SeriesCache;
 use super::shell::folder_dialog::FolderDialog;
 use super::shell::toast::Toast;
 use super::views::forks::jobs::HiddenForks;
 use crate::chart::palette::run_ink;
+use crate::chart::series_cache::SeriesCache;
 use crate::run::{Block, History, Row};
 use crate::storage::Grams;
 

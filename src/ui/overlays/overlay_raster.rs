@@ -10,14 +10,15 @@ use std::sync::Arc;
 use egui::{Color32, ColorImage, Rect, Shape, TextureHandle, TextureOptions, Ui, pos2};
 use egui_plot::PlotTransform;
 
+use crate::chart::panel::{Point, Polyline};
+use crate::chart::series_cache::Window;
 use crate::ui::kit::background_task::BackgroundThread;
-use crate::ui::plot::series_cache::{Visible, Window};
 
 /// Number of curves from which on they are drawn as a picture; fewer are ordinary lines.
 pub const MANY: usize = 12;
 
 /// A curve, its colour, and whether it is dashed.
-pub type RasterLine = (Arc<Visible>, Color32, bool);
+pub type RasterLine = (Arc<Polyline>, Color32, bool);
 
 /// A request for a picture: the curves, and their part of the plot.
 #[derive(Clone)]
@@ -133,9 +134,7 @@ pub fn rasterise(request: &RasterRequest) -> ColorImage {
     let mut image = ColorImage::filled(request.size, Color32::TRANSPARENT);
     let across = width as f64 / (request.window.to - request.window.from);
     let up = height as f64 / (request.y.1 - request.y.0);
-    let place = |point: &egui_plot::PlotPoint| {
-        [((point.x - request.window.from) * across) as f32, ((request.y.1 - point.y) * up) as f32]
-    };
+    let place = |&(x, y): &Point| [((x - request.window.from) * across) as f32, ((request.y.1 - y) * up) as f32];
     let half = 0.55 * request.scale;
     let dash = 5.0 * request.scale;
     for (curve, colour, broken) in &request.lines {

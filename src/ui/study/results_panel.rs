@@ -155,7 +155,7 @@ pub(super) fn names(ui: &mut Ui, picture: &Panel) {
         if left < rect.left() {
             break;
         }
-        ui.painter().add(sign(entry.sign, pos2(left + 7.0, rect.center().y), tokens.ink(entry.ink)));
+        ui.painter().add(sign(entry.sign, pos2(left + 7.0, rect.center().y), 6.0, tokens.ink(entry.ink)));
         ui.painter().galley(pos2(left + 14.0, rect.center().y - galley.size().y / 2.0), galley, tokens.weak);
         x = left;
     }

@@ -5,11 +5,13 @@ use egui::Ui;
 use super::context::{ViewContext, absent, choose_block};
 use super::pane::Pane;
 use super::view::{Needs, ViewClass};
+use crate::chart::palette::Colour;
+use crate::chart::panel::Dashes;
+use crate::chart::series_id::{OfOptimiser, SeriesId};
+use crate::chart::time_chart::{TimeChart, TimeCurve};
 use crate::run::{Block, Metric};
 use crate::ui::kit::widgets::choose;
-use crate::ui::plot::legend::{HEADER_WIDTH, names_below, number_legend};
-use crate::ui::plot::series_cache::{Key, OfOptimiser, SeriesId};
-use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
+use crate::ui::plot::{TimePlot, window};
 
 /// The message in place of an empty view.
 const ABSENT: &str = "This run does not measure its optimiser's kernel: switch “Optimiser's” on in the kernel's \
@@ -62,11 +64,11 @@ impl ViewClass for OptimiserView {
         let block = self.block;
 
         let own = match block {
-            Block::All => context.tokens.text,
-            Block::Task(task) => context.tokens.task(task),
+            Block::All => Colour::Text,
+            Block::Task(task) => Colour::Task(task),
         };
-        let key = Key { source: SeriesId::Optimiser(block, self.shown), log };
-        let mut traces = vec![Trace { width: 1.8, ..Trace::new(context, "J P J′", key, window, own) }];
+        let own = TimeCurve::new("J P J′", SeriesId::Optimiser(block, self.shown), own);
+        let mut curves = vec![TimeCurve { width: 1.8, ..own }];
         let same = match self.shown {
             OfOptimiser::Velocity => Some(Metric::Velocity),
             OfOptimiser::LambdaMax => Some(Metric::LambdaMax),
@@ -75,20 +77,14 @@ impl ViewClass for OptimiserView {
             OfOptimiser::AlignmentCentred => Some(Metric::AlignmentCentred),
             OfOptimiser::Apart => None,
         };
-        if let Some(metric) = same {
-            let key = Key { source: SeriesId::Metric(block, metric), log };
-            let theta = Trace::new(context, "Θ", key, window, context.tokens.weak);
-            traces.insert(0, Trace { style: Style::Dashed, width: 1.3, ..theta });
-        }
-        let ui = &mut card.body;
-        if ui.available_width() > HEADER_WIDTH {
-            number_legend(header, &traces, log);
-        } else {
-            names_below(ui, traces.iter().rev());
-        }
-        let limits = (self.shown == OfOptimiser::Apart).then_some((0.0, 1.04));
-        let height = ui.available_height();
-        let plot = TimePlot { id: "optimiser", log, limits, least: if log { 1.0 } else { 0.05 }, ticks: true, height };
-        time_plot(ui, context, &plot, &traces, &[]);
+        curves.extend(same.map(|metric| {
+            let theta = TimeCurve::new("Θ", SeriesId::Metric(block, metric), Colour::Weak);
+            TimeCurve { style: Dashes::Broken, width: 1.3, ..theta }
+        }));
+        let limits = (self.shown == OfOptimiser::Apart).then_some((0.0, 1.0));
+        let chart = TimeChart { limits, ..TimeChart::new(log, if log { 1.0 } else { 0.05 }, curves) };
+        let plot = TimePlot::of(context, chart, window);
+        plot.legend_where_it_fits(header, &mut card.body);
+        plot.show(&mut card.body, context, "optimiser");
     }
 }

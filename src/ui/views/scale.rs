@@ -5,12 +5,10 @@ use egui::Ui;
 use super::context::ViewContext;
 use super::pane::Pane;
 use super::view::{Needs, ViewClass};
-use crate::run::{Block, Metric};
-use crate::ui::kit::format;
+use crate::chart::curves::{Quantity, scale};
+use crate::run::Metric;
 use crate::ui::kit::widgets::choose;
-use crate::ui::plot::legend::number_legend;
-use crate::ui::plot::series_cache::{Key, SeriesId};
-use crate::ui::plot::{Mark, TimePlot, Trace, time_plot, window};
+use crate::ui::plot::{TimePlot, window};
 
 /// Names the metrics that can be shown.
 const QUANTITIES: [(Quantity, &str); 21] = [
@@ -37,41 +35,10 @@ const QUANTITIES: [(Quantity, &str); 21] = [
     (Quantity::log(Metric::Asymmetry), "asymmetry"),
 ];
 
-/// Above this sharpness of the training loss, steps of gradient descent grow.
-const STABLE: f64 = 2.0;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Quantity {
-    metric: Metric,
-    log: bool,
-    /// True if values are divided by the value at the last switch.
-    relative: bool,
-}
-
-impl Quantity {
-    const fn linear(metric: Metric) -> Self {
-        Self { metric, log: false, relative: false }
-    }
-
-    const fn log(metric: Metric) -> Self {
-        Self { metric, log: true, relative: false }
-    }
-
-    const fn relative(metric: Metric) -> Self {
-        Self { metric, log: false, relative: true }
-    }
-}
-
 /// This view shows how large the kernel is, by λ_max or another metric.
-#[derive(Clone)]
+#[derive(Clone, Default)]
 pub struct ScaleView {
     shown: Quantity,
-}
-
-impl Default for ScaleView {
-    fn default() -> Self {
-        Self { shown: Quantity::linear(Metric::LambdaMax) }
-    }
 }
 
 impl ViewClass for ScaleView {
@@ -93,33 +60,15 @@ impl ViewClass for ScaleView {
 
     fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
         let mut card = pane.card(ui, "");
-        let Quantity { metric, log, relative } = self.shown;
         let window = window(&card.body, context);
-        let source = |block| if relative { SeriesId::Relative(block, metric) } else { SeriesId::Metric(block, metric) };
-        let key = |block| Key { source: source(block), log };
-        let mut traces = Trace::of_tasks(context, key, window);
-        let squared = context.info().is_some_and(|info| info.spec.training.loss.is_squared());
-        if (metric == Metric::SharpnessLoss || (metric == Metric::Sharpness && squared)) && !traces.is_empty() {
-            traces.insert(0, Trace::level(window, STABLE.log10(), context.tokens.warning));
-        }
-        let marks = if metric == Metric::LambdaMax { dips(context, relative) } else { Vec::new() };
+        let plot = TimePlot::of(context, scale(context.history, self.shown), window);
 
         let header = &mut card.header;
         // The last one exists for kernels from other programs only.
         let most = QUANTITIES.len() - usize::from(!context.is_elsewhere());
         choose(header, "Quantity", &mut self.shown, &QUANTITIES[..most]);
-        number_legend(header, &traces, log);
-
-        let ui = &mut card.body;
-        let plot = TimePlot {
-            id: "scale",
-            log,
-            limits: None,
-            least: if log { 0.7 } else { 1e-6 },
-            ticks: true,
-            height: ui.available_height(),
-        };
-        time_plot(ui, context, &plot, &traces, &marks);
+        plot.legend(header);
+        plot.show(&mut card.body, context, "scale");
     }
 
     fn show_usual(&mut self) {
@@ -129,19 +78,4 @@ impl ViewClass for ScaleView {
     fn choices(&self) -> Self {
         self.clone()
     }
-}
-
-/// Marks the relative fall of the first task's λ_max after each switch.
-fn dips(context: &mut ViewContext<'_>, relative: bool) -> Vec<Mark> {
-    let colour = context.tokens.task(1);
-    let key = Key { source: SeriesId::Relative(Block::Task(1), Metric::LambdaMax), log: false };
-    let found = context.curves.dips(context.history, Block::Task(1)).to_vec();
-    let marks = found.iter().flatten().map(|dip| Mark {
-        epoch: dip.epoch,
-        y: if relative { context.curves.value_at(key, dip.epoch).unwrap_or(dip.depth) } else { dip.minimum },
-        text: format::change(dip.depth),
-        colour,
-        below: true,
-    });
-    marks.collect()
 }

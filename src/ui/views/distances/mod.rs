@@ -10,6 +10,7 @@ use super::context::{ViewContext, choose_task};
 use super::pane::Pane;
 use super::view::{Needs, ViewClass};
 use crate::analysis::{DistanceMatrix, GrowingDistances, compared_snapshots};
+use crate::chart::series_cache::Window;
 use crate::paint::pixels::{Shades, colour_bar};
 use crate::paint::{axes, axes::AXIS};
 use crate::run::Snapshot;
@@ -18,7 +19,6 @@ use crate::ui::kit::data_table::DataTable;
 use crate::ui::kit::format;
 use crate::ui::kit::theme;
 use crate::ui::kit::widgets::segments;
-use crate::ui::plot::series_cache::Window;
 use crate::ui::plot::{cursor, gestures, window};
 
 /// Largest number of pixels along an edge of the picture.
@@ -215,9 +215,9 @@ fn frame(ui: &mut Ui, context: &mut ViewContext<'_>, state: &DistancesView) -> P
     ui.painter().set(behind, egui::Shape::rect_filled(frame, 2.0, context.tokens.well));
     let painter = ui.painter().with_clip_rect(frame);
     let white = Stroke::new(1.0, Color32::from_white_alpha(150));
-    for band in context.bands.iter().filter(|band| band.start > 0.0 && !band.planned) {
-        painter.vline(transform.position_from_point_x(band.start), frame.y_range(), white);
-        painter.hline(frame.x_range(), transform.position_from_point_y(band.start), white);
+    for band in context.bands.iter().filter(|band| band.from > 0.0 && !band.planned) {
+        painter.vline(transform.position_from_point_x(band.from), frame.y_range(), white);
+        painter.hline(frame.x_range(), transform.position_from_point_y(band.from), white);
     }
     cursor(&painter, context, &transform);
     let strength = if context.clock.chosen().is_some() { 0.85 } else { 0.3 };

@@ -10,10 +10,10 @@ use std::time::Duration;
 
 use egui::Color32;
 
+use crate::chart::series_cache::SeriesCache;
 use crate::run::Checkpoint;
 use crate::spec::{Cost, DataShape, Effect, Spec, memory_available};
 use crate::ui::app::session::{Session, seen_until};
-use crate::ui::plot::series_cache::SeriesCache;
 use crate::worker::{Waker, Worker};
 
 /// Continues a run from its stored state.
