@@ -51,13 +51,18 @@ fn values(name: &str, shape: &[usize]) -> Vec<f32> {
 /// The weights of a graph as a file, the tensors under these names.
 fn weights_file(graph: &Graph, name: impl Fn(&str) -> String) -> Vec<u8> {
     let bytes = |tensor: &GraphTensor| -> Vec<u8> {
-        values(&tensor.name, &tensor.shape).iter().flat_map(|value| value.to_le_bytes()).collect()
+        let count = tensor.shape.iter().product::<usize>();
+        match tensor.is_float {
+            true => values(&tensor.name, &tensor.shape).iter().flat_map(|value| value.to_le_bytes()).collect(),
+            false => vec![0; 8 * count],
+        }
     };
+    let dtype = |tensor: &GraphTensor| if tensor.is_float { Dtype::F32 } else { Dtype::I64 };
     let tensors: Vec<_> =
-        graph.tensors.iter().map(|tensor| (name(&tensor.name), &tensor.shape, bytes(tensor))).collect();
+        graph.tensors.iter().map(|tensor| (name(&tensor.name), &tensor.shape, dtype(tensor), bytes(tensor))).collect();
     let views = tensors.iter().map(|tensor| {
-        let (name, shape, bytes) = tensor;
-        (name.clone(), TensorView::new(Dtype::F32, (*shape).clone(), bytes.as_slice()).unwrap())
+        let (name, shape, dtype, bytes) = tensor;
+        (name.clone(), TensorView::new(*dtype, (*shape).clone(), bytes.as_slice()).unwrap())
     });
     safetensors::serialize(views, None).unwrap()
 }
