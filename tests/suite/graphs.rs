@@ -7,7 +7,7 @@ use std::process::Command;
 use burn::tensor::{Device, Tensor, TensorData};
 use kernelscope::model::Network;
 use kernelscope::ntk::{Kernel, PartKind, Reduction, Request, layerwise};
-use kernelscope::storage::{Arrays, Graph, GraphTensor, write_arrays};
+use kernelscope::storage::{Arrays, GRAPH, Graph, GraphTensor, WEIGHTS, write_arrays};
 use kernelscope::worker::gram::load_graph;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
@@ -68,7 +68,7 @@ fn weights_file(graph: &Graph, name: impl Fn(&str) -> String) -> Vec<u8> {
 }
 
 /// A module and the results of PyTorch.
-struct Case {
+pub struct Case {
     graph: Graph,
     network: Network,
     inputs: Tensor<2>,
@@ -333,20 +333,26 @@ pub fn weights_of_a_graph_are_its_own() {
     }
 }
 
+/// Writes a module as `kernelscope.export` does, its weights with the prefix of `DataParallel`, and its inputs as an archive;
+/// returns what is known of it, and the inputs.
+pub fn write_module(name: &str, folder: &Path, inputs: &Path) -> (Case, Vec<usize>, Vec<f64>) {
+    let mut case = Case::open(name).unwrap();
+    std::fs::create_dir(folder).unwrap();
+    let graph: Vec<u8> = case.array("graph").into_iter().map(|byte| byte as u8).collect();
+    std::fs::write(folder.join(GRAPH), graph).unwrap();
+    std::fs::write(folder.join(WEIGHTS), weights_file(&case.graph, |name| format!("module.{name}"))).unwrap();
+    let (shape, x) = case.arrays.floats("x").unwrap().unwrap();
+    write_arrays(inputs, [("x".to_owned(), shape.clone(), &x[..])]).unwrap();
+    (case, shape, x)
+}
+
 #[test]
 pub fn the_command_line_measures_a_module() {
     let place = tempfile::tempdir().unwrap();
     for name in ["tokens", "signal"] {
-        let mut case = Case::open(name).unwrap();
         let folder = place.path().join(name);
-        std::fs::create_dir(&folder).unwrap();
-        let graph: Vec<u8> = case.array("graph").into_iter().map(|byte| byte as u8).collect();
-        std::fs::write(folder.join("graph.json"), graph).unwrap();
-        std::fs::write(folder.join("weights.safetensors"), weights_file(&case.graph, |name| format!("module.{name}")))
-            .unwrap();
-        let (shape, x) = case.arrays.floats("x").unwrap().unwrap();
         let inputs = place.path().join(format!("{name}.npz"));
-        write_arrays(&inputs, [("x".to_owned(), shape.clone(), &x[..])]).unwrap();
+        let (mut case, shape, x) = write_module(name, &folder, &inputs);
         let out = place.path().join(format!("{name}-kernel.npz"));
         let [graph, inputs, file] = [&folder, &inputs, &out].map(|path| path.to_str().unwrap());
         let done = kernelscope(

@@ -14,6 +14,7 @@ use kernelscope::spec::{preset, study};
 use super::lists::settings;
 use super::{Page, pages, root};
 use crate::suite::cli::text;
+use crate::suite::graphs::write_module;
 
 /// Commands that no test runs, and why.
 const NOT_RUN: &[(&str, &str)] = &[
@@ -67,6 +68,7 @@ fn given(place: &Path) {
         let blocks = Page::read(path).blocks();
         blocks.into_iter().find(|(info, _)| info == kind).unwrap_or_else(|| panic!("{path} has no block of {kind}")).1
     };
+    write_module("plain", &place.join("watched"), &place.join("samples.npz"));
     fs::create_dir(place.join("my")).unwrap();
     fs::write(place.join("my/net.rhai"), block("docs/guide/networks.md", "rhai")).unwrap();
     fs::write(place.join("my-study.toml"), block("docs/guide/studies.md", "toml")).unwrap();
