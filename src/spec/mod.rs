@@ -73,6 +73,7 @@ pub use presets::{LABS, Lab, PRESETS, Preset, STUDIES, lab_before, preset, prese
 pub use problem::Problem;
 pub use program::{Builder, Line, MOST_LINES, Names, Program, Shapes, Value, belongs, layer_of};
 pub use readout::{Readout, half};
+pub use section::read_modules_with;
 pub use settings::{
     DataSpec, KernelSpec, Loss, Method, Optimiser, Reduction, Spec, TaskKind, TasksSpec, TrainingSpec, VERSION,
     WindowSpec,

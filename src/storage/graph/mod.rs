@@ -29,7 +29,7 @@ use self::translate::Translator;
 use super::format::disk::words;
 use super::format::regular_file::read_regular;
 use crate::run::printable;
-use crate::spec::{NetworkSpec, Program};
+use crate::spec::{NetworkSpec, Program, read_modules_with};
 
 /// The name of the graph in its folder.
 pub const GRAPH: &str = "graph.json";
@@ -96,6 +96,14 @@ pub struct Graph {
     /// For each line of the text that is a line of the graph: its number from 1, the graph's name of it, and the number of
     /// values.
     counts: Vec<(usize, String, usize)>,
+}
+
+/// Lets `network.program` be the folder of an exported module, in run files and on the command line.
+pub fn read_modules_as_networks() {
+    read_modules_with(|folder| {
+        let read = || Graph::read(folder).map(|graph| graph.text).map_err(|err| err.to_string());
+        Graph::is_in(folder).then(read)
+    });
 }
 
 impl Graph {
