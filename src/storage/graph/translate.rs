@@ -337,7 +337,7 @@ impl<'a> Translator<'a> {
         if line.op == "input" {
             let shape = shape_of(&line.shape).ok_or("its shape is none that a sample can have")?;
             let value = match image {
-                [1, 1, _] => self.named(&line.name, &format!("reshape(x, {})", list(&image)), image.to_vec()),
+                [1, 1, numbers] => self.named(&line.name, "flatten(x)", vec![numbers]),
                 _ => Val { text: "x".to_owned(), shape: image.to_vec() },
             };
             self.insert(line, Entry::new(Node::Value(value), shape));
