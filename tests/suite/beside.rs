@@ -52,7 +52,7 @@ impl egui::DroppedFile for Dropped {
     }
 }
 
-fn drop_on(harness: &mut Ui, paths: &[&Path]) {
+pub fn drop_on(harness: &mut Ui, paths: &[&Path]) {
     for path in paths {
         harness.input_mut().dropped_files.push(Arc::new(Dropped((*path).to_owned())));
     }
