@@ -77,6 +77,14 @@ impl Parameter {
         }
     }
 
+    /// Returns whether the text freezes it.
+    pub fn is_held(&self) -> bool {
+        match self.role {
+            Role::Frozen => true,
+            Role::Weight | Role::Norm | Role::Buffer => false,
+        }
+    }
+
     /// Returns whether it is frozen in this parametrisation.
     pub fn is_frozen(&self, parametrisation: Parametrisation) -> bool {
         match self.role {

@@ -12,7 +12,6 @@ use std::ops::RangeInclusive;
 use super::change::not_one;
 use super::cost::MOST_OPTIMISER_FLOP;
 use super::network_problems::NO_WIDTH;
-use super::ops::Role;
 use super::problem::problem;
 use super::{
     Cost, DataShape, DataSpec, Effect, MOST_TASKS, Op, Optimiser, Parameter, Problem, Program, Source, Spec, TaskKind,
@@ -277,7 +276,7 @@ impl Spec {
             ));
         }
         let is_still = |tensor: &Parameter| tensor.is_frozen(network.parametrisation);
-        if program.tensors.iter().any(|tensor| tensor.role == Role::Frozen) && program.tensors.iter().all(is_still) {
+        if program.tensors.iter().any(Parameter::is_held) && program.tensors.iter().all(is_still) {
             found.push(problem("network.program", "all its tensors are frozen, so there is nothing to train"));
         }
     }

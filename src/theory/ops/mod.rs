@@ -34,7 +34,7 @@ pub(super) fn rule(reading: &Reading<'_>) -> Rule {
         Role::Weight => reading.firsts[*tensor] != reading.at,
         Role::Norm | Role::Frozen | Role::Buffer => false,
     };
-    if let Some(frozen) = reading.program.tensors_of(line).find(|tensor| tensor.role == Role::Frozen) {
+    if let Some(frozen) = reading.program.tensors_of(line).find(|tensor| tensor.is_held()) {
         return Err(NoRule::Frozen(frozen.name.clone()));
     }
     if let Some(&shared) = line.tensors.iter().find(|tensor| is_shared(tensor)) {

@@ -1,7 +1,7 @@
 //! Names the parts of a program and explains them: names of steps, and the formula of each tensor's part of the kernel.
 
 use crate::run::TensorMetrics;
-use crate::spec::ops::{Arithmetic, Norm, NormKind, Pool, PoolKind, Rearrange, Reduce, Reduction, Role, Softmax};
+use crate::spec::ops::{Arithmetic, Norm, NormKind, Pool, PoolKind, Rearrange, Reduce, Reduction, Softmax};
 use crate::spec::{Line, NetworkSpec, Op, Parameter, Program};
 use crate::ui::kit::format;
 
@@ -161,7 +161,7 @@ pub fn formula(network: &NetworkSpec, program: &Program, line: &Line, tensor: &P
         };
         return format!("{} is {what} not trained: it has no part of the kernel.", tensor.name);
     }
-    if tensor.role == Role::Frozen {
+    if tensor.is_held() {
         return format!("{} is frozen by the text: it does not move and has no part in the kernel.", tensor.name);
     }
     if tensor.is_frozen(network.parametrisation) {
