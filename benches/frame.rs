@@ -327,7 +327,7 @@ fn service(spec: &Spec, wanted: &Receiver<()>, cancel: &AtomicBool, tell: &mut d
     let runs = spec.runs().expect("the study is made above");
     let done: Vec<_> = (0..runs.len()).map(|place| Findings::of(&ended(place)).map(Arc::new)).collect();
     let ended = RunSummary { diverged: false, headline: "velocity ×17.3, λ_max ×0.868".to_owned() };
-    tell(Report::Opened { told: vec![Some(ended); runs.len()], runs: runs.clone().into() });
+    tell(Report::Opened { summaries: vec![Some(ended); runs.len()], runs: runs.clone().into() });
     loop {
         let compared = Comparison::of("network.width", &runs, |place| done[place].clone());
         if !tell(Report::Compared(Arc::new(compared))) {

@@ -32,8 +32,8 @@
 //! | [`run`] | the reports of a run: events, the bounded history, metrics, predictions, points of learning curves | `spec` | no | no |
 //! | [`analysis`] | the analysis of these reports: metrics of a kernel, figures of a switch, milestones, comparisons of the runs of a study, learning curves, power laws | `run` | no | no |
 //! | [`storage`] | files: run, study and experiment folders, autosave, the state of the window; the readers of other programs' arrays, archives and weights | `analysis` | no | no |
-//! | [`chart`] | charts described as data: the figures of runs and studies, colours, ticks and number formats | `storage` | no | no |
-//! | [`paint`] | what paints: charts, in the window and into files; the theme; a view or figure without a window, as SVG and PNG | `chart` | no | yes |
+//! | [`chart`] | charts described as data: the curves of a run over time, for its views and its figures, and how they are read and thinned; the figures of studies; colours, ticks and number formats | `storage` | no | no |
+//! | [`paint`] | what paints: all charts, in the window and into files; the theme; a view or figure without a window, as SVG and PNG | `chart` | no | yes |
 //! | [`data`] | images (embedded, IDX, CIFAR in both versions), points of the plane, synthetic problems, task streams, probes, samples beside a run's, batch order | `run` | no | no |
 //! | [`model`] | networks as their programs on burn, one file an operation, initialisation, the tape for the kernel, weights in and out, device | `spec`, the readers of `storage` | yes | no |
 //! | [`ntk`] | the empirical kernel: layer by layer by the plan of `spec`, and its oracle; that of the optimiser; J Δw; sharpness | `model` | yes | no |

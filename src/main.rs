@@ -17,8 +17,8 @@ fn main() -> ExitCode {
     let command = Cli::parse_from(cli::arguments()).command;
     if command.as_ref().is_none_or(cli::Command::opens_window) {
         // SAFETY: no thread has been started yet.
-        let told = unsafe { display::settle() };
-        told.iter().for_each(|sentence| cli::print_error_line(sentence));
+        let problems = unsafe { display::settle() };
+        problems.iter().for_each(|sentence| cli::print_error_line(sentence));
     }
     let done = match command {
         Some(command) => {
@@ -40,7 +40,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Opens the window; where that cannot be, says so and runs the same preset without it.
+/// Opens the window; where it cannot be opened, prints the reason and runs the same preset without it.
 fn window() -> anyhow::Result<()> {
     cli::start_threads(None, false)?;
     let displays = ["DISPLAY", "WAYLAND_DISPLAY"];

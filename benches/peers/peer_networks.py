@@ -3,12 +3,16 @@
 
 func        torch.func: vmap(jacrev) of so many logits at a time (`--logits`), each tensor's Jacobian contracted by products
 func_nvp    torch.func: vjp of one output, jvp of all images, a few outputs of all (`--outputs`) and the time times the rest
+curvlinops  J (Jᵀ e) by curvlinops' operators, a few outputs of all (`--outputs`) and the time times the rest
 layerwise   by hand: one forward pass, for each logit one backward pass to the layers' outputs, and layer by layer whichever
             takes fewer operations: per-sample gradients and their Gram, or products of places
 layerwise_g the same with per-sample gradients in every layer
 step        a training step: batch 32, cross-entropy, SGD, batch statistics
 
 The kernel is the trace kernel of the evaluated network: running statistics, which are no parameters.
+
+`--torchvision` takes torchvision's own ResNet-18 in its place, with a seed, without `--weights`: `--export FOLDER` writes its graph
+for `kernelscope gram --graph FOLDER`, with PYTHONPATH=assets/python.
 """
 
 import argparse
@@ -23,7 +27,7 @@ from safetensors.torch import load_file
 from torch import nn
 from torch.func import functional_call, jacrev, jvp, vjp, vmap
 
-METHODS = ["func", "func_nvp", "layerwise", "layerwise_g", "step"]
+METHODS = ["func", "func_nvp", "curvlinops", "layerwise", "layerwise_g", "step"]
 MOST = 1 << 27  # numbers of per-sample gradients at a time: half a GiB
 
 
@@ -91,6 +95,19 @@ def by_products(net, x, outputs):
         gradient = vjp(one, weights)[1](torch.ones(()))[0]
         columns.append(jvp(lambda weights: functional_call(net, weights, (x,)), (weights,), (gradient,))[1].flatten())
     return torch.stack(columns, 1)
+
+
+def by_operators(net, x, outputs):
+    """Columns of the full kernel for the first so many outputs, by matrix-free Jacobians."""
+    from curvlinops import JacobianLinearOperator, TransposedJacobianLinearOperator
+
+    parameters, data = list(net.parameters()), [(x, torch.zeros(len(x), dtype=torch.long))]
+    jacobian, transposed = (
+        operator(net, parameters, data, check_deterministic=False)
+        for operator in (JacobianLinearOperator, TransposedJacobianLinearOperator)
+    )
+    chosen = torch.eye(len(x) * net.fc.out_features)[:, :outputs]
+    return jacobian @ (transposed @ chosen)
 
 
 def patches(conv, image):
@@ -184,7 +201,9 @@ def training_step(net, x):
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("method", choices=METHODS)
-    arguments.add_argument("--weights", required=True)
+    arguments.add_argument("--weights")
+    arguments.add_argument("--torchvision", action="store_true", help="torchvision's ResNet-18 instead of that of --weights")
+    arguments.add_argument("--export", help="write the graph of --torchvision into this folder")
     arguments.add_argument("--inputs", required=True)
     arguments.add_argument("--logits", type=int, default=1, help="how many logits `func` takes at a time")
     arguments.add_argument("--outputs", type=int, default=2, help="of how many outputs `func_nvp` is timed")
@@ -192,13 +211,25 @@ def main():
     arguments.add_argument("--out", help="the kernel, as .npy [n, n]")
     given = timed(arguments).parse_args()
     torch.set_num_threads(given.threads)
-    net, x = ResNet18().eval(), load_file(given.inputs)["x"]
-    missing = net.load_state_dict(load_file(given.weights), strict=False)
-    assert not missing.unexpected_keys and all(name.endswith("num_batches_tracked") for name in missing.missing_keys)
-    net.requires_grad_(given.method == "step")
+    x = load_file(given.inputs)["x"]
+    if given.torchvision:
+        import torchvision
+
+        torch.manual_seed(0)
+        net = torchvision.models.resnet18(num_classes=10).eval()
+        if given.export:
+            import kernelscope
+
+            kernelscope.export(net, x, given.export)
+    else:
+        net = ResNet18().eval()
+        missing = net.load_state_dict(load_file(given.weights), strict=False)
+        assert not missing.unexpected_keys and all(name.endswith("num_batches_tracked") for name in missing.missing_keys)
+    net.requires_grad_(given.method in ("step", "curvlinops"))
     work = {
         "func": lambda: by_jacobians(net, x, given.logits),
         "func_nvp": lambda: by_products(net, x, given.outputs),
+        "curvlinops": lambda: by_operators(net, x, given.outputs),
         "layerwise": lambda: by_layers(net, x, True),
         "layerwise_g": lambda: by_layers(net, x, False),
         "step": training_step(net, x) if given.method == "step" else None,
@@ -206,7 +237,7 @@ def main():
     fields, outcome = measure(work, given.repeat, given.budget)
     fields["threads"], fields["method"] = given.threads, given.method
     fields["peak_mib"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss // 1024
-    if given.method == "func_nvp":
+    if given.method in ("func_nvp", "curvlinops"):
         rest = len(x) * net.fc.out_features / given.outputs
         fields.update({name: rest * fields[name] for name in ("cpu_med", "cpu_min", "wall_med", "wall_min")}, extrapolated=True)
     if given.out and given.method.startswith(("func", "layerwise")):

@@ -24,8 +24,9 @@ pub struct DistanceMatrix {
     pub values: Vec<f32>,
 }
 
-/// The snapshots of a run that are compared on a block of so many rows: all, or every second, fourth … one, those at switches and
-/// the last. The stride is a power of two, so that most known distances stay in use as a run continues.
+/// Returns the snapshots of a run that are compared on a block of this many rows: all, or every second, fourth … one,
+/// those at switches and the last. The stride is a power of two, so that most known distances stay in use as a run
+/// continues.
 pub fn compared_snapshots(history: &History, rows: usize) -> impl Iterator<Item = &Arc<Snapshot>> {
     let snapshots = history.snapshots();
     let most = (MOST_BYTES / (8 * rows * rows).max(1)).clamp(2, MOST);
@@ -56,7 +57,7 @@ pub struct GrowingDistances {
 }
 
 impl GrowingDistances {
-    /// The distances between these snapshots of the run on these rows.
+    /// Returns the distances between these snapshots of the run on these rows.
     pub fn update(&mut self, rows: &Range<usize>, snapshots: &[Arc<Snapshot>]) -> Arc<DistanceMatrix> {
         if self.rows != *rows {
             *self = Self { rows: rows.clone(), ..Self::default() };

@@ -37,14 +37,14 @@ impl Moment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lag {
     Steps(u64),
-    /// From each Gram to the one before it: they are spaced too unevenly for one lag.
+    /// From each Gram to the one before it, because they are spaced too unevenly for one lag.
     Gaps,
-    /// As each Gram states; this is the longest.
+    /// As each Gram states; the longest of them.
     Own(u64),
 }
 
 impl Lag {
-    /// The most usual gap, where half of the Grams have another so far back.
+    /// Returns the most frequent gap between Grams if at least half of the gaps equal it, else [`Lag::Gaps`].
     pub(crate) fn usual(moments: &[Moment]) -> Self {
         let gaps: Vec<u64> =
             moments.windows(2).map(|pair| pair[1].step - pair[0].step).filter(|gap| *gap > 0).collect();
@@ -70,19 +70,19 @@ pub(crate) struct MetricHistory {
     lag: Lag,
     first: Option<Vec<Gram>>,
     at_switch: Option<Vec<Gram>>,
-    held: VecDeque<StoredGram>,
+    recent: VecDeque<StoredGram>,
     partners: LagPartners,
     /// The largest asymmetry seen.
     pub(crate) asymmetry: f64,
 }
 
 impl MetricHistory {
-    /// For Grams of n rows; `tasks` are the rows of each task's block, which may be empty.
+    /// Creates the state for Grams of n rows; `tasks` are the rows of each task's block, which may be empty.
     pub(crate) fn new(n: usize, labels: Option<Vec<usize>>, tasks: Vec<Range<usize>>, lag: Lag) -> Self {
         let own = tasks.into_iter().enumerate().map(|(place, rows)| (Block::Task(place + 1), rows));
         let blocks = std::iter::once((Block::All, 0..n)).chain(own).collect();
-        let (held, partners) = (VecDeque::new(), LagPartners::new());
-        Self { labels, blocks, lag, first: None, at_switch: None, held, partners, asymmetry: 0.0 }
+        let (recent, partners) = (VecDeque::new(), LagPartners::new());
+        Self { labels, blocks, lag, first: None, at_switch: None, recent, partners, asymmetry: 0.0 }
     }
 
     /// Creates the same state with Grams at which lags begin although they are no rows.
@@ -90,7 +90,7 @@ impl MetricHistory {
         Self { partners, ..self }
     }
 
-    /// The snapshot of the next Gram, row-major [n, n] and finite.
+    /// Returns the snapshot of the next Gram, row-major [n, n] and finite.
     pub(crate) fn next(&mut self, moment: Moment, values: Vec<f64>) -> Result<Snapshot, String> {
         let n = self.blocks[0].1.len();
         let shown: Arc<[f64]> = values.as_slice().into();
@@ -104,10 +104,10 @@ impl MetricHistory {
             spectra.push(known.map_or_else(|| eigenvalues(gram), Ok)?);
         }
         let partner = self.partner(moment)?;
-        let held = |from: u64| self.held.iter().find(|held| held.0 == from);
+        let held = |from: u64| self.recent.iter().find(|held| held.0 == from);
         let before = match self.lag {
             Lag::Steps(steps) => moment.step.checked_sub(steps).and_then(held),
-            Lag::Gaps => self.held.back().filter(|held| held.0 < moment.step),
+            Lag::Gaps => self.recent.back().filter(|held| held.0 < moment.step),
             Lag::Own(_) => moment.lag_from().and_then(held).or(partner.as_ref()),
         };
         let first = self.first.get_or_insert_with(|| grams.clone()).as_slice();
@@ -136,7 +136,7 @@ impl MetricHistory {
         Ok(Snapshot { row, gram: shown, tensors, eigenvalues, block_eigenvalues: spectra, outputs: None })
     }
 
-    /// The Gram at the beginning of this lag, where it is no row.
+    /// Returns the Gram at the beginning of this lag, if it is not itself a row.
     fn partner(&mut self, moment: Moment) -> Result<Option<StoredGram>, String> {
         let Some(from) = moment.lag_from() else { return Ok(None) };
         let Some((epoch, values)) = self.partners.remove(&from) else { return Ok(None) };
@@ -145,20 +145,21 @@ impl MetricHistory {
         Ok(Some((from, epoch, self.blocks.iter().map(|(_, rows)| whole.block(rows.clone())).collect())))
     }
 
-    /// Keeps what later velocities need; no lag straddles a switch, and the last Gram of a task is where the next one starts.
+    /// Stores the Grams that later velocities need; no lag straddles a switch, and the last Gram of a task is the start
+    /// of the next one.
     fn hold(&mut self, moment: Moment, grams: Vec<Gram>) {
         if moment.at_switch {
             self.at_switch = Some(grams.clone());
-            self.held.clear();
+            self.recent.clear();
         }
         let reach = match self.lag {
             Lag::Steps(steps) | Lag::Own(steps) => steps,
             Lag::Gaps => 0,
         };
-        while self.held.front().is_some_and(|held| held.0.saturating_add(reach) <= moment.step) {
-            self.held.pop_front();
+        while self.recent.front().is_some_and(|held| held.0.saturating_add(reach) <= moment.step) {
+            self.recent.pop_front();
         }
-        self.held.push_back((moment.step, moment.epoch, grams));
+        self.recent.push_back((moment.step, moment.epoch, grams));
     }
 }
 
@@ -167,7 +168,7 @@ pub struct ReferenceKernels<'a> {
     /// The kernel at the start, and at the last switch, if there was one.
     pub start: &'a Gram,
     pub switch: Option<&'a Gram>,
-    /// The kernel at the beginning of the lag: so many steps and epochs ago.
+    /// The kernel at the beginning of the lag: this many steps and epochs ago.
     pub lagged: Option<(&'a Gram, u64, f64)>,
     /// ‖Δw‖ over the lag, where there are weights.
     pub moved: Option<f64>,

@@ -15,14 +15,14 @@ use crate::spec::{Learner, SAMPLES, StudyRun};
 pub enum ErrorKind {
     /// The share of the targets' mean square.
     Square,
-    /// The share in the wrong class.
+    /// The share of samples in the wrong class.
     ZeroOne,
 }
 
 impl ErrorKind {
     pub const ALL: [Self; 2] = [Self::Square, Self::ZeroOne];
 
-    /// That of a point, where it is known.
+    /// Returns this error of a point, if the point has it.
     pub fn of(self, point: &Point) -> Option<f64> {
         match self {
             Self::Square => point.mse,
@@ -30,7 +30,7 @@ impl ErrorKind {
         }
     }
 
-    /// As it is called in tables.
+    /// Returns its name in tables.
     pub fn key(self) -> &'static str {
         match self {
             Self::Square => "mse",
@@ -39,17 +39,17 @@ impl ErrorKind {
     }
 }
 
-/// Resamples of the seeds from which an interval is computed.
+/// The number of resamplings of the seeds from which an interval is computed.
 const ROUNDS: usize = 1000;
 
-/// One learner's errors along the axis.
+/// The errors of one learner along the axis.
 #[derive(Clone, Debug)]
 pub struct Curve {
     pub learner: Learner,
     pub epoch: Option<f64>,
-    /// The series of runs that it belongs to; empty where there is one.
+    /// The series of runs that it belongs to; empty where there is only one.
     pub variant: String,
-    /// By seed: where on the axis, and what.
+    /// The points by seed, each with its position on the axis.
     pub seeds: Vec<(u64, Vec<(f64, Point)>)>,
 }
 
@@ -57,7 +57,7 @@ pub struct Curve {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Fitted {
     pub law: FloorLaw,
-    /// The interval of β over seeds; none with one seed.
+    /// The interval of β over seeds; `None` with one seed.
     pub interval: Option<Interval>,
 }
 
@@ -74,14 +74,14 @@ pub struct Instant {
 pub struct LearningCurves {
     /// The key that varies.
     pub axis: String,
-    /// All runs of the study, with or without points: their series, seed and place on the axis.
+    /// All runs of the study, with or without points: their series, seed and position on the axis.
     runs: Vec<(String, u64, f64)>,
     pub curves: Vec<Curve>,
     pub instants: Vec<Instant>,
 }
 
 impl Curve {
-    /// For people, within a study.
+    /// Returns its name for display within a study.
     pub fn name(&self) -> String {
         let learner = match self.epoch {
             Some(epoch) => format!("eNTK after epoch {epoch}"),
@@ -106,19 +106,19 @@ impl Curve {
         }
     }
 
-    /// Mean, smallest and largest over seeds.
+    /// Returns the mean, smallest and largest over seeds.
     pub fn mean(&self, kind: ErrorKind) -> Vec<MeanPoint> {
         mean_curve(&self.by_seed(kind, (0.0, f64::INFINITY)))
     }
 
-    /// The law through the means within a window, both ends included.
+    /// Returns the law through the means within a window, both ends included.
     pub fn fitted(&self, kind: ErrorKind, window: (f64, f64)) -> Option<Fitted> {
         let curves = self.by_seed(kind, window);
         let means: Vec<(f64, f64)> = mean_curve(&curves).into_iter().map(|point| (point.n, point.mean)).collect();
         Some(Fitted { law: fit(&means)?, interval: bootstrap(&curves, ROUNDS, 0) })
     }
 
-    /// −d log E/d log n between neighbouring means.
+    /// Returns −d log E/d log n between neighbouring means.
     pub fn slopes(&self, kind: ErrorKind) -> Vec<(f64, f64)> {
         let means: Vec<(f64, f64)> = self.mean(kind).into_iter().map(|point| (point.n, point.mean)).collect();
         local_slopes(&means)
@@ -144,7 +144,7 @@ impl Fitted {
 }
 
 impl LearningCurves {
-    /// Of these runs, as far as their points are known.
+    /// Collects the curves of these runs, as far as `known` has their points.
     pub fn of(axis: &str, runs: &[StudyRun], known: impl Fn(usize) -> (Arc<[Point]>, Arc<[InstantCurve]>)) -> Self {
         let mut learnt = Self { axis: axis.to_owned(), ..Self::default() };
         for (place, run) in runs.iter().enumerate() {
@@ -180,7 +180,7 @@ impl LearningCurves {
         self.runs.iter().position(|(variant, of, value)| *variant == curve.variant && *of == seed && *value == at)
     }
 
-    /// The places on the axis that have points, in order.
+    /// Returns the positions on the axis that have points, in order.
     pub fn places(&self) -> Vec<f64> {
         let points = self.curves.iter().flat_map(|curve| &curve.seeds).flat_map(|(_, points)| points);
         let mut places: Vec<f64> = points.map(|(at, _)| *at).collect();
@@ -189,7 +189,7 @@ impl LearningCurves {
         places
     }
 
-    /// The point of the network of a run, if it is known.
+    /// Returns the point of the network of a run, if it is known.
     pub fn network_of(&self, run: &StudyRun) -> Option<&Point> {
         let at: f64 = run.value.parse().ok()?;
         let mut own = self.curves.iter().filter(|curve| curve.variant == run.variant && curve.learner.is_network());
@@ -207,7 +207,7 @@ impl LearningCurves {
         &mut self.curves[place]
     }
 
-    /// Whether the axis spans a decade, nearly.
+    /// Returns whether the axis spans at least about a decade.
     pub fn is_logarithmic(&self) -> bool {
         self.is_over_samples() || self.span().is_some_and(|(low, high)| low > 0.0 && high >= 8.0 * low)
     }
@@ -221,7 +221,7 @@ impl LearningCurves {
         self.curves.is_empty() && self.instants.is_empty()
     }
 
-    /// The smallest and the largest place on the axis that has a point.
+    /// Returns the smallest and the largest position on the axis that has a point.
     pub fn span(&self) -> Option<(f64, f64)> {
         let places = self.places();
         Some((*places.first()?, *places.last()?))
@@ -238,18 +238,18 @@ impl LearningCurves {
         };
         let kernels = [Learner::KernelStart, Learner::Infinite, Learner::KernelEnd, Learner::KernelConstant];
         let kernels: Vec<_> = kernels.into_iter().filter_map(fitted).collect();
-        let said = format!("For n from {:.0} to {:.0}", window.0, window.1);
+        let range = format!("For n from {:.0} to {:.0}", window.0, window.1);
         let mut text = match (fitted(Learner::Network), kernels.as_slice()) {
             (None, []) => {
-                return format!("{said} there are too few points for an exponent: three different n at least.");
+                return format!("{range} there are too few points for an exponent: three different n at least.");
             }
             (Some((_, network)), []) => {
-                format!("{said} the network's error falls with exponent {}.", network.in_words())
+                format!("{range} the network's error falls with exponent {}.", network.in_words())
             }
             (None, [.., _]) => {
                 let each: Vec<String> =
                     kernels.iter().map(|(curve, fit)| format!("{} {}", curve.name(), fit.in_words())).collect();
-                format!("{said} the exponents are: {}.", each.join(", "))
+                format!("{range} the exponents are: {}.", each.join(", "))
             }
             (Some((_, network)), kernels) => {
                 let (best, fit) = kernels
@@ -263,7 +263,7 @@ impl LearningCurves {
                     _ => "beside (one seed: no interval) that of",
                 };
                 format!(
-                    "{said} the network's exponent is {}, {verdict} {best}, {}.",
+                    "{range} the network's exponent is {}, {verdict} {best}, {}.",
                     network.in_words(),
                     fit.in_words()
                 )
@@ -295,8 +295,8 @@ impl LearningCurves {
         text.replace('-', "−")
     }
 
-    /// Compares the kernel of a network trained on n₀ samples with the network at the largest n that both have: the kernel is
-    /// behind if the mean gap exceeds twice its standard error over seeds.
+    /// Compares the kernel of a network trained on n₀ samples with the network at the largest n that both have: the
+    /// kernel counts as worse if the mean gap exceeds twice its standard error over seeds.
     fn catching_up(&self, kind: ErrorKind) -> Option<String> {
         let curve = |learner| self.curves.iter().find(|curve| curve.learner == learner);
         let (constant, network) = (curve(Learner::KernelConstant)?, curve(Learner::Network)?);
@@ -316,7 +316,8 @@ impl LearningCurves {
             }
             let mean = |of: &dyn Fn(&(f64, f64)) -> f64| pairs.iter().map(of).sum::<f64>() / count;
             let gap = mean(&|pair| pair.0 - pair.1);
-            // Of the mean over seeds; the samples are the same for both, so their differences are what varies.
+            // The standard error of the mean over seeds of the paired differences, because both learners have the same
+            // samples.
             let error = (mean(&|pair| (pair.0 - pair.1 - gap).powi(2)) / (count - 1.0)).sqrt();
             let verdict = match pairs.len() {
                 1 => "which one seed cannot judge".to_owned(),

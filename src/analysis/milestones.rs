@@ -2,6 +2,9 @@
 //!
 //! Guarantees: spike and dip are those of [`crate::math::spike`], evaluated only after their window has passed, so that the
 //! figure shown is the one in the tables; an event that can no longer happen is reported with the reason.
+//!
+//! [`History`] is declared in `run`, which must not depend on this analysis; its methods here are split by subject with
+//! `outcome`.
 
 use super::outcome::{RUN_FIGURES, SWITCH_FIGURES, Switch};
 use crate::math::spike::{DIP_EPOCHS, SPIKE_EPOCHS};
@@ -23,8 +26,8 @@ const LEAST_SPIKE: f64 = 3.0;
 const LEAST_DIP: f64 = 0.98;
 
 impl History {
-    /// Returns the state of an event that a run can produce; other events stay open here.
-    pub fn sight(&self, awaited: LessonCondition) -> Milestone {
+    /// Returns the state of an event of the run; events of other kinds stay open here.
+    pub fn milestone(&self, awaited: LessonCondition) -> Milestone {
         let (Some(now), begun) = (self.rows().last().map(|row| row.epoch), self.tasks().len()) else {
             return self.open(awaited.is_nothing());
         };
@@ -46,12 +49,12 @@ impl History {
             }
             LessonCondition::Dip(place) => {
                 let Some(switch) = self.settled(place, now, DIP_EPOCHS) else { return self.open(false) };
-                fallen(&switch).unwrap_or(Milestone::Come)
+                missing_dip(&switch).unwrap_or(Milestone::Come)
             }
             LessonCondition::Recovery(place) => {
                 let Some(switch) = self.outcome(place - 1) else { return self.open(false) };
                 let back = switch.dip.is_some_and(|dip| dip.depth < LEAST_DIP && dip.recovery_epochs.is_some());
-                match self.settled(place, now, DIP_EPOCHS).and_then(|switch| fallen(&switch)) {
+                match self.settled(place, now, DIP_EPOCHS).and_then(|switch| missing_dip(&switch)) {
                     Some(never) => never,
                     None => self.open(back),
                 }
@@ -70,7 +73,7 @@ impl History {
         }
     }
 
-    /// Returns that the event happened, or that it is still possible unless the run has ended.
+    /// Returns that the event has happened if `come` is set; else that it is open, or impossible once the run has ended.
     fn open(&self, come: bool) -> Milestone {
         match self.state() {
             _ if come => Milestone::Come,
@@ -79,7 +82,7 @@ impl History {
         }
     }
 
-    /// Returns the effect of a switch (from 1), once this many epochs after it, or all that there will be, have passed.
+    /// Returns the effect of a switch (from 1), once this many epochs after it have passed, or the run or task has ended.
     fn settled(&self, place: usize, now: f64, epochs: f64) -> Option<Switch> {
         let &(_, switch, end) = self.switches().get(place.checked_sub(1)?)?;
         let over = matches!(self.state(), RunState::Ended(_)) || end.is_finite();
@@ -97,8 +100,8 @@ impl History {
     }
 }
 
-/// Returns the reason why this is not a dip, if it is not one.
-fn fallen(switch: &Switch) -> Option<Milestone> {
+/// Returns the reason why λ_max has no dip at this switch, if it has none.
+fn missing_dip(switch: &Switch) -> Option<Milestone> {
     match switch.dip {
         Some(dip) if dip.depth < LEAST_DIP => None,
         Some(dip) => {

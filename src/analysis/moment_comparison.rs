@@ -13,9 +13,9 @@ use crate::math::modes::Modes;
 use crate::math::overlap::{angles, overlaps};
 use crate::run::Snapshot;
 
-/// Eigenvectors compared one by one, at most.
+/// The largest number of eigenvectors that are compared one by one.
 pub const VECTORS: usize = 16;
-/// Decompositions that are kept.
+/// The number of decompositions that are kept.
 const KEPT: usize = 4;
 
 /// A moment of a run with its kernel.
@@ -51,7 +51,7 @@ pub struct MomentComparison {
     pub scale: f64,
     /// S = 1 − CKA, centred.
     pub distance: f64,
-    /// ⟨uᵢ, wⱼ⟩² of the first so many eigenvectors, row-major: a row for each u of A.
+    /// ⟨uᵢ, wⱼ⟩² of the first eigenvectors, this many of each, row-major: a row for each u of A.
     pub vectors: usize,
     pub overlaps: Vec<f64>,
     /// The number of eigenvectors that span the subspaces of the two numbers below.
@@ -62,12 +62,12 @@ pub struct MomentComparison {
 }
 
 impl MomentComparison {
-    /// Rows of the matrices.
+    /// Returns the number of rows of the matrices.
     pub fn len(&self) -> usize {
         self.rows.len()
     }
 
-    /// Whether there is nothing to compare.
+    /// Returns whether there is nothing to compare.
     pub fn is_empty(&self) -> bool {
         self.rows.is_empty()
     }
@@ -79,15 +79,15 @@ type Solved = (Gram, Arc<Modes>);
 /// Compares moments of a run, and caches the decompositions of the last few.
 #[derive(Default)]
 pub struct MomentComparer {
-    /// By rows and step, the newest first.
+    /// The decompositions by rows and step, the newest first.
     solved: VecDeque<(Range<usize>, u64, Solved)>,
 }
 
 impl MomentComparer {
-    /// Compares two moments on these rows, and the spans of so many leading eigenvectors.
+    /// Compares two moments on these rows, and the spans of this many leading eigenvectors.
     ///
     /// # Errors
-    /// A sentence about why they cannot be compared.
+    /// When they cannot be compared; the error is one sentence.
     pub fn compare(
         &mut self,
         rows: Range<usize>,

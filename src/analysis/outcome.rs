@@ -1,4 +1,6 @@
 //! Computes the figures of a run that a summary prints and a study compares. Definitions: [`crate::math`].
+//!
+//! [`History`] is declared in `run`, which must not depend on this analysis.
 
 use crate::math::forgetting::{average_accuracy, backward_transfer};
 use crate::math::spike::{Dip, Spike};
@@ -17,13 +19,13 @@ pub struct Switch {
     pub angle: Option<Spike>,
     /// The dip of λ_max.
     pub dip: Option<Dip>,
-    /// Accuracy over all logits on the task that ended: at the switch, and at the end of the next task (none if that was
-    /// broken off).
+    /// Accuracy over all logits on the task that ended: at the switch, and at the end of the next task (`None` if that
+    /// was cut short).
     pub accuracy: (Option<f64>, Option<f64>),
     /// The accuracy at the end of the next task, among the task's own classes.
     pub masked: Option<f64>,
-    /// Similarity of the task that began to the one trained first: |D₀ ∩ D_i| / |D₀ ∪ D_i| over their classes (Jaccard), as a
-    /// summary of *Reactivation* has it; `None` where the classes are not known.
+    /// Similarity of the task that began to the one trained first: |D₀ ∩ D_i| / |D₀ ∪ D_i| over their classes (Jaccard),
+    /// by a summary of *Reactivation*; `None` where the classes are not known.
     pub jaccard: Option<f64>,
 }
 
@@ -82,12 +84,12 @@ impl Switch {
 }
 
 impl History {
-    /// Each switch so far.
+    /// Returns the effect of each switch so far.
     pub fn outcomes(&self) -> Vec<Switch> {
         (0..).map_while(|place| self.outcome(place)).collect()
     }
 
-    /// The switch of this number, from 0, if it has been.
+    /// Returns the effect of the switch of this number, from 0, if it has happened.
     pub fn outcome(&self, place: usize) -> Option<Switch> {
         let (before, begun) = (self.tasks().get(place)?, self.tasks().get(place + 1)?);
         let (from, to) = (before.task, begun.task);
@@ -130,7 +132,7 @@ impl History {
         jaccard(classes(first)?, classes(other)?)
     }
 
-    /// The figures by the names of [`RUN_FIGURES`].
+    /// Returns the figures by the names of [`RUN_FIGURES`].
     pub fn run_figures(&self) -> [Option<f64>; RUN_FIGURES.len()] {
         let matrix = self.accuracy_matrix();
         let last = self.rows().last();
@@ -147,14 +149,14 @@ impl History {
         ]
     }
 
-    /// The largest gap between the network and what is predicted, over tasks and time.
+    /// Returns the largest gap between the network and this prediction, over tasks and time.
     fn largest_gap(&self, by: Predictor) -> Option<f64> {
         let predictions = self.rows().iter().flat_map(|row| &row.predictions);
         predictions.filter(|prediction| prediction.by == by).filter_map(|prediction| prediction.gap).reduce(f64::max)
     }
 
-    /// Accuracy over all logits on each task, in order of training, at the end of each; `None` where a task's end was not
-    /// measured.
+    /// Returns the accuracy over all logits on each task, in order of training, at the end of each; `None` where a task's
+    /// end was not measured.
     pub fn accuracy_matrix(&self) -> Option<Vec<Vec<f64>>> {
         let accuracies = |row: &Row| -> Option<Vec<f64>> {
             let of = |task: usize| row.accuracy.iter().find(|found| found.task == task)?.accuracy;
@@ -163,7 +165,7 @@ impl History {
         (0..self.tasks().len()).map(|place| accuracies(self.end_of(place)?)).collect()
     }
 
-    /// The row at the end of a task, by its place in the order of training.
+    /// Returns the row at the end of a task, by its index in the order of training.
     fn end_of(&self, place: usize) -> Option<&Row> {
         let task = self.tasks().get(place)?.task;
         match self.tasks().get(place + 1) {

@@ -9,7 +9,7 @@ pub struct Law {
     pub title: &'static str,
     pub unit: &'static str,
     /// Its definition.
-    pub words: &'static str,
+    pub definition: &'static str,
 }
 
 /// All such figures, in the order in which they are shown.
@@ -18,36 +18,38 @@ pub static LAWS: [Law; 5] = [
         figure: "kernel_error",
         title: "Kernel against its limit",
         unit: "relative",
-        words: "How far the kernel of all probes is from that of infinite width before the first step: ‖Θ_n − Θ̊‖/‖Θ̊‖ \
-                (Frobenius). Random networks are to differ from it as n^−½.",
+        definition: "The distance of the kernel of all probes from that of infinite width before the first step: ‖Θ_n \
+                − Θ̊‖/‖Θ̊‖ (Frobenius). Random networks are to differ from it as n^−½.",
     },
     Law {
         figure: "kernel_drift",
         title: "Drift of the kernel",
         unit: "relative",
-        words: "How far the kernel of all probes went from where it began: ‖Θ_t − Θ_0‖/‖Θ_0‖ (Frobenius), the largest of the \
-                run's snapshots. To fall as n^−1 where training follows the kernel.",
+        definition: "The distance of the kernel of all probes from the first one: ‖Θ_t − Θ_0‖/‖Θ_0‖ (Frobenius), the \
+                largest of the run's snapshots. To fall as n^−1 where training follows the kernel.",
     },
     Law {
         figure: "gap_linearised",
         title: "Gap to its linearisation",
         unit: "root mean square",
-        words: "How far the network went from its own linearisation at the start, which takes the same steps with a \
-                constant kernel: the root mean square of the difference over test images and logits, of the worst task, \
-                the largest of the run's snapshots. Smooth networks are to differ as n^−1, those with a kink more slowly.",
+        definition: "The gap between the network and its linearisation at the start, which takes the same steps with a \
+                constant kernel: the root mean square of the difference over test images and logits, of the worst \
+                task, the largest of the run's snapshots. Smooth networks are to differ as n^−1, those with a kink \
+                more slowly.",
     },
     Law {
         figure: "gap_infinite",
         title: "Gap to the infinite network",
         unit: "root mean square",
-        words: "How far the network went from training with the infinite-width kernel, from the same outputs at the start and \
-                on the same batches: the root mean square of the difference, as for its own linearisation.",
+        definition: "The gap between the network and training with the infinite-width kernel, from the same outputs at \
+                the start and on the same batches: the root mean square of the difference, as for its own \
+                linearisation.",
     },
     Law {
         figure: "gap_piecewise",
         title: "Gap with a kernel re-measured",
         unit: "root mean square",
-        words: "How far the network went from itself linearised anew now and then, whose kernel moves in steps: the root mean \
-                square of the difference, as for its linearisation at the start.",
+        definition: "The gap between the network and its linearisation at intervals, whose kernel is piecewise \
+                constant: the root mean square of the difference, as for its linearisation at the start.",
     },
 ];

@@ -22,7 +22,8 @@ pub struct Residuals {
 }
 
 impl Residuals {
-    /// Returns (epoch, energy over that at the first snapshot) of a mode by rank from 0; nothing for a mode that had none.
+    /// Returns (epoch, energy over that at the first snapshot) of a mode by rank from 0; an empty list for a mode without
+    /// energy.
     pub fn left(&self, rank: usize) -> Vec<(f64, f64)> {
         let of = |energies: &Vec<f64>| energies.get(rank).copied().unwrap_or(0.0);
         let first = self.energies.first().map_or(0.0, of);
@@ -43,7 +44,7 @@ pub struct Outputs {
 }
 
 impl Outputs {
-    /// The snapshots that hold the network's outputs; none where the run has not begun.
+    /// Returns the snapshots that hold the network's outputs; `None` where the run has not begun.
     pub fn of(history: &History) -> Option<Self> {
         let info = history.info()?;
         let labels = info.probes.iter().map(|probe| probe.label).collect();
@@ -51,7 +52,7 @@ impl Outputs {
         Some(Self { labels, numbers, snapshots: with_outputs(history).cloned().collect() })
     }
 
-    /// The steps of those snapshots.
+    /// Returns the steps of those snapshots.
     pub fn steps(history: &History) -> Vec<u64> {
         with_outputs(history).map(|snapshot| snapshot.row.step).collect()
     }
@@ -93,10 +94,9 @@ pub struct GrowingResiduals {
 }
 
 impl GrowingResiduals {
-    /// The residuals of these outputs of the run.
+    /// Returns the residuals of these outputs of the run.
     ///
-    /// # Errors
-    /// A sentence about what is missing in the record.
+    /// # Errors When the record lacks something; the error is one sentence.
     pub fn update(&mut self, Outputs { labels, numbers, snapshots }: &Outputs) -> Result<Residuals, String> {
         let Some(first) = snapshots.first() else { return Ok(Residuals::default()) };
         let modes = match &self.modes {
@@ -119,10 +119,10 @@ impl GrowingResiduals {
     }
 }
 
-/// The eigenvectors of a snapshot's kernel.
+/// Returns the eigenvectors of a snapshot's kernel.
 ///
 /// # Errors
-/// A sentence about why there are none.
+/// When there are none; the error is one sentence.
 pub fn modes_of(snapshot: &Snapshot) -> Result<Modes, String> {
     let n = snapshot.eigenvalues.len();
     if snapshot.gram.len() != n * n {
@@ -132,7 +132,7 @@ pub fn modes_of(snapshot: &Snapshot) -> Result<Modes, String> {
     Modes::of(&gram)
 }
 
-/// Returns the energies of f − y along the modes, with y one-hot or these numbers.
+/// Returns the energies of f − y along the modes, with y one-hot, or these numbers in regression.
 fn energies(modes: &Modes, snapshot: &Snapshot, labels: &[usize], numbers: Option<&[f32]>) -> Result<Vec<f64>, String> {
     let outputs = snapshot.outputs.as_ref().map_or(&[][..], |outputs| &outputs.network);
     let count = outputs.len() / labels.len().max(1);

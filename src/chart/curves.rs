@@ -1,193 +1,172 @@
-//! Describes the figures of a run that are curves over time: one panel or several below each other.
+//! Declares the charts over time that a view of the window and a figure of a run both show, and arranges them as figures.
 
-use std::sync::Arc;
-
-use super::Figure;
-use super::format::{change, times};
 use super::palette::Colour;
-use super::panel::{Axis, Dot, MAIN, Mark, Panel, Point, THIN, TaskBand};
-use crate::run::{Block, History, Metric, Snapshot};
+use super::panel::{Dashes, MAIN, Panel, THIN};
+use super::series_id::SeriesId;
+use super::time_chart::{Name, Reaction, TimeChart, TimeCurve, tasks};
+use super::{Figure, spectrum};
+use crate::run::{Block, History, Metric};
 
 /// The panels of a figure, from top to bottom.
 pub(super) fn panels(history: &History, figure: Figure) -> Vec<Panel> {
     let single = history.rows().len() == 1;
-    let mut panels = match figure {
-        Figure::Velocity => vec![velocity(history)],
-        Figure::LambdaMax => vec![lambda_max(history), scale(history)],
-        Figure::Alignment => alignment(history),
-        Figure::Accuracy => vec![accuracy(history), loss(history)],
-        Figure::Eigenvalues if single => return vec![spectrum(history)],
-        Figure::Eigenvalues => vec![eigenvalues(history)],
-        Figure::Susceptibility => vec![displacement(history), susceptibility(history)],
+    let norm = Quantity::linear(Metric::Scale);
+    let charts = match figure {
+        Figure::Velocity => {
+            let y = if history.counts_steps() { "(1 − CKA) per step" } else { "(1 − CKA) per epoch" };
+            vec![velocity(history, Metric::Velocity, false).titled("Kernel velocity on each task’s probes", y)]
+        }
+        Figure::LambdaMax => vec![
+            scale(history, Quantity::default()).titled("Largest eigenvalue on each task’s probes", "λ_max"),
+            scale(history, norm).titled("Scale of the kernel on each task’s probes", "norm relative to the first"),
+        ],
+        Figure::Alignment => {
+            let of = |metric, title| alignment(history, metric).titled(title, "alignment");
+            let full = of(Metric::AlignmentFull, "Alignment of the full kernel with the labels");
+            let mut panels = vec![
+                of(Metric::AlignmentCentred, "Alignment with the labels, centred").panel(history),
+                of(Metric::Alignment, "Alignment with the labels, not centred").panel(history),
+            ];
+            panels.extend(Some(full.panel(history)).filter(|full| !full.is_empty()));
+            return panels;
+        }
+        Figure::Accuracy => vec![
+            accuracy(history).titled(accuracy_in_full(history), "accuracy"),
+            loss(history).titled("Test loss of each task, and training loss", "mean loss"),
+        ],
+        Figure::Eigenvalues if single => return vec![spectrum::of_record(history)],
+        Figure::Eigenvalues => {
+            let title = "Largest eigenvalues of the kernel of all probes";
+            vec![eigenvalues(history, Block::All, EIGENVALUES).titled(title, "eigenvalue")]
+        }
+        Figure::Susceptibility => vec![
+            strip(history, Metric::StepNorm).titled("Displacement of the weights over the lag", "norm of Δw"),
+            strip(history, Metric::Susceptibility)
+                .titled("Susceptibility: how far the kernel turns for it", "(1 − CKA) / (norm of Δw)²"),
+        ],
         Figure::Circle | Figure::Gram | Figure::Distances | Figure::Disk => Vec::new(),
     };
-    panels.iter_mut().for_each(|panel| panel.over_time(history));
-    panels
+    charts.iter().map(|chart| chart.panel(history)).collect()
 }
 
-impl Panel {
-    /// Adds a curve for each task that has a block of its own.
-    fn by_task(&mut self, history: &History, metric: Metric) {
-        for task in tasks(history) {
-            let points = history.series(Block::Task(task), metric);
-            if !points.is_empty() {
-                self.curve(Some(format!("task {task}")), Colour::Task(task), MAIN, points);
-            }
-        }
-    }
+/// The velocity on each task's probes, and on all probes together where that is wanted, with the ratio of each spike to its
+/// background.
+pub fn velocity(history: &History, metric: Metric, whole: bool) -> TimeChart {
+    let mut chart = TimeChart::of_tasks(history, true, 1.0, |block| SeriesId::Metric(block, metric));
+    let all = TimeCurve::new("all", SeriesId::Metric(Block::All, metric), Colour::Text);
+    chart.curves.extend(whole.then_some(all));
+    TimeChart { marks: Some(Reaction::Spikes(metric)), ..chart }
+}
 
-    /// Adds a number at a point, if the point has a place.
-    fn mark(&mut self, (x, y): Point, text: String, task: usize, above: bool) {
-        let at = self.stored(y).map(|y| (x, y));
-        self.marks.extend(at.map(|at| Mark { at, text, ink: Colour::Task(task).into(), above }));
+/// What may explain the velocity, over the same lag: one curve for a quantity of the whole network, one per task for the
+/// susceptibility.
+pub fn strip(history: &History, metric: Metric) -> TimeChart {
+    if metric == Metric::Susceptibility {
+        return TimeChart::of_tasks(history, true, 0.7, |block| SeriesId::Metric(block, metric));
     }
+    let curve = TimeCurve::new(Name::None, SeriesId::Metric(Block::All, metric), Colour::Text.at(0.8));
+    TimeChart::new(true, 0.7, vec![TimeCurve { width: 1.2, ..curve }])
+}
 
-    /// Sets up the horizontal axis: the epochs of a run, its tasks, and the switches between them.
-    fn over_time(&mut self, history: &History) {
-        let last = history.rows().last().map_or(0.0, |row| row.epoch);
-        let end = if last > 0.0 { last } else { 1.0 };
-        let starts = history.tasks();
-        let until = |place: usize| starts.get(place + 1).map_or(end, |next| next.epoch).min(end);
-        let bands = starts.iter().enumerate().map(|(place, start)| TaskBand {
-            from: start.epoch,
-            to: until(place),
-            task: start.task,
-        });
-        self.tasks = bands.filter(|band| band.to > band.from).collect();
-        self.rules = self.tasks.iter().skip(1).map(|band| band.from).collect();
-        let name = if history.counts_steps() { "step" } else { "epoch" };
-        self.x = Axis { name: name.to_owned(), range: (0.0, end), ..Axis::default() };
+/// A metric as it can be drawn: on which scale, and whether it is divided by its value at the last switch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quantity {
+    pub metric: Metric,
+    pub log: bool,
+    pub relative: bool,
+}
+
+impl Default for Quantity {
+    fn default() -> Self {
+        Self::linear(Metric::LambdaMax)
     }
 }
 
-/// The numbers of the tasks that have a block of their own.
-fn tasks(history: &History) -> Vec<usize> {
-    let Some(row) = history.rows().last() else { return Vec::new() };
-    let number = |block| match block {
-        Block::Task(number) => Some(number),
-        Block::All => None,
+impl Quantity {
+    pub const fn linear(metric: Metric) -> Self {
+        Self { metric, log: false, relative: false }
+    }
+
+    pub const fn log(metric: Metric) -> Self {
+        Self { metric, log: true, relative: false }
+    }
+
+    pub const fn relative(metric: Metric) -> Self {
+        Self { metric, log: false, relative: true }
+    }
+}
+
+/// Above this sharpness of the training loss, steps of gradient descent grow.
+const STABLE: f64 = 2.0;
+
+/// A metric on each task's probes; λ_max with the depth of each dip, the sharpness with the bound of stability.
+pub fn scale(history: &History, Quantity { metric, log, relative }: Quantity) -> TimeChart {
+    let least = if log { 0.7 } else { 1e-6 };
+    let mut chart = TimeChart::of_tasks(history, log, least, |block| match relative {
+        true => SeriesId::Relative(block, metric),
+        false => SeriesId::Metric(block, metric),
+    });
+    let is_squared = history.info().is_some_and(|info| info.spec.training.loss.is_squared());
+    if metric == Metric::SharpnessLoss || (metric == Metric::Sharpness && is_squared) {
+        chart.levels.push((STABLE, Colour::Warning.into()));
+    }
+    chart.marks = (metric == Metric::LambdaMax).then_some(Reaction::Dips { relative });
+    chart
+}
+
+/// One of the alignments with the labels, on each task's probes.
+pub fn alignment(history: &History, metric: Metric) -> TimeChart {
+    TimeChart::of_tasks(history, false, 0.05, |block| SeriesId::Metric(block, metric))
+}
+
+/// Test accuracy on each task: solid among all classes, dashed among the task's own, dotted of the linear probe.
+pub fn accuracy(history: &History) -> TimeChart {
+    let of_task = |task| {
+        [
+            TimeCurve::of_task(task, SeriesId::Accuracy(task)),
+            TimeCurve::beside(SeriesId::Masked(task), Colour::Task(task).at(0.8), Dashes::Broken),
+            TimeCurve::beside(SeriesId::Probe(task), Colour::Task(task).at(0.9), Dashes::Dotted),
+        ]
     };
-    row.blocks.iter().filter_map(|metrics| number(metrics.block)).collect()
+    let curves = tasks(history).into_iter().flat_map(of_task).collect();
+    let others = Some(SeriesId::Accuracy(1));
+    TimeChart { limits: Some((0.0, 1.0)), others, ..TimeChart::new(false, 1.0, curves) }
 }
 
-fn velocity(history: &History) -> Panel {
-    let y = if history.counts_steps() { "(1 − CKA) per step" } else { "(1 − CKA) per epoch" };
-    let mut panel = Panel::titled("Kernel velocity on each task’s probes", y, true);
-    panel.by_task(history, Metric::Velocity);
-    // Each switch is marked on the kernel of the task that ends there.
-    for (place, pair) in history.tasks().windows(2).enumerate() {
-        let task = pair[0].task;
-        if let Some(spike) = history.spikes(Block::Task(task), Metric::Velocity).get(place).copied().flatten() {
-            panel.mark((spike.epoch, spike.height), format!("×{}", times(spike.ratio)), task, true);
-        }
+/// Returns a title that says what each stroke is.
+fn accuracy_in_full(history: &History) -> &'static str {
+    let mut measured = history.rows().iter().flat_map(|row| &row.accuracy);
+    if measured.any(|accuracy| accuracy.probe.is_some()) {
+        "Test accuracy (dashed: among the task’s classes; dotted: linear probe)"
+    } else {
+        "Test accuracy (dashed: among the task’s classes)"
     }
-    panel.fitted()
 }
 
-fn lambda_max(history: &History) -> Panel {
-    let mut panel = Panel::titled("Largest eigenvalue on each task’s probes", "λ_max", false);
-    panel.by_task(history, Metric::LambdaMax);
-    for (place, pair) in history.tasks().windows(2).enumerate() {
-        let task = pair[0].task;
-        let dip = history.dips(Block::Task(task)).get(place).copied().flatten();
-        if let Some(dip) = dip.filter(|dip| dip.depth < 1.0) {
-            panel.mark((dip.epoch, dip.minimum), change(dip.depth), task, false);
-        }
-    }
-    panel.fitted()
+/// The loss on the test images of each task, and the training loss.
+pub fn loss(history: &History) -> TimeChart {
+    let mut curves: Vec<TimeCurve> =
+        tasks(history).into_iter().map(|task| TimeCurve::of_task(task, SeriesId::TestLoss(task))).collect();
+    let training = TimeCurve::new("training", SeriesId::TrainLoss, Colour::Faint);
+    curves.push(TimeCurve { width: 1.0, has_value: false, ..training });
+    TimeChart { others: Some(SeriesId::TestLoss(1)), ..TimeChart::new(true, 0.7, curves) }
 }
 
-fn scale(history: &History) -> Panel {
-    let mut panel = Panel::titled("Scale of the kernel on each task’s probes", "norm relative to the first", false);
-    panel.by_task(history, Metric::Scale);
-    panel.fitted()
-}
-
-fn alignment(history: &History) -> Vec<Panel> {
-    let panel = |title, metric| {
-        let mut panel = Panel::titled(title, "alignment", false);
-        panel.by_task(history, metric);
-        panel.fitted()
-    };
-    let full = panel("Alignment of the full kernel with the labels", Metric::AlignmentFull);
-    let mut panels = vec![
-        panel("Alignment with the labels, centred", Metric::AlignmentCentred),
-        panel("Alignment with the labels, not centred", Metric::Alignment),
-    ];
-    panels.extend(Some(full).filter(|full| !full.lines.is_empty()));
-    panels
-}
-
-fn accuracy(history: &History) -> Panel {
-    let mut panel = Panel::titled("Test accuracy (thin: among the task’s classes)", "accuracy", false);
-    for task in tasks(history) {
-        let points = history.accuracy(task);
-        panel.curve(None, Colour::Task(task), THIN, points.iter().map(|point| (point.0, point.2)));
-        let name = Some(format!("task {task}"));
-        panel.curve(name, Colour::Task(task), MAIN, points.iter().map(|point| (point.0, point.1)));
-    }
-    // A curve at 0 or 1 is not to lie on the edge.
-    panel.y.range = (-0.05, 1.05);
-    panel
-}
-
-fn loss(history: &History) -> Panel {
-    let mut panel = Panel::titled("Test loss of each task, and training loss", "mean loss", true);
-    for task in tasks(history) {
-        let value = |row: &crate::run::Row| {
-            let found = row.accuracy.iter().find(|accuracy| accuracy.task == task)?;
-            Some((row.epoch, found.loss?))
-        };
-        let points = history.rows().iter().filter_map(value);
-        panel.curve(Some(format!("task {task}")), Colour::Task(task), MAIN, points);
-    }
-    panel.curve(Some("training".to_owned()), Colour::Text, THIN, history.losses().iter().copied());
-    panel.fitted()
-}
-
-/// The number of largest eigenvalues drawn.
+/// The number of largest eigenvalues in a figure.
 const EIGENVALUES: usize = 16;
 
-fn eigenvalues(history: &History) -> Panel {
-    let mut panel = Panel::titled("Largest eigenvalues of the kernel of all probes", "eigenvalue", true);
-    let count = history.snapshots().last().map_or(0, |snapshot| snapshot.eigenvalues.len().min(EIGENVALUES));
-    for rank in 0..count {
-        let value = |snapshot: &Arc<Snapshot>| {
-            let value = snapshot.eigenvalues.len().checked_sub(rank + 1).map(|place| snapshot.eigenvalues[place])?;
-            Some((snapshot.row.epoch, value))
+/// So many of the largest eigenvalues of a block, the first and the last of them named.
+pub fn eigenvalues(history: &History, block: Block, most: usize) -> TimeChart {
+    let count = history.snapshots().last().map_or(0, |snapshot| snapshot.eigenvalues.len().min(most));
+    let curve = |rank: usize| {
+        let name = match rank + 1 {
+            1 => Name::from("1st"),
+            last if last == count => Name::Text(format!("{last}th")),
+            _ => Name::None,
         };
-        let name = (rank == 0).then(|| "1st".to_owned()).or((rank + 1 == count).then(|| format!("{count}th")));
-        let colour = Colour::Value { place: rank, count: EIGENVALUES + 1 };
+        let colour = Colour::Value { place: rank, count: most + 1 };
         let width = if rank == 0 { MAIN } else { THIN };
-        panel.curve(name, colour, width, history.snapshots().iter().filter_map(value));
-    }
-    panel.fitted()
-}
-
-/// All eigenvalues of a single kernel: there is no time over which they could be drawn.
-fn spectrum(history: &History) -> Panel {
-    let mut panel = Panel::titled("Eigenvalues of the kernel above 0, by rank", "eigenvalue", true);
-    let values = history.snapshots().last().map_or(&[][..], |snapshot| snapshot.eigenvalues.as_slice());
-    panel.curve(None, Colour::Text, THIN, (1..).map(f64::from).zip(values.iter().rev().copied()));
-    let dots = panel.lines[0].points.iter().map(|&at| Dot { at, ink: Colour::Text.into(), full: true });
-    panel.dots = dots.collect();
-    let count = values.len().max(2) as f64;
-    let ticks = super::format::linear_marks(1.0, count, 8).into_iter().map(|rank| rank.round().max(1.0));
-    let ticks = ticks.map(|rank| (rank, rank.to_string())).collect();
-    let pad = 0.02 * (count - 1.0);
-    panel.x = Axis { name: "rank".to_owned(), range: (1.0 - pad, count + pad), ticks: Some(ticks), log: false };
-    panel.fitted()
-}
-
-fn displacement(history: &History) -> Panel {
-    let mut panel = Panel::titled("Displacement of the weights over the lag", "norm of Δw", true);
-    panel.curve(None, Colour::Text, MAIN, history.series(Block::All, Metric::StepNorm));
-    panel.fitted()
-}
-
-fn susceptibility(history: &History) -> Panel {
-    let title = "Susceptibility: how far the kernel turns for it";
-    let mut panel = Panel::titled(title, "(1 − CKA) / (norm of Δw)²", true);
-    panel.by_task(history, Metric::Susceptibility);
-    panel.fitted()
+        TimeCurve { width, ..TimeCurve::new(name, SeriesId::Eigenvalue(block, rank), colour) }
+    };
+    TimeChart::new(true, 1.0, (0..count).map(curve).collect())
 }

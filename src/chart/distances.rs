@@ -11,13 +11,13 @@ use crate::math::Gram;
 use crate::math::distance::{Centring, distances};
 use crate::run::History;
 
-/// The most tasks whose probes are shown besides all probes together: a row is then full.
+/// The largest number of tasks whose probes are shown besides all probes together: a row is then full.
 const MAX_TASKS: usize = 2;
-/// Snapshots at most, and values of all their kernels together: all pairs of more would take longer than a figure may.
+/// The largest number of snapshots, and of values of all their kernels together, which bounds the time of a figure.
 const MAX_SNAPSHOTS: usize = 256;
 const MAX_VALUES: usize = 1 << 25;
 
-/// A heat map for each task's probes, all on one colour scale.
+/// Returns a heat map for each task's probes, all on one colour scale.
 pub(super) fn maps(history: &History) -> HeatMaps {
     let mut row = pictures(history);
     let high = row.iter().flat_map(|map| &map.values).copied().fold(0.0, f64::max);
@@ -38,7 +38,7 @@ pub(super) fn maps(history: &History) -> HeatMaps {
     }
 }
 
-/// Names and rows of the blocks of probes.
+/// Returns the names and rows of the blocks of probes.
 fn blocks(history: &History) -> Vec<(String, Range<usize>)> {
     let Some(info) = history.info() else { return Vec::new() };
     let mut start = 0;
@@ -48,7 +48,7 @@ fn blocks(history: &History) -> Vec<(String, Range<usize>)> {
         (format!("Probes of task {}", probes[0].task), rows)
     };
     let mut found: Vec<_> = info.probes.chunk_by(|a, b| a.task == b.task).map(block).take(MAX_TASKS).collect();
-    // Where there is but one task, these are its probes.
+    // With only one task, its probes are all probes.
     if found.len() > 1 {
         found.push(("All probes".to_owned(), 0..info.probes.len()));
     }

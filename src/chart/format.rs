@@ -239,7 +239,7 @@ pub fn change(factor: f64) -> String {
     format!("{sign}{text} %").replace('-', "−")
 }
 
-/// Formats a number with so many decimals, or with a power of ten where it would be long.
+/// Formats a number with this many decimals, or with a power of ten where it would be long.
 pub fn fixed(value: f64, decimals: usize) -> String {
     if value == 0.0 {
         return "0".to_owned();

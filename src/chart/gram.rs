@@ -4,10 +4,10 @@ use super::format::fixed;
 use super::heat_maps::{ColourScale, HeatMap, HeatMaps};
 use crate::run::{Block, History, Metric};
 
-/// The most switches shown: a page is then full.
+/// The largest number of switches shown: a page is then full.
 const MAX_SWITCHES: usize = 3;
 
-/// All of them, the kernels on one colour scale and the changes on another.
+/// Returns all maps, the kernels on one colour scale and the changes on another.
 pub(super) fn maps(history: &History) -> HeatMaps {
     let sizes: Vec<(usize, usize)> = history.info().map_or_else(Vec::new, |info| {
         info.probes.chunk_by(|a, b| a.task == b.task).map(|probes| (probes[0].task, probes.len())).collect()
@@ -29,13 +29,18 @@ pub(super) fn maps(history: &History) -> HeatMaps {
     HeatMaps { title: title.to_owned(), columns: if single { 1 } else { 3 }, rows, scales, note: String::new() }
 }
 
-/// Returns before, after and difference, a row for each switch; a single kernel gives only itself.
+/// Returns the kernels before and after each switch and their difference, a row for each switch; a single kernel alone.
 fn pictures(history: &History) -> Vec<Vec<HeatMap>> {
     let picture = |epoch: f64, what: &str| {
         let snapshot = history.snapshot_at(epoch)?;
         let n = snapshot.eigenvalues.len();
-        let (unit, decimals) = if history.counts_steps() { ("step", 0) } else { ("epoch", 2) };
-        let title = format!("{what}, {unit} {}", fixed(snapshot.row.epoch, decimals));
+        let epoch = snapshot.row.epoch;
+        // Three titles have to fit beside each other.
+        let (unit, decimals) = match history.counts_steps() {
+            true => ("step", 0),
+            false => ("epoch", if epoch < 100.0 { 2 } else { 1 }),
+        };
+        let title = format!("{what}, {unit} {}", fixed(epoch, decimals));
         (n > 0 && snapshot.gram.len() == n * n).then(|| HeatMap {
             title,
             n,
@@ -63,7 +68,7 @@ fn pictures(history: &History) -> Vec<Vec<HeatMap>> {
         let only = picture(0.0, "The kernel").map(|picture| HeatMap { title: "The kernel".to_owned(), ..picture });
         return only.map(|picture| vec![picture]).into_iter().collect();
     }
-    // Without a switch: the first and the last.
+    // Without a switch: the first and the last kernel.
     let last = history.snapshots().last().map_or(0.0, |snapshot| snapshot.row.epoch);
     picture(0.0, "First").zip(picture(last, "Last")).map(triple).into_iter().collect()
 }

@@ -1,6 +1,6 @@
 //! Describes heat maps as data: square matrices on common colour scales.
 
-/// Describes heat maps in rows, and their colour scales.
+/// Heat maps in rows, and their colour scales.
 #[derive(Clone, Debug, Default)]
 pub struct HeatMaps {
     pub title: String,
@@ -12,7 +12,7 @@ pub struct HeatMaps {
     pub note: String,
 }
 
-/// One matrix.
+/// A heat map of one matrix.
 #[derive(Clone, Debug)]
 pub struct HeatMap {
     /// The title above the map.

@@ -89,7 +89,7 @@ pub fn errors(learnt: &LearningCurves, kind: ErrorKind, fits: Fits<'_>) -> Panel
             panel.ends.push(End { at: *end, text: format!("{}{beta}", short(curve)), ink: colour.into() });
         }
         let style = if broken { Dashes::Broken } else { Dashes::None };
-        panel.lines.push(Line { points, ink: colour.into(), width: 1.8, style });
+        panel.lines.push(Line::new(points, colour, 1.8, style));
         for (seed, points) in &curve.seeds {
             for (at, point) in points {
                 let run = learnt.run_of(curve, *seed, *at);
@@ -104,7 +104,7 @@ pub fn errors(learnt: &LearningCurves, kind: ErrorKind, fits: Fits<'_>) -> Panel
             let law =
                 (0..=24).map(|step| low * (high / low).powf(f64::from(step) / 24.0)).map(|n| (place(n), fit.law.at(n)));
             let points = panel.points(law);
-            panel.lines.push(Line { points, ink: Colour::Text.at(0.7), width: 1.0, style: Dashes::Dotted });
+            panel.lines.push(Line::new(points, Colour::Text.at(0.7), 1.0, Dashes::Dotted));
         }
     }
     if learnt.is_over_samples() && kind == ErrorKind::Square {
@@ -113,7 +113,7 @@ pub fn errors(learnt: &LearningCurves, kind: ErrorKind, fits: Fits<'_>) -> Panel
             let ink = instant_colour(learnt, &colours, instant).at(0.7);
             let curve = instant.prediction.curve.iter().map(|&(n, error)| (n.log10(), error));
             let points = panel.points(curve.filter(|(x, _)| *x >= left && *x <= right));
-            panel.lines.push(Line { points, ink, width: 1.0, style: Dashes::Broken });
+            panel.lines.push(Line::new(points, ink, 1.0, Dashes::Broken));
         }
     }
     panel.settle(0.3);
@@ -144,7 +144,7 @@ fn slopes(learnt: &LearningCurves, kind: ErrorKind, colours: &[(Colour, bool)]) 
         panel.dots.extend(points.iter().map(|&at| Dot { at, ink: colour.into(), full: !broken }));
         panel.targets.push(Target { name: curve.name(), points: points.clone(), ink: colour.into(), run: None });
         let style = if broken { Dashes::Broken } else { Dashes::None };
-        panel.lines.push(Line { points, ink: colour.into(), width: 1.4, style });
+        panel.lines.push(Line::new(points, colour, 1.4, style));
     }
     panel.settle(0.5);
     panel
@@ -175,7 +175,7 @@ fn power(learnt: &LearningCurves, colours: &[(Colour, bool)]) -> Panel {
             ink: colour.into(),
             run: None,
         });
-        panel.lines.push(Line { points, ink: colour.into(), width: 1.2, style: Dashes::None });
+        panel.lines.push(Line::new(points, colour, 1.2, Dashes::None));
     }
     panel.y.range = (0.0, 1.02);
     panel
@@ -198,7 +198,7 @@ fn exponents(learnt: &LearningCurves, fits: Fits<'_>, colours: &[(Colour, bool)]
     }
     line.sort_by(|a: &Point, b| a.0.total_cmp(&b.0));
     epochs(&mut panel, learnt);
-    panel.lines.push(Line { points: line, ink: Colour::Weak.into(), width: 1.2, style: Dashes::None });
+    panel.lines.push(Line::new(line, Colour::Weak, 1.2, Dashes::None));
     panel.settle(0.2);
     panel
 }
@@ -233,7 +233,7 @@ fn through_training(
     means.sort_by(|a, b| a.0.total_cmp(&b.0));
     let points = panel.points(means);
     if !points.is_empty() {
-        panel.lines.push(Line { points, ink: Colour::Weak.into(), width: 1.2, style: Dashes::None });
+        panel.lines.push(Line::new(points, Colour::Weak, 1.2, Dashes::None));
     }
     panel.settle(0.1);
     panel

@@ -1,10 +1,11 @@
-//! Describes charts as data: the figures of a run, of a study and of a learning experiment, and the panels of the study page.
+//! Describes charts as data: the curves of a run over time, its figures and those of a study and of a learning experiment, and
+//! the panels of the study page.
 //!
 //! Guarantees: every figure can be described from any record, also an empty one; nothing is in it that is not in the record.
 //! Spikes and dips are those of [`History`], not computed again here. No drawing library is known here: [`crate::paint`] paints
 //! charts, in the window and into files.
 
-mod curves;
+pub mod curves;
 mod distances;
 pub mod format;
 mod gram;
@@ -12,8 +13,12 @@ pub mod heat_maps;
 pub mod learning;
 pub mod palette;
 pub mod panel;
-mod plane;
+pub mod plane;
+pub mod series_cache;
+pub mod series_id;
+pub mod spectrum;
 pub mod study;
+pub mod time_chart;
 
 pub use crate::storage::{Figure, FiguresFormat as Format};
 pub use format::{change, times, without_zeros};

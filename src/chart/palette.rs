@@ -69,8 +69,14 @@ pub enum Colour {
     Weak,
     /// That of what is not current.
     Faint,
+    /// That of a limit that is best not crossed.
+    Warning,
     /// That of the task of this number, from 1.
     Task(usize),
+    /// That between those of two tasks.
+    Between(usize, usize),
+    /// One that is the same on every ground: red, green, blue.
+    Rgb([u8; 3]),
     /// That of the n-th (from 0) of so many values of an axis.
     Value { place: usize, count: usize },
     /// That of the n-th (from 0) of so many things in an order.

@@ -4,6 +4,8 @@
 //! same painter ([`crate::paint::panel`]). Positions are as stored: log10 on a logarithmic axis, where a value at or below 0 has
 //! no place.
 
+use std::sync::Arc;
+
 use super::format;
 use super::heat_maps::HeatMaps;
 use super::palette::Ink;
@@ -30,9 +32,9 @@ pub struct Panel {
     pub title: String,
     pub x: Axis,
     pub y: Axis,
-    /// Which task was trained when, as bands behind everything.
+    /// Which task is trained when, as bands behind everything with a line at each switch from one to the next.
     pub tasks: Vec<TaskBand>,
-    /// Vertical lines: the switches.
+    /// Further vertical lines.
     pub rules: Vec<f64>,
     pub ribbons: Vec<Ribbon>,
     /// Reference lines, which do not affect the range, each with its name where it leaves the panel.
@@ -47,6 +49,8 @@ pub struct Panel {
     pub legend: Vec<Entry>,
     /// The runs that the pointer can highlight in the window.
     pub targets: Vec<Target>,
+    /// The text in a panel that has nothing to show.
+    pub empty: &'static str,
 }
 
 /// One axis.
@@ -69,10 +73,22 @@ impl Default for Axis {
 /// A line through points.
 #[derive(Clone, Debug)]
 pub struct Line {
-    pub points: Vec<Point>,
+    /// Shared with what read it from the record: a frame of the window copies no points.
+    pub path: Arc<Polyline>,
     pub ink: Ink,
     pub width: f32,
     pub style: Dashes,
+}
+
+/// The course of a line, or the part of it in view.
+#[derive(Clone, Debug, Default)]
+pub struct Polyline {
+    /// Connected pieces.
+    pub pieces: Vec<Vec<Point>>,
+    /// Least and greatest value.
+    pub span: Option<(f64, f64)>,
+    /// True if there are more points than pixels.
+    pub dense: bool,
 }
 
 /// The stroke of a line.
@@ -125,12 +141,15 @@ pub struct Mark {
     pub above: bool,
 }
 
-/// The time in which a task was trained.
-#[derive(Clone, Debug)]
+/// The time in which a task is trained.
+#[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TaskBand {
     pub from: f64,
     pub to: f64,
+    /// Number of the task, from 1.
     pub task: usize,
+    /// Whether it has not begun yet.
+    pub planned: bool,
 }
 
 /// A name in the legend.
@@ -145,6 +164,7 @@ pub struct Entry {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sign {
     Line,
+    Dashes,
     Dot,
     Ring,
 }
@@ -159,37 +179,63 @@ pub struct Target {
     pub run: Option<usize>,
 }
 
+impl Line {
+    /// Returns the line through these points.
+    pub fn new(points: Vec<Point>, ink: impl Into<Ink>, width: f32, style: Dashes) -> Self {
+        let path = Arc::new(Polyline { span: span(&points), pieces: vec![points], dense: false });
+        Self { path, ink: ink.into(), width, style }
+    }
+
+    /// Returns a level from one place to another.
+    pub fn level((from, to): (f64, f64), y: f64, ink: impl Into<Ink>) -> Self {
+        Self::new(vec![(from, y), (to, y)], ink, 1.0, Dashes::Broken)
+    }
+
+    /// Returns all of its points.
+    pub fn points(&self) -> impl Iterator<Item = Point> {
+        self.path.pieces.iter().flatten().copied()
+    }
+}
+
+/// Returns the least and the greatest height of these points.
+pub fn span(points: &[Point]) -> Option<(f64, f64)> {
+    points.iter().map(|point| (point.1, point.1)).reduce(wider)
+}
+
+/// Returns the stored form of a height; none where it has no place.
+pub fn stored(value: f64, log: bool) -> Option<f64> {
+    let stored = if log { value.log10() } else { value };
+    // Beyond this a range could not be computed.
+    (stored.abs() < 1e300).then_some(stored)
+}
+
+/// Returns the range that covers both.
+pub fn wider(one: (f64, f64), other: (f64, f64)) -> (f64, f64) {
+    (one.0.min(other.0), one.1.max(other.1))
+}
+
 impl Panel {
     /// Returns an empty panel whose vertical axis is this one.
     pub fn bare(log: bool) -> Self {
-        Self { y: Axis { log, ..Axis::default() }, ..Self::default() }
+        Self { y: Axis { log, ..Axis::default() }, empty: "Not measured", ..Self::default() }
     }
 
     /// Returns an empty panel of this title and quantity.
     pub fn titled(title: &str, y: &str, log: bool) -> Self {
         let y = Axis { name: y.to_owned(), log, ..Axis::default() };
-        Self { title: title.to_owned(), y, ..Self::default() }
+        Self { title: title.to_owned(), y, ..Self::bare(log) }
     }
 
     /// Adds a curve, and its name to the legend; none when another curve of this colour has it.
-    pub fn curve(
-        &mut self,
-        name: Option<String>,
-        ink: impl Into<Ink>,
-        width: f32,
-        points: impl IntoIterator<Item = Point>,
-    ) {
-        let ink = ink.into();
-        let points = self.points(points);
-        self.lines.push(Line { points, ink, width, style: Dashes::None });
-        self.legend.extend(name.map(|name| Entry { name, ink, sign: Sign::Line }));
+    pub fn curve(&mut self, name: Option<String>, line: Line) {
+        let sign = if line.style == Dashes::None { Sign::Line } else { Sign::Dashes };
+        self.legend.extend(name.map(|name| Entry { name, ink: line.ink, sign }));
+        self.lines.push(line);
     }
 
     /// Returns the stored form of a height; none where it has no place.
     pub fn stored(&self, value: f64) -> Option<f64> {
-        let stored = if self.y.log { value.log10() } else { value };
-        // Beyond this a range could not be computed.
-        (stored.abs() < 1e300).then_some(stored)
+        stored(value, self.y.log)
     }
 
     /// Returns these points as stored; the horizontal place is left as it is.
@@ -220,20 +266,16 @@ impl Panel {
 
     /// Returns whether there is nothing to show.
     pub fn is_empty(&self) -> bool {
-        self.lines.iter().all(|line| line.points.is_empty()) && self.dots.is_empty() && self.ribbons.is_empty()
+        let none = |line: &Line| line.path.pieces.iter().all(Vec::is_empty);
+        self.lines.iter().all(none) && self.dots.is_empty() && self.ribbons.is_empty()
     }
 
     /// Returns the least and the greatest value, as stored; of a logarithmic axis at most twelve decades.
     fn span(&self) -> (f64, f64) {
-        let lines = self.lines.iter().flat_map(|line| &line.points).map(|point| point.1);
-        let dots = self.dots.iter().map(|dot| dot.at.1);
-        let ribbons = self.ribbons.iter().flat_map(|ribbon| &ribbon.points).flat_map(|point| [point.1, point.2]);
-        let all = lines.chain(dots).chain(ribbons);
-        let (low, high) = all.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), y| (low.min(y), high.max(y)));
-        match low <= high {
-            true if self.y.log => (low.max(high - 12.0), high),
-            true => (low, high),
-            false => (0.0, 1.0),
-        }
+        let lines = self.lines.iter().filter_map(|line| line.path.span);
+        let dots = self.dots.iter().map(|dot| (dot.at.1, dot.at.1));
+        let ribbons = self.ribbons.iter().flat_map(|ribbon| &ribbon.points).map(|&(_, low, high)| (low, high));
+        let Some((low, high)) = lines.chain(dots).chain(ribbons).reduce(wider) else { return (0.0, 1.0) };
+        (if self.y.log { low.max(high - 12.0) } else { low }, high)
     }
 }

@@ -2,11 +2,12 @@
 //! study; and its principal components on the disk.
 
 use std::f64::consts::PI;
+use std::sync::Arc;
 
-use super::format::fixed;
+use super::format::{fixed, settle_linear};
 use super::heat_maps::{ColourScale, HeatMap, HeatMaps};
 use super::palette::Colour;
-use super::panel::{Axis, Chart, MAIN, Panel, THIN};
+use super::panel::{Axis, Chart, Dashes, Line, MAIN, Panel, Point, THIN, wider};
 use crate::math::Gram;
 use crate::math::modes::Modes;
 use crate::run::{History, RunInfo, Snapshot};
@@ -17,41 +18,76 @@ use crate::storage::{StudyFolder, load};
 const COLUMNS: usize = 3;
 const COMPONENTS: usize = 2 * COLUMNS;
 
-/// The axis of the angle, in half turns.
+/// The axis of the angle.
 fn over_the_circle() -> Axis {
-    Axis { name: "γ/π from x₀".to_owned(), range: (-1.0, 1.0), ..Axis::default() }
+    let names = ["−π", "−π/2", "0", "π/2", "π"];
+    let ticks = (-2..=2).zip(names).map(|(quarter, name)| (f64::from(quarter) * PI / 2.0, name.to_owned()));
+    Axis { name: "γ from x₀".to_owned(), range: (-1.02 * PI, 1.02 * PI), ticks: Some(ticks.collect()), log: false }
 }
 
 /// Θ(x₀, x(γ)) with x₀ nearest to (1, 0).
-fn over_angle(info: &RunInfo, kernel: &[f64]) -> Vec<(f64, f64)> {
+fn over_angle(info: &RunInfo, kernel: &[f64]) -> Vec<Point> {
     let Some(points) = circle(info) else { return Vec::new() };
-    profile(kernel, &points, origin(&points)).into_iter().map(|(angle, value)| (angle / PI, value)).collect()
+    profile(kernel, &points, origin(&points))
 }
 
-/// The profile of one run.
-pub(super) fn panels(history: &History) -> Vec<Panel> {
-    let mut panel = Panel::titled("Kernel between a point of the circle and all others", PROFILE, false);
-    panel.x = over_the_circle();
-    if let Some(info) = history.info() {
-        let mut curve = |name: &str, colour, width, kernel: &[f64]| {
-            let points = over_angle(info, kernel);
-            if !points.is_empty() {
-                panel.curve(Some(name.to_owned()), colour, width, points);
-            }
-        };
-        if let Some(limit) = history.limit() {
-            curve("n = ∞", Colour::Weak, THIN, limit);
-        }
-        let snapshots = history.snapshots();
-        for (snapshot, name, colour) in
-            [(snapshots.first(), "start", Colour::Task(1)), (snapshots.last(), "end", Colour::Task(2))]
-        {
-            if let Some(snapshot) = snapshot {
-                curve(name, colour, MAIN, &snapshot.gram);
-            }
-        }
+/// The profile of one kernel over the circle: its name, none of one among several, and its line.
+#[derive(Clone, Debug)]
+pub struct Profile {
+    pub name: &'static str,
+    pub line: Line,
+}
+
+impl Profile {
+    /// Returns that of the network of infinite width.
+    pub fn of_limit(points: Vec<Point>) -> Self {
+        Self { name: "n = ∞", line: Line::new(points, Colour::Text, 1.2, Dashes::Broken) }
     }
-    vec![panel.fitted()]
+
+    /// Returns that of the first kernel of a run.
+    pub fn of_start(points: Vec<Point>) -> Self {
+        Self { name: "at the start", line: Line::new(points, Colour::Task(1), MAIN, Dashes::Broken) }
+    }
+
+    /// Returns that of a later kernel of the same run.
+    pub fn of_moment(name: &'static str, points: Vec<Point>) -> Self {
+        Self { name, line: Line::new(points, Colour::Task(2), 2.0, Dashes::None) }
+    }
+
+    /// Returns that of the first or of the last kernel of an earlier run.
+    pub fn of_earlier(is_start: bool, points: Vec<Point>) -> Self {
+        let (strength, style) = if is_start { (0.6, Dashes::Broken) } else { (1.0, Dashes::None) };
+        Self { name: "", line: Line::new(points, Colour::Faint.at(strength), THIN, style) }
+    }
+}
+
+/// Describes kernels over the circle, the last one on top.
+pub fn profiles(profiles: Vec<Profile>) -> Panel {
+    let title = "Kernel between a point of the circle and all others";
+    let mut panel = Panel { x: over_the_circle(), ..Panel::titled(title, PROFILE, false) };
+    for Profile { name, line } in profiles {
+        panel.curve((!name.is_empty()).then(|| name.to_owned()), line);
+    }
+    let spans = panel.lines.iter().filter_map(|line| line.path.span);
+    let span = spans.reduce(wider).map_or((0.0, 1.0), |(low, high)| (low.min(0.0), high));
+    panel.y.range = settle_linear(span, 1e-9);
+    panel
+}
+
+/// The profiles of one run.
+pub(super) fn panels(history: &History) -> Vec<Panel> {
+    let Some(info) = history.info() else { return vec![profiles(Vec::new()).fitted()] };
+    let of = |kernel: &[f64]| over_angle(info, kernel);
+    let of_snapshot = |snapshot: Option<&Arc<Snapshot>>| snapshot.map(|snapshot| of(&snapshot.gram));
+    let snapshots = history.snapshots();
+    let found = [
+        history.limit().map(|limit| Profile::of_limit(of(limit))),
+        of_snapshot(snapshots.first()).map(Profile::of_start),
+        of_snapshot(snapshots.last()).map(|points| Profile::of_moment("at the end", points)),
+    ];
+    let measured = |profile: &Profile| profile.line.path.span.is_some();
+    // Without other runs to compare with, the range needs no 0.
+    vec![profiles(found.into_iter().flatten().filter(measured).collect()).fitted()]
 }
 
 const PROFILE: &str = "Θ(x₀, x(γ))";
@@ -79,7 +115,8 @@ pub(super) fn of_study(study: &StudyFolder) -> Option<(String, Chart)> {
         let snapshots = loaded.history.snapshots();
         for (panel, snapshot) in panels.iter_mut().zip([snapshots.first(), snapshots.last()]) {
             if let Some(snapshot) = snapshot {
-                panel.curve(name.clone(), colour, THIN, over_angle(info, &snapshot.gram));
+                let line = Line::new(over_angle(info, &snapshot.gram), colour, THIN, Dashes::None);
+                panel.curve(name.clone(), line);
             }
         }
     }

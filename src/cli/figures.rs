@@ -48,7 +48,7 @@ pub(super) fn figures(args: &FiguresArgs) -> anyhow::Result<()> {
         let study = StudyFolder::open(&args.run).map_err(|err| RefusedRequest(err.to_string()))?;
         for place in 0..study.runs().len() {
             if let Some(tidied) = in_order(&study.run_folder(place)) {
-                tidied.told.iter().for_each(|sentence| eprintln!("{sentence}"));
+                tidied.repairs.iter().for_each(|sentence| eprintln!("{sentence}"));
             }
         }
         for path in write_study(&study, &out, format)? {
@@ -58,7 +58,7 @@ pub(super) fn figures(args: &FiguresArgs) -> anyhow::Result<()> {
     }
     // Holds the folder in order until the figures are written.
     let tidied = in_order(&args.run);
-    for sentence in tidied.iter().flat_map(|tidied| &tidied.told) {
+    for sentence in tidied.iter().flat_map(|tidied| &tidied.repairs) {
         eprintln!("{sentence}");
     }
     let loaded = load(&args.run).map_err(|err| RefusedRequest(err.to_string()))?;
@@ -75,9 +75,9 @@ pub(super) fn figures(args: &FiguresArgs) -> anyhow::Result<()> {
 fn of_kernels(args: &FiguresArgs, format: Format) -> anyhow::Result<()> {
     let loaded = load_kernels(&args.run, &mut |_, _| true).map_err(RefusedRequest)?;
     let out = args.out.clone().unwrap_or_else(|| figures_folder(&args.run));
-    let there = files(&loaded.history, &out, format).into_iter().find(|path| path.exists());
-    if let Some(there) = there.filter(|_| !args.overwrite) {
-        let message = format!("{} exists: choose another folder with --out or give --overwrite", there.display());
+    let existing = files(&loaded.history, &out, format).into_iter().find(|path| path.exists());
+    if let Some(existing) = existing.filter(|_| !args.overwrite) {
+        let message = format!("{} exists: choose another folder with --out or give --overwrite", existing.display());
         return Err(RefusedRequest(message).into());
     }
     for warning in &loaded.warnings {

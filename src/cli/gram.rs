@@ -17,6 +17,7 @@ use super::kernel_plan::explanation;
 use super::refused::RefusedRequest;
 use super::repeat::Repeat;
 use super::signals::UntilWritten;
+use super::tensor_table::tensor_table;
 use crate::math::Gram as Matrix;
 use crate::math::spectrum::eigenvalues;
 use crate::math::timing::{Timing, time};
@@ -83,7 +84,8 @@ pub struct GramArgs {
     pub device: Device,
     #[command(flatten)]
     pub repeat: Repeat,
-    /// Print how the kernel is computed and what that costs; without --out and --repeat, only that
+    /// Print which tensor of the file went where, how the kernel is computed and what that costs; without --out and --repeat,
+    /// only that
     #[arg(long)]
     pub explain: bool,
     /// The archive for the kernel, under its reduction's name; of tensors as trace_by_param/TENSOR
@@ -240,8 +242,8 @@ pub(super) fn gram(args: &GramArgs) -> anyhow::Result<()> {
         eprintln!("{}: {}", order.weights.display(), gram.notes().join("; "));
     }
     if args.explain {
-        let text = explanation(&gram.explain(), gram.device());
-        // If the line of JSON is on standard output, the plan goes to standard error.
+        let text = format!("{}\n{}", tensor_table(gram.origins()), explanation(&gram.explain(), gram.device()));
+        // If the line of JSON is on standard output, tables go to standard error.
         if args.repeat.repeat.is_some() { eprint!("{text}") } else { print!("{text}") }
     }
     if args.out.is_none() && args.repeat.repeat.is_none() {

@@ -1,4 +1,4 @@
-//! The command line, which runs the same computations as the window, without it.
+//! Implements the command line, which runs the same computations as the window, without it.
 //!
 //! Guarantees: a request that cannot be carried out is refused with one sentence, before anything is trained or written;
 //! results and figures are those of the window, because both are made from the same events. This module uses neither
@@ -23,6 +23,7 @@ mod settings;
 mod signals;
 mod study;
 mod summary;
+mod tensor_table;
 mod theory;
 
 use std::ffi::OsString;
@@ -60,7 +61,7 @@ pub struct Cli {
     pub command: Option<Command>,
 }
 
-/// What to do instead of opening the window.
+/// The command, in place of opening the window.
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Open the window with these runs: the first one in all views, the others over it

@@ -1,4 +1,4 @@
-//! The options `--threads` and `--repeat`, and the line of JSON with the measured times.
+//! Defines the options `--threads` and `--repeat`, and the line of JSON with the measured times.
 
 use std::num::NonZeroUsize;
 

@@ -48,7 +48,7 @@ pub fn run_default() -> anyhow::Result<()> {
 
 fn headless(spec: &Spec, device: DeviceChoice, out: &Path, overwrite: bool) -> anyhow::Result<()> {
     let opened = create(out, spec, overwrite).map_err(|err| RefusedRequest(err.to_string()))?;
-    let Opened { mut folder, resumed, mended } = opened;
+    let Opened { mut folder, resumed, repairs: mended } = opened;
     for sentence in mended {
         eprintln!("{sentence}");
     }
@@ -57,7 +57,8 @@ fn headless(spec: &Spec, device: DeviceChoice, out: &Path, overwrite: bool) -> a
     }
     if let Some(snapshots) = resumed {
         eprintln!(
-            "This run was cut off after {snapshots} snapshots; it starts over, and its earlier results are kept until the new run has passed them"
+            "This run was cut off after {snapshots} snapshots; it starts over, and its earlier results are kept until \
+             the new run has passed them"
         );
     }
     let (begun, signals) = (Instant::now(), Signals::listen());

@@ -1,11 +1,11 @@
-//! The options that choose a run or study: a preset or a file, with keys changed on the command line.
+//! Defines the options that choose a run or study: a preset or a file, with keys changed on the command line.
 
 use std::path::{Path, PathBuf};
 
 use super::refused::RefusedRequest;
 use crate::spec::{DataShape, PRESETS, Preset, Problem, STUDIES, Spec, preset, study};
 
-/// Arguments that say what a run is.
+/// The arguments that choose a run.
 #[derive(Clone, Debug, Default, clap::Args)]
 pub struct Settings {
     /// A ready-made run; `kernelscope presets` lists them [default: the first]

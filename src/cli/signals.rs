@@ -26,34 +26,34 @@ pub struct EndedBySignal {
 
 /// The signals received since the command began.
 pub(super) struct Signals {
-    asked: Arc<AtomicBool>,
+    requested: Arc<AtomicBool>,
     which: Arc<AtomicUsize>,
 }
 
 impl Signals {
     /// Starts to listen.
     pub(super) fn listen() -> Self {
-        let (asked, which) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
+        let (requested, which) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicUsize::new(0)));
         for signal in [SIGINT, SIGTERM] {
             // In this order: the first signal finds no request yet. A system without such a signal cannot send it.
-            let heard = flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&asked))
+            let heard = flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&requested))
                 .and_then(|_| flag::register_usize(signal, Arc::clone(&which), signal as usize))
-                .and_then(|_| flag::register(signal, Arc::clone(&asked)));
+                .and_then(|_| flag::register(signal, Arc::clone(&requested)));
             if let Err(err) = heard {
                 log::info!("signal {signal} ends the program immediately: {err}");
             }
         }
-        Self { asked, which }
+        Self { requested, which }
     }
 
     /// Returns the flag that is set as soon as the command is to end.
     pub(super) fn stop_flag(&self) -> &Arc<AtomicBool> {
-        &self.asked
+        &self.requested
     }
 
     /// Returns whether the command is to end.
     pub(super) fn is_stopping(&self) -> bool {
-        self.asked.load(Ordering::Relaxed)
+        self.requested.load(Ordering::Relaxed)
     }
 
     /// Returns the error if the end was requested: `what` describes the progress.

@@ -15,7 +15,7 @@ use super::signals::Signals;
 use crate::chart::Format;
 use crate::paint::write_study;
 use crate::storage::{FIGURES, StudyFolder, TABLE};
-use crate::worker::progress::{Progress, fitting, largest_bytes};
+use crate::worker::progress::{Progress, largest_bytes, runs_that_fit};
 use crate::worker::study_service::{StudyEvent, finish, headline};
 use crate::worker::threads;
 
@@ -47,7 +47,7 @@ pub(super) fn study(args: &StudyArgs) -> anyhow::Result<()> {
     }
     let spec = args.settings.study()?;
     let mut folder = StudyFolder::create(&args.out, &spec).map_err(|err| refused(&err))?;
-    for sentence in folder.mended() {
+    for sentence in folder.repairs() {
         eprintln!("{sentence}");
     }
     let count = folder.runs().len();
@@ -64,7 +64,7 @@ pub(super) fn study(args: &StudyArgs) -> anyhow::Result<()> {
     // Runs that already existed took no time.
     bar.reset_eta();
     let hear = |folder: &StudyFolder, news: StudyEvent| {
-        let said = match news {
+        let message = match news {
             StudyEvent::Progress { place, share } => {
                 progress.reach(place, share);
                 show(&bar, &progress);
@@ -79,9 +79,9 @@ pub(super) fn study(args: &StudyArgs) -> anyhow::Result<()> {
                 (place, shown.unwrap_or_else(|| headline(folder.points(place))))
             }
         };
-        progress.reach(said.0, 1.0);
+        progress.reach(message.0, 1.0);
         show(&bar, &progress);
-        bar.suspend(|| eprintln!("{}: {}", folder.runs()[said.0].folder, said.1));
+        bar.suspend(|| eprintln!("{}: {}", folder.runs()[message.0].folder, message.1));
         true
     };
     let (at_once, signals) = (at_once(args, &folder), Signals::listen());
@@ -110,7 +110,7 @@ fn at_once(args: &StudyArgs, folder: &StudyFolder) -> usize {
     let usual = if matches!(args.device, Device::Gpu) { 1 } else { cores };
     let requested = args.jobs.map_or(usual, NonZeroUsize::get);
     let left = (0..folder.runs().len()).filter(|&place| !folder.is_ended(place));
-    let jobs = fitting(requested, largest_bytes(left.clone().map(|place| &folder.runs()[place])));
+    let jobs = runs_that_fit(requested, largest_bytes(left.clone().map(|place| &folder.runs()[place])));
     if jobs < requested.min(left.count()) {
         eprintln!("{jobs} at a time instead of {requested}: more would not fit into memory");
     }

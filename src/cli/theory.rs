@@ -56,7 +56,7 @@ struct Inputs {
     test: Vec<f64>,
     problem: Option<Targets>,
     /// A description of how the inputs were interpreted and read.
-    words: String,
+    description: String,
 }
 
 /// Targets of the training images and outputs f₀, [n, C] each; f₀ of the other images.
@@ -96,7 +96,7 @@ pub(super) fn theory(args: &TheoryArgs) -> anyhow::Result<()> {
         InfiniteNetwork::of(&spec.network, given.image, classes).map_err(|err| RefusedRequest(err.to_string()))?;
     let (timing, answer) = time(args.repeat.times(), || compute(&limit, &given, spec.training.loss, args.ridge));
     let (arrays, words) = answer?;
-    eprintln!("{}", given.words);
+    eprintln!("{}", given.description);
     args.repeat.print(timing, None)?;
     signals.writing();
     if let Some(out) = &args.out {
@@ -237,13 +237,13 @@ fn integrated(gram: &Gram, given: &Targets, across: Option<&[f64]>) -> anyhow::R
 fn read(path: &Path, spec: &Spec) -> Result<Inputs, RefusedRequest> {
     let bad = |why: String| RefusedRequest(format!("{}: {why}", path.display()));
     let arrays = Arrays::open(path).map_err(bad)?;
-    let mut arrays = arrays.alone_is("x_train");
+    let mut arrays = arrays.with_single_name("x_train");
     let shape = |arrays: &mut Arrays, name: &str| arrays.shape(name).map_err(|why| bad(format!("{name}: {why}")));
     let Some(inputs) = shape(&mut arrays, "x_train")? else {
         return Err(bad("there is no array x_train: the inputs must have that name".to_owned()));
     };
     let reads_images = spec.network.reads_images();
-    let Layout { count: n, image, words } =
+    let Layout { count: n, image, description } =
         Layout::of(&inputs, reads_images).map_err(|err| bad(format!("x_train: {err}")))?;
     let m = match shape(&mut arrays, "x_test")? {
         Some(other) if other.get(1..) == inputs.get(1..) && other[0] > 0 => other[0],
@@ -304,9 +304,10 @@ fn read(path: &Path, spec: &Spec) -> Result<Inputs, RefusedRequest> {
         }
     };
     const KNOWN: [&str; 6] = ["x_train", "x_test", "y_train", "f0_train", "f0_test", "t"];
-    let unused = arrays.beside(&KNOWN).map(|names| format!("not used: {names}"));
-    let words = [&[words], arrays.notes()].concat().into_iter().chain(unused).collect::<Vec<_>>().join("; ");
-    Ok(Inputs { image, train, test, problem, words })
+    let unused = arrays.other_names(&KNOWN).map(|names| format!("not used: {names}"));
+    let description =
+        [&[description], arrays.notes()].concat().into_iter().chain(unused).collect::<Vec<_>>().join("; ");
+    Ok(Inputs { image, train, test, problem, description })
 }
 
 /// Checks that the kernels of these inputs, and the inputs themselves, fit into memory.

@@ -1,4 +1,4 @@
-//! The order of the images within an epoch: stateless, so that a resumed run repeats the epoch it was in.
+//! Orders the images within an epoch: without state, so that a resumed run repeats the epoch it was in.
 
 use std::ops::Range;
 

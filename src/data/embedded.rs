@@ -1,4 +1,4 @@
-//! Fashion-MNIST small: real images embedded in the program, for machines without data files.
+//! Provides Fashion-MNIST small: real images embedded in the program, for machines without data files.
 //!
 //! It holds the first 600 training and 200 test images of each class of Fashion-MNIST (© 2017 Zalando SE, MIT; the licence
 //! is beside the files), bytes unchanged, read by the same code as a user's files.

@@ -1,4 +1,4 @@
-//! Errors of data sets, worded for the user who chose the folder.
+//! Defines the errors of data sets, worded for the user who chose the folder.
 //!
 //! Each names the file or the task, the problem, and the remedy: it is printed unchanged, in the window and on stderr.
 
@@ -14,7 +14,8 @@ pub enum DataError {
     #[error("no folder is chosen for this data set: set data.path to the folder that holds its files")]
     NoPath,
     #[error(
-        "{needed} samples are needed and the images have {there} beside the probes: take fewer in data.samples, fewer to choose by, or another data set"
+        "{needed} samples are needed and the images have {there} beside the probes: take fewer in data.samples, fewer \
+         to choose by, or another data set"
     )]
     FewSamples { needed: usize, there: usize },
     #[error("points of the plane are made for the tasks of a run and cannot be loaded without them")]
@@ -30,7 +31,8 @@ pub enum DataError {
     #[error("{} holds {holds}: {instead}", folder.display())]
     Other { folder: PathBuf, holds: String, instead: String },
     #[error(
-        "{} is the Python version of {set}, but not as its authors wrote it: fetch the binary version, {archive} from www.cs.toronto.edu/~kriz/cifar.html, unpack it and choose its folder",
+        "{} is the Python version of {set}, but not as its authors wrote it: fetch the binary version, {archive} from \
+         www.cs.toronto.edu/~kriz/cifar.html, unpack it and choose its folder",
         folder.display()
     )]
     Python { folder: PathBuf, set: &'static str, archive: &'static str },

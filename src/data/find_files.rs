@@ -232,7 +232,8 @@ pub(super) fn other(folder: &Path) -> Option<DataError> {
             return say(&format!("the files of {}", kind.name()), &format!("set data.source={}", kind.key()));
         }
     }
-    let way_out = "choose a folder with the four files train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte";
+    let way_out = "choose a folder with the four files train-images-idx3-ubyte, train-labels-idx1-ubyte, \
+        t10k-images-idx3-ubyte and t10k-labels-idx1-ubyte";
     let names = || fs::read_dir(folder).into_iter().flatten().flatten().take(MOST).map(|entry| entry.path());
     let ends =
         |ending: &str| names().any(|path| path.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending)));

@@ -1,4 +1,4 @@
-//! The frequency shift: two tasks over the same classes with different proportions, D_α = (1−α) D₀ + α D₁.
+//! Computes the frequency shift: two tasks over the same classes with different proportions, D_α = (1−α) D₀ + α D₁.
 //!
 //! D₀ has the two groups of classes 9:1, D₁ has them 1:9; task 1 is D₀, task 2 is D_α. Both tasks have the same number of
 //! images for every α, so that curves over α compare epochs of equal length; α = 0 is the control, the same task twice.

@@ -32,9 +32,9 @@ pub(super) fn load(path: &Path) -> Result<(RawSet, Vec<String>), DataError> {
     let (name, class_names) = named.unwrap_or_else(|| (neutral(&files), known_sets::numbered(count)));
     let mut set = RawSet { name, class_names, train, test };
     let table = mapping(&files).filter(|_| !is_known).and_then(|table| known_sets::letters(&table, &set));
-    let is_told = table.is_some();
+    let has_table = table.is_some();
     set.class_names = table.unwrap_or(set.class_names);
-    if !is_known && !is_told && files.choice().to_string_lossy().to_lowercase().contains("mnist") {
+    if !is_known && !has_table && files.choice().to_string_lossy().to_lowercase().contains("mnist") {
         let message = "These images are of no set that is known by its content: classes are called by their numbers";
         notes.push(message.to_owned());
     }

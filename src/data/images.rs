@@ -1,4 +1,4 @@
-//! Labelled images: as bytes from a file, and as the numbers that a network reads.
+//! Stores labelled images: as bytes from a file, and as the numbers that a network reads.
 //!
 //! Readers produce a [`RawSet`]; it is reduced while it has 8 bits, then becomes a [`DataSet`] of f32 once. The scaling is
 //! stored beside the pixels, so that a rotation knows the value of black and any probe can be shown as an image.
@@ -39,7 +39,7 @@ impl Images {
         self.shape.iter().product()
     }
 
-    /// Pixels of one image, [channels·height·width].
+    /// Returns the pixels of one image, [channels·height·width].
     pub fn image(&self, index: usize) -> &[f32] {
         &self.pixels[index * self.dim()..][..self.dim()]
     }
@@ -59,7 +59,7 @@ impl Images {
         Self { shape: self.shape, pixels, labels, values }
     }
 
-    /// Indices of the images of each class, ascending.
+    /// Returns the indices of the images of each class, ascending.
     pub(super) fn by_class(&self, classes: usize) -> Vec<Vec<usize>> {
         let mut found = vec![Vec::new(); classes];
         for (index, &label) in self.labels.iter().enumerate() {

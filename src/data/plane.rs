@@ -1,4 +1,4 @@
-//! Points of the plane as images of one row and two pixels, so that all code for images applies to them.
+//! Creates points of the plane as images of one row and two pixels, so that all code for images applies to them.
 //!
 //! The first images of each class are the probes of the tasks, one task's after the other's; the training points follow.
 //! Nothing is standardised: the points are those of the networks in the literature.

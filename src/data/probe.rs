@@ -1,4 +1,4 @@
-//! The probe images: fixed, stratified, and never trained on.
+//! Selects the probe images: fixed, stratified, and never trained on.
 //!
 //! Each task takes the first images of each of its classes that no earlier task took, so tasks that share a class have
 //! different probes of it, which depend on neither the seed nor the order of training. The network never trains on a probe

@@ -1,5 +1,5 @@
-//! Experience replay (Chaudhry et al. 2019): each batch of the new task is joined by equally many images of the earlier
-//! ones, sampled from a small memory. The loss is the mean over both halves.
+//! Implements experience replay (Chaudhry et al. 2019): each batch of the new task is joined by equally many images of
+//! the earlier ones, sampled from a small memory. The loss is the mean over both halves.
 //!
 //! Like the order of an epoch it is stateless: the images of a step depend on its address alone, so that a run repeats.
 

@@ -1,4 +1,4 @@
-//! Further samples of a run's problem: to validate on, to decompose a kernel on, or to train on.
+//! Draws further samples of a run's problem: for validation, for the decomposition of a kernel, or for training.
 //!
 //! Guarantee: n training samples are those of the run with `data.samples = n` and the same seed, and no validation sample
 //! is among them.

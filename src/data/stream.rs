@@ -1,4 +1,4 @@
-//! The task stream: the training and test images of each task, and its transform.
+//! Builds the task stream: the training and test images of each task, and its transform.
 //!
 //! Tasks are index lists and a [`Transform`] over one shared set. They are identified by number; the order in which they
 //! are trained is determined by the laboratory. Every task has at least one training image of each of its classes and none
@@ -243,8 +243,8 @@ fn plan(spec: &Spec, set: &DataSet) -> Result<Vec<Vec<usize>>, DataError> {
         TaskKind::Split => spec.tasks.split_classes(),
         // A number without images is not a class: the letters of EMNIST begin with 1.
         TaskKind::Permuted | TaskKind::Rotated => {
-            let there: BTreeSet<usize> = set.train.labels.iter().copied().collect();
-            vec![there.into_iter().collect(); spec.tasks.count]
+            let present: BTreeSet<usize> = set.train.labels.iter().copied().collect();
+            vec![present.into_iter().collect(); spec.tasks.count]
         }
         TaskKind::Frequency => {
             let [first, second] = spec.tasks.classes.as_slice() else { return Err(DataError::Groups) };

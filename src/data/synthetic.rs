@@ -1,5 +1,6 @@
-//! Synthetic samples: a polynomial on the sphere of radius √D, and a power law on the circle. Every set has its own random
-//! stream, so no two sets share samples, and the first validation or test samples do not depend on how many follow.
+//! Draws synthetic samples: a polynomial on the sphere of radius √D, and a power law on the circle. Every set has its own
+//! random stream, so no two sets share samples, and the first validation or test samples do not depend on how many
+//! follow.
 
 use std::f64::consts::{PI, SQRT_2};
 

@@ -1,4 +1,4 @@
-//! Targets of a network's outputs: a class, one-hot, or a number.
+//! Defines the targets of a network's outputs: a class, one-hot, or a number.
 //!
 //! Classification is the usual case; regression has one output and a number for each sample, and its two classes are the
 //! signs of that number, so that code that counts classes still applies. [`Readout`] maps a class to its output.

@@ -1,4 +1,4 @@
-//! Transforms of a task's images: none, a permutation of pixels, or a rotation.
+//! Transforms a task's images: by nothing, by a permutation of pixels, or by a rotation.
 //!
 //! A transform is a table of source pixels, applied when images are read, so that ten permuted tasks do not store ten
 //! copies of a data set. Both kinds commute with standardisation, because the weights of a pixel sum to one including the

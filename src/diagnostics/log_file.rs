@@ -1,4 +1,4 @@
-//! The log: to standard error according to `RUST_LOG`, and to a file that can be read after the program has ended.
+//! Writes the log: to standard error according to `RUST_LOG`, and to a file that can be read after the program has ended.
 //!
 //! Guarantees: a logged line has been passed to the operating system, so that killing the program does not lose it; the
 //! file of the previous start is kept under another name; a file ends at 4 MiB, so that messages repeated in every frame

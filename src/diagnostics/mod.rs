@@ -1,4 +1,4 @@
-//! Diagnostics: the version, the log file and crash reports.
+//! Provides diagnostics: the version, the log file and crash reports.
 //!
 //! Guarantee: nothing here interrupts the program; a file that cannot be written is omitted.
 

@@ -1,7 +1,7 @@
-//! Which device a run lives on: asked for, or the faster one, measured.
+//! Chooses the device of a run: the requested one, or the faster one by a measurement.
 //!
-//! The trial takes steps and measures a kernel with the spec's own network, images and probes on throwaway learners, so it
-//! changes no result. A software driver that poses as a GPU is never tried: it can only lose.
+//! The trial takes steps and measures a kernel with the spec's own network, images and probes on throwaway learners, so
+//! it changes no result. A software driver that presents itself as a GPU is never tried, because it is always slower.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
@@ -13,7 +13,8 @@ use crate::model::{ChosenDevice, DeviceChoice, choose, gpu};
 use crate::spec::{Cost, Spec};
 use crate::train::{NetworkTrainer, StepOptions};
 
-/// Opens the device for a run of this spec on these images. Where the wish cannot be fulfilled, the words say why.
+/// Opens the device for a run of this spec on these images. Where the choice is not available, the description gives the
+/// reason.
 pub fn for_run(choice: DeviceChoice, spec: &Spec, data: &Prepared, cancelled: &dyn Fn() -> bool) -> ChosenDevice {
     match choice {
         DeviceChoice::Auto | DeviceChoice::Gpu if spec.kernel.predict => {
@@ -27,32 +28,33 @@ pub fn for_run(choice: DeviceChoice, spec: &Spec, data: &Prepared, cancelled: &d
     }
 }
 
-/// The GPU or the CPU, whichever takes less time for the steps and kernels of this spec, and the times in words.
+/// Returns the GPU or the CPU, whichever takes less time for the steps and kernels of this spec, with the times in its
+/// description.
 pub fn faster(gpu: ChosenDevice, spec: &Spec, data: &Prepared, cancelled: &dyn Fn() -> bool) -> ChosenDevice {
     let cost = Cost::of(spec, &data.set.shape());
     let whole = |trial: &Trial| trial.step.mul_f64(cost.steps as f64) + trial.kernel.mul_f64(cost.snapshots as f64);
     let Some(on_cpu) = Trial::on(&Device::flex(), spec, data, cancelled) else { return ChosenDevice::cpu(None) };
     match catch_unwind(AssertUnwindSafe(|| Trial::on(&gpu.device, spec, data, cancelled))) {
         Ok(Some(on_gpu)) if whole(&on_gpu) < whole(&on_cpu) => {
-            ChosenDevice { words: format!("{}: {}", gpu.words, on_gpu.against(&on_cpu)), ..gpu }
+            ChosenDevice { description: format!("{}: {}", gpu.description, on_gpu.against(&on_cpu)), ..gpu }
         }
         Ok(Some(on_gpu)) => {
-            let words = format!("CPU: {} on the {}", on_cpu.against(&on_gpu), gpu.words);
-            ChosenDevice { words, ..ChosenDevice::cpu(None) }
+            let words = format!("CPU: {} on the {}", on_cpu.against(&on_gpu), gpu.description);
+            ChosenDevice { description: words, ..ChosenDevice::cpu(None) }
         }
         Ok(None) => ChosenDevice::cpu(None),
-        Err(_) => ChosenDevice::cpu(Some(&format!("{} failed its trial", gpu.words))),
+        Err(_) => ChosenDevice::cpu(Some(&format!("{} failed its trial", gpu.description))),
     }
 }
 
-/// The times that a device took.
+/// The times measured on a device.
 struct Trial {
     step: Duration,
     kernel: Duration,
 }
 
 impl Trial {
-    /// `None` when it was cancelled.
+    /// Measures a device; `None` when cancelled.
     fn on(device: &Device, spec: &Spec, data: &Prepared, cancelled: &dyn Fn() -> bool) -> Option<Self> {
         let shape = data.set.shape();
         let mut learner = NetworkTrainer::new(spec, shape.image, data.set.outputs(), device);
@@ -81,13 +83,14 @@ impl Trial {
     }
 }
 
-/// The shortest of several goes but the first, in which a GPU compiles its programs. `None` when `work` was cancelled.
+/// Returns the shortest of several repetitions but the first, in which a GPU compiles its programs. `None` when `work`
+/// was cancelled.
 fn best<T>(goes: usize, device: &Device, mut work: impl FnMut() -> Option<T>) -> Option<Duration> {
     let mut shortest = Duration::MAX;
     for go in 0..goes {
         let began = Instant::now();
         work()?;
-        // What is asked of a GPU is done later. One that fails here fails the trial, as it would fail the run.
+        // A GPU works asynchronously. A failure here fails the trial, as it would fail the run.
         if let Err(err) = device.sync() {
             panic!("{err}");
         }

@@ -1,16 +1,17 @@
-//! The queue carries all events of a run to the analysis thread, which analyses measurements and passes the events to the sink.
+//! Carries all events of a run through a queue to the analysis thread, which analyses measurements and passes the events
+//! to the sink.
 //!
-//! It holds plain events, and pieces of work that become events when they are analysed; both leave it in the order in which they
-//! were put in, so a snapshot that is still being analysed holds back what came after it. Without a fixed order two runs of one
-//! spec would differ, and a folder could have a task begin before the kernel at its start.
+//! It holds plain events, and pieces of work that become events when they are analysed; both leave it in the order in
+//! which they were put in, so a snapshot that is still being analysed delays the events behind it. Without a fixed order
+//! two runs of one spec would differ, and a folder could have a task begin before the kernel at its start.
 //!
 //! Guarantees:
-//! * Memory is bounded. One piece of work waits while one is analysed, and the reports of half a minute at most; a trainer that
-//!   puts in more waits, and stops waiting when it is cancelled.
-//! * The first failure of the analysis is final: no event behind it reaches the sink, and the next call returns the reason. A panic
-//!   of the analysis resumes in the thread of the next caller. What came before is passed on first.
-//! * Closing waits for an analysis no longer than the given time. Work that is not analysed by then is dropped, every plain event is
-//!   passed on, and the thread passes nothing on afterwards.
+//! * Memory is bounded. At most one piece of work waits while one is analysed, and the reports of half a minute; a
+//!   trainer that puts in more waits, and stops waiting when it is cancelled.
+//! * The first failure of the analysis is final: no event behind it reaches the sink, and the next call returns the
+//!   reason. A panic of the analysis resumes in the thread of the next caller. What came before is passed on first.
+//! * Closing waits for an analysis no longer than the given time. Work that is not analysed by then is dropped, every
+//!   plain event is passed on, and the thread passes nothing on afterwards.
 
 use std::panic::resume_unwind;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -22,9 +23,10 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, SendTimeoutError, Sender, bo
 
 use crate::run::{Closed, Event, Sink};
 
-/// Items that wait for the thread at most: reports of half a minute, which come no more often than the screen is drawn.
+/// The largest number of items that wait for the thread: reports of half a minute, which come no more often than the
+/// screen is drawn.
 const EVENTS: usize = 1024;
-/// Pieces of work that wait for the one being analysed at most.
+/// The largest number of pieces of work that wait for the one being analysed.
 const WORK: usize = 1;
 /// The interval at which a waiting caller checks whether it was cancelled.
 const TICK: Duration = Duration::from_millis(20);
@@ -36,7 +38,7 @@ pub enum Halt {
     Cancelled,
     /// The receiver of the events is gone.
     Closed,
-    /// The analysis of what was measured at this step has failed.
+    /// The analysis of a measurement at this step has failed.
     Failed { step: u64, message: String },
 }
 
@@ -50,51 +52,52 @@ impl From<Closed> for Halt {
 enum Item<W> {
     Event(Event),
     Work(W),
-    /// Answered as soon as everything before it is told.
+    /// A mark, answered as soon as everything before it is passed on.
     Mark(Sender<()>),
 }
 
 /// The time that a caller waited before it could put in a piece of work.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct WaitTime {
-    /// For analyses.
+    /// The time spent waiting for analyses.
     pub for_analysis: Duration,
-    /// For a reader that is slow to take the events.
+    /// The time spent waiting for a slow reader of the events.
     pub for_reader: Duration,
 }
 
 /// The sending end of the queue, and the handle of its thread.
 pub struct EventQueue<W> {
-    /// `None` once the queue is closed: events go straight to the sink.
+    /// `None` once the queue is closed: then events go straight to the sink.
     items: Option<Sender<Item<W>>>,
-    /// Full while as many pieces of work wait as may.
+    /// Full while the largest number of pieces of work waits.
     work_waiting: Sender<()>,
     outlet: Arc<Outlet<W>>,
-    /// `None` once it was joined or let go of.
+    /// `None` once it was joined or detached.
     thread: Option<JoinHandle<Result<(), Halt>>>,
-    /// Why the thread has ended, once that was asked for.
+    /// The reason why the thread has ended, once it was joined.
     halt: Option<Halt>,
 }
 
 /// The outlet of the queue, which the two threads share.
 struct Outlet<W> {
-    telling: Mutex<Delivery<W>>,
-    /// The thread is not to tell anything any more.
-    is_taken: AtomicBool,
+    delivery: Mutex<Delivery<W>>,
+    /// Whether the queue is closed, so that the thread passes nothing on any more.
+    is_closed: AtomicBool,
     reading: ReadingTime,
 }
 
-/// The end of the queue and the sink. Whoever has locked it may take items and tell them; the thread does so for as long as it
-/// lives, except while it analyses. So the sink can be taken from an analysis that takes too long, and nothing is lost.
+/// The end of the queue and the sink. The holder of the lock may take items and pass them on; the thread holds it as long
+/// as it lives, except during an analysis. So the sink can be taken while an analysis takes too long, and nothing is
+/// lost.
 struct Delivery<W> {
     items: Receiver<Item<W>>,
     sink: Box<dyn Sink + Send>,
 }
 
 impl<W> Outlet<W> {
-    // The sink that a reader made panic has told what it could.
+    // A sink that a reader made panic passes on nothing more.
     fn lock(&self) -> MutexGuard<'_, Delivery<W>> {
-        self.telling.lock().unwrap_or_else(PoisonError::into_inner)
+        self.delivery.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn tell(&self, telling: &mut Delivery<W>, event: Event) -> Result<(), Closed> {
@@ -103,9 +106,9 @@ impl<W> Outlet<W> {
 }
 
 impl<W: Send + 'static> EventQueue<W> {
-    /// Starts the thread under this name. `analyse` turns a piece of work into the events that tell of it.
+    /// Starts the thread under this name. `analyse` turns a piece of work into the events that report its results.
     ///
-    /// Where the system has no thread to give, the queue is closed and [`Self::check`] says so.
+    /// Where the system cannot start a thread, the queue is closed and [`Self::check`] returns the reason.
     pub fn start(
         name: &str,
         sink: Box<dyn Sink + Send>,
@@ -114,9 +117,10 @@ impl<W: Send + 'static> EventQueue<W> {
         let (items, inbox) = bounded(EVENTS);
         let (work_waiting, work_taken) = bounded(WORK);
         let telling = Mutex::new(Delivery { items: inbox, sink });
-        let outlet = Arc::new(Outlet { telling, is_taken: AtomicBool::new(false), reading: ReadingTime::default() });
+        let outlet =
+            Arc::new(Outlet { delivery: telling, is_closed: AtomicBool::new(false), reading: ReadingTime::default() });
         let shared = Arc::clone(&outlet);
-        let run = move || tell_all(&shared, &work_taken, analyse);
+        let run = move || deliver_all(&shared, &work_taken, analyse);
         let failed = |err| {
             let message = format!("no thread for the analysis can be started: {err}");
             (None, None, Some(Halt::Failed { step: 0, message }))
@@ -126,13 +130,13 @@ impl<W: Send + 'static> EventQueue<W> {
         Self { items, work_waiting, outlet, thread, halt }
     }
 
-    /// Puts in an event, which is told after all that was put in before.
+    /// Puts in an event, which is passed on after everything that was put in before.
     ///
     /// # Errors
-    /// When the queue takes no more, or `cancelled` says so while there is no room.
+    /// When the queue is closed, or `cancelled` returns true while there is no room.
     ///
     /// # Panics
-    /// As the analysis did.
+    /// When the analysis panicked, with its panic.
     pub fn emit(&mut self, event: Event, cancelled: &dyn Fn() -> bool) -> Result<(), Halt> {
         if self.items.is_none() {
             let mut telling = self.outlet.lock();
@@ -141,13 +145,13 @@ impl<W: Send + 'static> EventQueue<W> {
         self.put(Item::Event(event), cancelled)
     }
 
-    /// Waits until a piece of work may be put in, and says for what and how long it had to.
+    /// Waits until a piece of work may be put in, and returns the time spent waiting and its cause.
     ///
     /// # Errors
     /// As [`Self::emit`].
     ///
     /// # Panics
-    /// As the analysis did.
+    /// As [`Self::emit`].
     pub fn reserve(&mut self, cancelled: &dyn Fn() -> bool) -> Result<WaitTime, Halt> {
         let (began, read) = (Instant::now(), self.outlet.reading.total());
         loop {
@@ -163,32 +167,32 @@ impl<W: Send + 'static> EventQueue<W> {
         Ok(WaitTime { for_analysis: waited - for_reader, for_reader })
     }
 
-    /// Puts in a piece of work for which there is a place, see [`Self::reserve`].
+    /// Puts in a piece of work for which room was made by [`Self::reserve`].
     ///
     /// # Errors
     /// As [`Self::emit`].
     ///
     /// # Panics
-    /// As the analysis did.
+    /// As [`Self::emit`].
     pub fn give(&mut self, work: W, cancelled: &dyn Fn() -> bool) -> Result<(), Halt> {
         self.put(Item::Work(work), cancelled)
     }
 
-    /// Waits until everything is told that was put in before.
+    /// Waits until everything that was put in before is passed on.
     ///
     /// # Errors
     /// As [`Self::emit`].
     ///
     /// # Panics
-    /// As the analysis did.
+    /// As [`Self::emit`].
     pub fn settle(&mut self, cancelled: &dyn Fn() -> bool) -> Result<(), Halt> {
         if self.items.is_none() {
             return self.halt.clone().map_or(Ok(()), Err);
         }
-        let (mark, told) = bounded(1);
+        let (mark, reached) = bounded(1);
         self.put(Item::Mark(mark), cancelled)?;
         loop {
-            match told.recv_timeout(TICK) {
+            match reached.recv_timeout(TICK) {
                 Ok(()) => return Ok(()),
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => self.check()?,
             }
@@ -198,13 +202,13 @@ impl<W: Send + 'static> EventQueue<W> {
         }
     }
 
-    /// Checks that the queue still takes something.
+    /// Checks that the queue is still open.
     ///
     /// # Errors
-    /// Why the thread has ended.
+    /// The reason why the thread has ended.
     ///
     /// # Panics
-    /// As the analysis did.
+    /// As [`Self::emit`].
     pub fn check(&mut self) -> Result<(), Halt> {
         if self.thread.as_ref().is_some_and(JoinHandle::is_finished) {
             let ended = self.thread.take().map(JoinHandle::join);
@@ -220,23 +224,24 @@ impl<W: Send + 'static> EventQueue<W> {
         self.halt.clone().map_or(Ok(()), Err)
     }
 
-    /// Closes the queue: waits at most this long for what is being analysed, and then tells what waits without it. From here on
-    /// events go straight to the sink. After a failure nothing that waits is told.
+    /// Closes the queue: waits at most this long for the analysis in progress, and then passes on the waiting events
+    /// without the results of the waiting work. From here on events go straight to the sink. After a failure no waiting
+    /// event is passed on.
     pub fn close(&mut self, patience: Duration) {
         let until = Instant::now() + patience;
-        // Either everything is told or the thread has ended, unless time is up.
+        // Either everything is passed on or the thread has ended, unless the time is up.
         let has_ended = self.settle(&|| Instant::now() >= until);
         self.items = None;
         if !matches!(has_ended, Err(Halt::Cancelled)) {
-            // A thread that was told everything ends, as nobody can put anything in.
+            // A thread with an empty queue ends, because nothing can be put in any more.
             if let Some(thread) = self.thread.take() {
                 let _ = thread.join();
             }
             return;
         }
-        // Whoever tells has the lock; it is free as soon as the thread analyses, or has nothing to do any more.
+        // The lock is free as soon as the thread analyses, or has nothing to do any more.
         let mut telling = self.outlet.lock();
-        self.outlet.is_taken.store(true, Ordering::Relaxed);
+        self.outlet.is_closed.store(true, Ordering::Relaxed);
         self.thread = None;
         while let Ok(item) = telling.items.try_recv() {
             if let Item::Event(event) = item
@@ -262,14 +267,14 @@ impl<W: Send + 'static> EventQueue<W> {
 }
 
 impl<W> Drop for EventQueue<W> {
-    /// Lets go of the thread, which ends after the analysis it is at and reports nothing of it.
+    /// Detaches the thread, which ends after the analysis in progress and reports nothing of it.
     fn drop(&mut self) {
-        self.outlet.is_taken.store(true, Ordering::Relaxed);
+        self.outlet.is_closed.store(true, Ordering::Relaxed);
     }
 }
 
-/// Runs the thread: reports everything in order, until nobody can put in more.
-fn tell_all<W>(
+/// Runs the thread: passes everything on in order, until nothing can be put in any more.
+fn deliver_all<W>(
     outlet: &Outlet<W>,
     work_taken: &Receiver<()>,
     mut analyse: impl FnMut(W) -> Result<Vec<Event>, Halt>,
@@ -278,16 +283,16 @@ fn tell_all<W>(
     while let Ok(item) = telling.items.recv() {
         match item {
             Item::Event(event) => outlet.tell(&mut telling, event)?,
-            Item::Mark(told) => {
-                let _ = told.try_send(());
+            Item::Mark(mark) => {
+                let _ = mark.try_send(());
             }
             Item::Work(work) => {
                 drop(telling);
-                // The next one may wait.
+                // The next piece of work may be put in.
                 let _ = work_taken.try_recv();
                 let events = analyse(work)?;
                 telling = outlet.lock();
-                if outlet.is_taken.load(Ordering::Relaxed) {
+                if outlet.is_closed.load(Ordering::Relaxed) {
                     return Ok(());
                 }
                 events.into_iter().try_for_each(|event| outlet.tell(&mut telling, event))?;
@@ -297,7 +302,7 @@ fn tell_all<W>(
     Ok(())
 }
 
-/// A clock that counts while the sink takes an event, which lasts where its reader is slow.
+/// A clock that runs while the sink takes an event, which takes long where its reader is slow.
 #[derive(Default)]
 struct ReadingTime(Mutex<(Duration, Option<Instant>)>);
 

@@ -1,7 +1,8 @@
-//! The parts of a kernel: its layers and tensors, its sets of logits and the blocks between tasks, and the metrics of each.
+//! Computes the parts of a kernel: its layers and tensors, its sets of logits and the blocks between tasks, with the
+//! metrics of each.
 //!
-//! Of layers, tensors and sets of logits only the blocks of the tasks are kept, since nothing else is asked of them. Velocities are
-//! over the same lag as those of the whole.
+//! Of layers, tensors and sets of logits only the blocks of the tasks are stored, since the metrics need nothing else.
+//! Velocities are over the same lag as those of the whole.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -66,7 +67,7 @@ impl KernelParts {
         (0..wholes.len()).flat_map(|task| (0..self.layers.len()).map(move |place| one(task, place))).collect()
     }
 
-    /// Computes the metrics of each tensor, likewise.
+    /// Computes the metrics of each tensor in the same way.
     pub fn tensors(&self, before: Option<&Self>, lag_epochs: f64, wholes: &[Gram]) -> Arc<[TensorMetrics]> {
         let one = |task: usize, place: usize| {
             let (name, blocks) = &self.tensors[place];
@@ -98,7 +99,7 @@ impl KernelParts {
     }
 }
 
-/// The sums of the tensors of each layer, which stand side by side.
+/// Returns the sum of the tensors of each layer, which are adjacent in the list.
 fn by_layer(tensors: &[(Arc<str>, Blocks)]) -> Vec<(Arc<str>, Blocks)> {
     let of_one = |group: &[(Arc<str>, Blocks)]| {
         let name = PartKind::Layers.part_of(&group[0].0).into();
@@ -111,7 +112,8 @@ fn by_layer(tensors: &[(Arc<str>, Blocks)]) -> Vec<(Arc<str>, Blocks)> {
     tensors.chunk_by(same).map(of_one).collect()
 }
 
-/// The Grams of all tensors of a measured kernel of `n` images, as a snapshot carries them; none where they are too large.
+/// Returns the Grams of all tensors of a measured kernel of `n` images, as a snapshot carries them; an empty list where
+/// they are too large.
 pub fn tensor_grams(measured: &MeasuredKernels, n: usize) -> Arc<[TensorGram]> {
     if measured.apart != PartKind::Tensors || !tensor_grams_fit(n, measured.parts.len()) {
         return Arc::default();

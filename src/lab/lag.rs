@@ -1,22 +1,23 @@
-//! The lag of a velocity: the stretch of training over which it is taken, and what must be kept for it.
+//! Defines the lag of a velocity: the stretch of training over which it is taken, and the values that must be stored for
+//! it.
 //!
-//! The trainer keeps weights this way and the analysis kernels: the same rule, so that both speak of the same lag. No lag
-//! straddles a switch: what a task held is forgotten when it ends, but for the last, which is where the next task starts.
+//! The trainer stores weights this way, and the analysis kernels, so that both use the same lag. No lag straddles a
+//! switch: the values of a task are dropped when it ends, except the last, which is the start of the next task.
 
 use std::collections::VecDeque;
 
-/// The stretch of a task that ends now.
+/// The lag that ends at the current step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lag {
-    /// Steps of the task done at its end.
+    /// The steps of the task done at its end.
     pub done: u64,
-    /// Its length.
+    /// The length of the lag in steps.
     pub steps: u64,
-    /// Steps of an epoch.
+    /// The steps of an epoch.
     pub epoch_steps: u64,
 }
 
-/// Things of this task, by how many of its steps were done; as far back as one lag.
+/// Values of this task, by the number of steps done; as far back as one lag.
 #[derive(Clone)]
 pub struct Lagged<T>(VecDeque<(u64, T)>);
 
@@ -27,25 +28,25 @@ impl<T> Default for Lagged<T> {
 }
 
 impl<T> Lagged<T> {
-    /// Keeps what is at the end of this lag, and forgets what is older than its beginning.
-    pub fn hold(&mut self, lag: Lag, item: T) {
+    /// Stores the value at the end of this lag, and drops values older than its beginning.
+    pub fn store(&mut self, lag: Lag, item: T) {
         while self.0.front().is_some_and(|(then, _)| then + lag.steps < lag.done) {
             self.0.pop_front();
         }
         self.0.push_back((lag.done, item));
     }
 
-    /// Returns what was at the beginning of this lag; none while the lag would reach back over a switch.
+    /// Returns the value at the beginning of this lag; `None` while the lag would reach back over a switch.
     pub fn before(&self, lag: Lag) -> Option<&T> {
         self.0.iter().find(|(then, _)| then + lag.steps == lag.done).map(|(_, item)| item)
     }
 
-    /// Maps each thing that is kept.
+    /// Maps each stored value.
     pub fn map<U>(&self, change: impl Fn(&T) -> U) -> Lagged<U> {
         Lagged(self.0.iter().map(|(done, item)| (*done, change(item))).collect())
     }
 
-    /// A task ends: the last thing held, if any, is the start of the next one's first lag.
+    /// Ends a task, and returns the last stored value, which is the start of the next task's first lag.
     pub fn switch(&mut self) -> Option<&T> {
         let (_, last) = self.0.pop_back()?;
         self.0.clear();

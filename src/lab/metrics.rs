@@ -1,9 +1,9 @@
-//! The metrics of a measured kernel: a [`Meter`] turns kernels into rows, and keeps the few Grams that velocities and distances
-//! need. Plain f64, no tensor.
+//! Computes the metrics of a measured kernel: a [`Meter`] turns kernels into rows, and stores the few Grams that
+//! velocities and distances need. It uses plain f64, no tensor.
 //!
-//! Velocities are taken here, from every kernel that was measured, so nothing the window skips can falsify a curve. No lag
-//! straddles a switch: the kernels of a task are forgotten when it ends, but for the one at the exact step of the switch, which
-//! is where the next task starts.
+//! Velocities are taken here, from every measured kernel, so snapshots that the window skips do not change a curve. No
+//! lag straddles a switch: the kernels of a task are dropped when it ends, except the one at the exact step of the
+//! switch, which is the start of the next task.
 
 use std::ops::Range;
 use std::sync::Arc;
@@ -27,8 +27,8 @@ use crate::train::score;
 pub struct MeasuredBlocks {
     /// The whole first, then each task's block.
     grams: Vec<Gram>,
-    /// Whether a snapshot tells of it.
-    is_told: bool,
+    /// Whether a snapshot holds it.
+    has_snapshot: bool,
     /// The same blocks of the optimiser's kernel, where there is one.
     optimiser: Option<Vec<Gram>>,
     parts: KernelParts,
@@ -39,26 +39,26 @@ pub struct MeasuredBlocks {
 #[derive(Clone, Debug)]
 pub struct Spectra(Vec<Vec<f64>>);
 
-/// The meter of a run: what its metrics are taken against.
+/// The meter of a run: the references of its metrics.
 #[derive(Clone)]
 pub struct Meter {
     labels: Vec<usize>,
-    /// What the one output is to be, of a regression.
+    /// The targets of the one output, in regression.
     values: Vec<f32>,
     loss: Loss,
-    /// α² of the laziness: the loss sees α f, and the kernel is that of f.
+    /// α² of the laziness: the loss is taken of α f, and the kernel is that of f.
     gain: f64,
     blocks: Vec<(Block, Range<usize>)>,
     first: Option<Vec<Gram>>,
     at_switch: Option<Vec<Gram>>,
-    held: Lagged<MeasuredBlocks>,
+    recent: Lagged<MeasuredBlocks>,
     /// Θ̊, cut into its blocks, where there is one.
     limit: Option<Vec<Gram>>,
 }
 
 impl Meter {
-    /// A meter for probes with these labels; `tasks` are the rows of each task's block, `loss` is what the network trains on,
-    /// and of α f where there is an `alpha`.
+    /// Returns a meter for probes with these labels; `tasks` are the rows of each task's block, and `loss` is the
+    /// training loss, of α f where there is an `alpha`.
     pub fn new(labels: Vec<usize>, tasks: &[Range<usize>], loss: Loss, alpha: Option<f64>) -> Self {
         let whole = (Block::All, 0..labels.len());
         let own = tasks.iter().enumerate().map(|(place, rows)| (Block::Task(place + 1), rows.clone()));
@@ -72,28 +72,28 @@ impl Meter {
             blocks,
             first: None,
             at_switch: None,
-            held: Lagged::default(),
+            recent: Lagged::default(),
             limit: None,
         }
     }
 
-    /// Makes it the meter of a regression to these numbers.
+    /// Makes it the meter of a regression with these targets.
     pub fn of_values(self, values: Vec<f32>) -> Self {
         Self { values, ..self }
     }
 
-    /// Returns what the outputs on some probes are to be.
+    /// Returns the targets of the outputs on some probes.
     pub fn targets(&self, rows: Range<usize>) -> Targets<'_> {
         Targets::of(&self.labels[rows.clone()], self.values.get(rows).unwrap_or_default())
     }
 
-    /// Makes it also measure how far each kernel is from the infinite-width one.
+    /// Adds the distance of each kernel from the infinite-width one to the metrics.
     pub fn against(self, limit: Option<Gram>) -> Self {
         let cut = |limit: Gram| self.blocks.iter().map(|(_, rows)| limit.block(rows.clone())).collect();
         Self { limit: limit.map(cut), ..self }
     }
 
-    /// The infinite-width kernel.
+    /// Returns the infinite-width kernel.
     pub fn limit(&self) -> Option<&Gram> {
         self.limit.as_ref()?.first()
     }
@@ -110,45 +110,45 @@ impl Meter {
         let cut = |whole: &Gram| self.blocks.iter().map(|(_, rows)| whole.block(rows.clone())).collect();
         let optimiser = measured.optimiser.map(|values| Gram::symmetrised(self.labels.len(), values)).transpose()?;
         let optimiser = optimiser.map(|(whole, _)| cut(&whole));
-        Ok(MeasuredBlocks { grams: cut(&whole), is_told: false, optimiser, parts, full: measured.full })
+        Ok(MeasuredBlocks { grams: cut(&whole), has_snapshot: false, optimiser, parts, full: measured.full })
     }
 
-    /// Class of each probe.
+    /// Returns the class of each probe.
     pub fn labels(&self) -> &[usize] {
         &self.labels
     }
 
-    /// Rows of each task's block.
+    /// Returns the rows of each task's block.
     pub fn tasks(&self) -> Vec<Range<usize>> {
         self.blocks[1..].iter().map(|(_, rows)| rows.clone()).collect()
     }
 
-    /// The Gram at the beginning of this lag, where no snapshot tells of it.
+    /// Returns the Gram at the beginning of this lag, if no snapshot holds it.
     pub fn partner(&self, lag: Lag) -> Option<&Gram> {
-        self.held.before(lag).filter(|before| !before.is_told).map(MeasuredBlocks::whole)
+        self.recent.before(lag).filter(|before| !before.has_snapshot).map(MeasuredBlocks::whole)
     }
 
-    /// Keeps the reading at the end of this lag for the velocities to come; `is_told` where a snapshot tells of it.
-    pub fn hold(&mut self, lag: Lag, reading: MeasuredBlocks, is_told: bool) {
+    /// Stores the reading at the end of this lag for later velocities; `has_snapshot` where a snapshot holds it.
+    pub fn store(&mut self, lag: Lag, reading: MeasuredBlocks, has_snapshot: bool) {
         // No later velocity needs the full kernel, which is C² times the size.
-        let reading = MeasuredBlocks { full: None, is_told, ..reading };
+        let reading = MeasuredBlocks { full: None, has_snapshot, ..reading };
         if self.first.is_none() {
             self.first = Some(reading.grams.clone());
         }
-        self.held.hold(lag, reading);
+        self.recent.store(lag, reading);
     }
 
-    /// A task ends: its last reading is the reference of the next one, and the start of its first lag.
+    /// Ends a task: its last reading is the reference of the next one, and the start of its first lag.
     pub fn switch(&mut self) {
-        if let Some(last) = self.held.switch() {
+        if let Some(last) = self.recent.switch() {
             self.at_switch = Some(last.grams.clone());
         }
     }
 
-    /// The spectra of a reading.
+    /// Returns the spectra of a reading.
     ///
     /// # Errors
-    /// When the eigen-solver fails, in words.
+    /// When the eigen-solver fails; the error is one sentence.
     pub fn spectra(&self, reading: &MeasuredBlocks) -> Result<Spectra, String> {
         Ok(Spectra(reading.grams.iter().map(eigenvalues).collect::<Result<_, _>>()?))
     }
@@ -167,7 +167,7 @@ impl Meter {
         row.blocks = self.metrics(reading, spectra, outputs, moved, lag, row.rate);
         let (tasks, lag_epochs) = (self.tasks(), lag.steps as f64 / lag.epoch_steps as f64);
         let labels: Vec<&[usize]> = tasks.iter().map(|rows| &self.labels[rows.clone()]).collect();
-        let before = self.held.before(lag).map(|before| &before.parts);
+        let before = self.recent.before(lag).map(|before| &before.parts);
         row.layers = reading.parts.layers(before, lag_epochs, &reading.grams[1..], &labels);
         row.tensors = reading.parts.tensors(before, lag_epochs, &reading.grams[1..]);
         row.logits = reading.parts.logits(before, lag_epochs);
@@ -178,7 +178,7 @@ impl Meter {
     /// Computes the metrics of the optimiser's kernel, block by block.
     fn geometry(&self, reading: &MeasuredBlocks, lag: Lag) -> Arc<[OptimiserMetrics]> {
         let Some(grams) = &reading.optimiser else { return Arc::default() };
-        let before = self.held.before(lag).and_then(|before| before.optimiser.as_ref());
+        let before = self.recent.before(lag).and_then(|before| before.optimiser.as_ref());
         let lag_epochs = lag.steps as f64 / lag.epoch_steps as f64;
         let one = |(place, (block, rows)): (usize, &(Block, Range<usize>))| {
             let (gram, labels) = (&grams[place], &self.labels[rows.clone()]);
@@ -205,7 +205,7 @@ impl Meter {
         lag: Lag,
         rate: Option<f64>,
     ) -> Vec<BlockMetrics> {
-        let before = self.held.before(lag);
+        let before = self.recent.before(lag);
         let lag_epochs = lag.steps as f64 / lag.epoch_steps as f64;
         let classes = outputs.len() / self.labels.len().max(1);
         let one = |(place, (block, rows)): (usize, &(Block, Range<usize>))| {
@@ -246,14 +246,14 @@ impl Meter {
 }
 
 impl MeasuredBlocks {
-    /// The whole Gram.
+    /// Returns the whole Gram.
     pub fn whole(&self) -> &Gram {
         &self.grams[0]
     }
 }
 
 impl Spectra {
-    /// The whole's eigenvalues, and those of each task's block.
+    /// Returns the eigenvalues of the whole, and those of each task's block.
     pub fn into_parts(mut self) -> (Vec<f64>, Vec<Vec<f64>>) {
         let blocks = self.0.split_off(1);
         (self.0.pop().unwrap_or_default(), blocks)

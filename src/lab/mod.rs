@@ -1,5 +1,5 @@
-//! The laboratories turn data, network, training and kernel into a stream of events ([`live`]), points of learning curves
-//! ([`scaling`]) or one kernel ([`gram`]).
+//! Implements the laboratories, which turn data, network, training and kernel into a stream of events ([`live`]), points
+//! of learning curves ([`scaling`]) or one kernel ([`gram`]).
 
 mod cadence;
 mod command;

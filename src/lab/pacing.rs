@@ -1,32 +1,32 @@
-//! The pacing of a run: when it reports and how long it waits; losses gathered for the next report, time spent training and
-//! measuring.
+//! Paces a run: decides when it reports and how long it waits, collects losses for the next report, and counts the time
+//! spent training and measuring.
 //!
-//! Nothing here changes a result: it only decides when the reader hears of it.
+//! Nothing here changes a result, only the time of the reports.
 
 use std::time::{Duration, Instant};
 
 use crate::run::Progress;
 
-/// Reports come no more often than the screen is drawn.
+/// The shortest time between two reports: no more often than the screen is drawn.
 const REPORT_EVERY: Duration = Duration::from_millis(33);
-/// A paced run that fell behind does not race to catch up further than this.
+/// The longest delay that a paced run catches up.
 const MOST_BEHIND: Duration = Duration::from_millis(250);
 
 /// The pacing of one run: its clock and its tallies.
 pub struct Pacing {
     paced: bool,
-    /// Epochs a second; 0 is as fast as it goes.
+    /// The pace in epochs a second; 0 is unlimited.
     pace: f64,
-    /// When the pace began to count, and at which epoch.
+    /// The time and the epoch from which the pace counts.
     anchor: Option<(Instant, f64)>,
     reported: Instant,
     loss: (f64, u64),
     grad_norm: Option<f64>,
-    /// Steps, their seconds and the seconds of kernels, all fading with a memory of some seconds.
+    /// Steps, their seconds and the seconds of kernels, as sums that fade over some seconds.
     steps: f64,
     training: f64,
     measuring: f64,
-    /// Seconds since the share was last asked for: training, measuring.
+    /// Seconds since the share was last taken: training, measuring.
     since: (f64, f64),
 }
 
@@ -65,13 +65,13 @@ impl Pacing {
         self.fade();
     }
 
-    /// Returns the share of the time that kernels took since this was last called.
+    /// Returns the share of the time that kernels took since the last call.
     pub fn take_share(&mut self) -> f64 {
         let (training, measuring) = std::mem::take(&mut self.since);
         measuring / (training + measuring).max(f64::MIN_POSITIVE)
     }
 
-    /// ‖∇L‖ of the last step, if it was asked for.
+    /// Returns ‖∇L‖ of the last step, if it was requested.
     pub fn take_grad_norm(&mut self) -> Option<f64> {
         self.grad_norm.take()
     }
@@ -89,7 +89,7 @@ impl Pacing {
         self.anchor = None;
     }
 
-    /// Returns how long the step after this epoch still has to wait.
+    /// Returns the time for which the step after this epoch has to wait.
     pub fn wait(&mut self, epoch: f64) -> Option<Duration> {
         if !self.paced || self.pace <= 0.0 {
             return None;

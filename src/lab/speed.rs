@@ -1,4 +1,4 @@
-//! How fast this machine multiplies matrices just now: an estimate of a run's time rests on it.
+//! Measures how fast this machine multiplies matrices at the moment, for the estimate of a run's time.
 
 use std::hint::black_box;
 use std::sync::OnceLock;
@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 use faer::linalg::matmul::matmul;
 use faer::{Accum, Mat, Par};
 
-/// Side of the matrices: a product takes a millisecond or few, and more than its threads take to wake.
+/// The side of the matrices: a product takes a millisecond or few, and longer than its threads take to wake.
 const SIDE: usize = 320;
-/// The longest that is measured, unless one product takes longer.
+/// The longest time of the measurement, unless one product takes longer.
 const PATIENCE: Duration = Duration::from_millis(60);
 
-/// Floating-point operations a second of products in f32 on all threads, measured once.
+/// Returns the floating-point operations a second of products in f32 on all threads, measured once.
 pub fn flops() -> f64 {
     static FLOPS: OnceLock<f64> = OnceLock::new();
     *FLOPS.get_or_init(|| {
@@ -23,9 +23,9 @@ pub fn flops() -> f64 {
             matmul(product.as_mut(), Accum::Replace, a.as_ref(), a.as_ref(), 1.0, threads);
             black_box(&product);
         };
-        // The first wakes the threads and fetches memory.
+        // The first product wakes the threads and fetches memory.
         multiply();
-        // Their mean and not the shortest: what else the machine does is part of how fast it is.
+        // The mean and not the shortest time: other work of the machine is part of its speed.
         let (begun, mut count) = (Instant::now(), 0u32);
         while count == 0 || begun.elapsed() < PATIENCE {
             multiply();

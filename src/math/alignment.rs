@@ -1,4 +1,4 @@
-//! Alignment of a kernel with the labels.
+//! Computes the alignment of a kernel with the labels.
 
 use super::Gram;
 

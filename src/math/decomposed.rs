@@ -1,5 +1,5 @@
-//! The eigendecomposition of a kernel, and which eigenvalues exceed rounding error: the basis of regression and gradient
-//! descent with a kernel that may be singular.
+//! Decomposes a kernel into eigenvalues and eigenvectors, and finds the eigenvalues that exceed rounding error: the basis
+//! of regression and gradient descent with a kernel that may be singular.
 //!
 //! Eigenvalues up to the *noise* count as 0. The noise is the largest of
 //!

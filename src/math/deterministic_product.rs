@@ -1,4 +1,4 @@
-//! Matrix products in f64 whose digits do not depend on the number of threads.
+//! Multiplies matrices in f64 with results whose digits do not depend on the number of threads.
 //!
 //! faer splits the sums of a product with a vector by the number of threads, and its operators and solvers use a global
 //! setting of that number; so products whose results are written to files use this function.

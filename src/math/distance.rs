@@ -1,4 +1,5 @@
-//! Distances between kernels: S = 1 − CKA, its angle, and the decomposition of a change into scale, rotation and drift.
+//! Computes distances between kernels: S = 1 − CKA, its angle, and the decomposition of a change into scale, rotation and
+//! drift.
 //!
 //! S is computed as ½‖K̂ − K̂′‖² of the normalised kernels, not as 1 minus a cosine: it is exactly 0 for equal kernels,
 //! never negative, and retains its digits at 10⁻¹² (1 − cos would leave four of them).

@@ -1,4 +1,4 @@
-//! Fits of straight lines with confidence intervals, for the scaling of a quantity with the width.
+//! Fits straight lines with confidence intervals, for the scaling of a quantity with the width.
 
 /// A power law y = A x^slope, fitted by least squares in log-log.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -1,4 +1,5 @@
-//! Forgetting metrics of continual learning, from the accuracy matrix (Lopez-Paz & Ranzato 2017; Chaudhry et al. 2018).
+//! Computes the forgetting metrics of continual learning, from the accuracy matrix (Lopez-Paz & Ranzato 2017; Chaudhry et
+//! al. 2018).
 //!
 //! `matrix[i][j]` is the accuracy on the task trained j-th once the task trained i-th has ended, in order of training.
 //! Off-by-one errors are easy here (a task is forgotten only by *later* ones), so a test checks a hand-made matrix.

@@ -1,4 +1,4 @@
-//! A square kernel matrix in f64, summed over layers: the input of all analysis after the kernel product.
+//! Defines a square kernel matrix in f64, summed over layers: the input of all analysis after the kernel product.
 //!
 //! Guarantees: symmetric to the last bit (the original asymmetry is reported) and finite (anything else is a named error,
 //! not an image of NaN). Nothing is clamped. Norms and quantities derived from them are correct for entries of any size,

@@ -1,6 +1,6 @@
-//! The instant learning curve: the test error of kernel regression on n samples, predicted from the kernel's eigenvalues
-//! and the target's power along its modes, without a single regression (Simon et al. 2023, *The Eigenlearning Framework*;
-//! Canatar, Bordelon and Pehlevan 2021).
+//! Computes the instant learning curve: the test error of kernel regression on n samples, predicted from the kernel's
+//! eigenvalues and the target's power along its modes, without a single regression (Simon et al. 2023, *The Eigenlearning
+//! Framework*; Canatar, Bordelon and Pehlevan 2021).
 //!
 //! ```text
 //! n = Σ ℓᵢ + φ δ/κ        ℓᵢ = λᵢ/(λᵢ + κ)        φ = 1 − Σ ℓᵢ/M        φ₂ = 1 − Σ ℓᵢ (2 − ℓᵢ)/M

@@ -1,5 +1,5 @@
-//! The eigenvectors of a kernel, and the energies along them: the modes of kernel gradient descent, and the principal
-//! components of the features.
+//! Computes the eigenvectors of a kernel, and the energies along them: the modes of kernel gradient descent, and the
+//! principal components of the features.
 //!
 //! Guarantees: largest eigenvalue first; the sign of a vector is fixed (its entry of largest size is positive), so that the
 //! same kernel gives the same chart; the same numbers for any number of threads.

@@ -1,5 +1,6 @@
-//! Points of the plane in two classes, whose kernels can be plotted: the circle of Jacot et al. 2018 and the disk of
-//! Baratin et al. 2021. Deterministic and independent of every seed of a run, so that all networks have the same points.
+//! Defines points of the plane in two classes, whose kernels can be plotted: the circle of Jacot et al. 2018 and the disk
+//! of Baratin et al. 2021. Deterministic and independent of every seed of a run, so that all networks have the same
+//! points.
 //!
 //! Class 1 is where a function is positive: x₁x₂ on the circle (the target that Jacot et al. fit), x₂ − ½ sin(πx₁) on the
 //! disk, whose two halves are those of yin and yang. Both divide their set into halves: a quarter turn, or a reflection in

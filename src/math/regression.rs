@@ -1,4 +1,4 @@
-//! Kernel regression: predictions of a kernel from labelled images.
+//! Solves kernel regressions: predictions of a kernel from labelled images.
 //!
 //! ```text
 //! f(x) = f₀(x) + K(x, X) a      with      (K(X, X) + (λ + ε) I) a = Y − f₀(X)

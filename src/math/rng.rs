@@ -1,4 +1,4 @@
-//! Random numbers by address: every use in a run has a name, which alone determines its values.
+//! Generates random numbers by address: every use in a run has a name, which alone determines its values.
 //!
 //! The four numbers of [`rng`] *are* the 256-bit key of a ChaCha8 generator, so two different uses can never share a
 //! stream, no use can shift another by sampling more, and a run resumed in the middle samples the same numbers as an

@@ -1,4 +1,4 @@
-//! Scaling laws of an error in the number of samples, with a floor at which it stops falling.
+//! Fits scaling laws of an error in the number of samples, with a floor at which it stops falling.
 //!
 //! ```text
 //! E(n) = A (1/n + α)^β        α ≥ 0

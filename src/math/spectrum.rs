@@ -1,4 +1,4 @@
-//! Eigenvalues of a Gram and the effective rank. Nothing is clamped: a negative λ_min is shown as it is.
+//! Computes the eigenvalues of a Gram and the effective rank. Nothing is clamped: a negative λ_min is shown as it is.
 
 use faer::diag::Diag;
 use faer::dyn_stack::{MemBuffer, MemStack};

@@ -1,4 +1,5 @@
-//! The reaction of the kernel to a task switch: the spike of its velocity and the dip of its λ_max, from the curves alone.
+//! Measures the reaction of the kernel to a task switch: the spike of its velocity and the dip of its λ_max, from the
+//! curves alone.
 //!
 //! The definitions are the ones shown in the window and in the documentation; no other code computes them.
 //! [`SPIKE_IN_WORDS`], [`FAKE_IN_WORDS`], [`DIP_IN_WORDS`] and [`RECOVERY_IN_WORDS`] state them in words, which the window

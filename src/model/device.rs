@@ -1,4 +1,4 @@
-//! The devices on which tensors can be stored: opened once, with descriptions for users.
+//! Opens the devices on which tensors can be stored, each once, with descriptions for users.
 //!
 //! The CPU always works. A GPU is opened on demand; if there is none, if it is only a software driver, if it was lost or
 //! cannot be opened, the result is a sentence and never a panic: burn's lazy and default devices *panic* without an
@@ -26,14 +26,14 @@ pub struct ChosenDevice {
     /// The device, without autodiff.
     pub device: Device,
     /// Description for users: the device and, after a colon or in brackets, the reason for the choice.
-    pub words: String,
+    pub description: String,
 }
 
 impl ChosenDevice {
     /// Returns the CPU, with the reason in brackets if there is one.
     pub fn cpu(why: Option<&str>) -> Self {
         let words = why.map_or_else(|| "CPU".to_owned(), |why| format!("CPU ({why})"));
-        Self { device: Device::flex(), words }
+        Self { device: Device::flex(), description: words }
     }
 }
 
@@ -99,7 +99,7 @@ pub fn gpu(software: bool) -> Result<ChosenDevice, String> {
     if !responds(device) {
         return Err("the GPU was lost; start the program again to use it".to_owned());
     }
-    Ok(ChosenDevice { device: device.clone(), words: info.words() })
+    Ok(ChosenDevice { device: device.clone(), description: info.words() })
 }
 
 /// Returns whether the device responds. A lost device does not, which may show only at the second read.

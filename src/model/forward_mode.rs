@@ -1,5 +1,5 @@
-//! Additional outputs of a forward pass: the tape for the kernel, the input of the last layer, overflow of 32-bit floats,
-//! or the changes that training makes.
+//! Defines the additional outputs of a forward pass: the tape for the kernel, the input of the last layer, overflow of
+//! 32-bit floats, or the changes that training makes.
 
 use burn::tensor::Tensor;
 use rand_chacha::ChaCha8Rng;

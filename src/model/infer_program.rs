@@ -34,13 +34,10 @@ pub(super) fn open<'a>(
 ) -> Result<(Arc<Program>, FoundSettings, StoredTensors<'a>), WeightsError> {
     let until = Instant::now() + LONGEST;
     let family = Family::of(&spec.program).filter(|_| spec.text.is_none());
-    let mut stored = match family {
-        Some(family) => StoredTensors::open(parts, family.words(), |shapes| names::find(family, shapes))?,
-        None => StoredTensors::open(parts, "this network", |shapes| {
-            let own = names_of(spec, image, shapes);
-            Ok(names::find_own(shapes, |name: &str| own.contains(name)))
-        })?,
-    };
+    // The networks of families have as many logits as they are asked for.
+    let none = names::Shapes::new();
+    let own = |shapes: &names::Shapes| names_of(spec, image, if family.is_some() { &none } else { shapes });
+    let mut stored = StoredTensors::open(parts, family, own)?;
     let shapes = Arc::new(stored.shapes());
     let search = Search { image, shapes, by_text: false, until };
     let is_unsure = |fitted: &Fitted| fitted.has_other_shapes() && !search.is_width_free(fitted);
@@ -61,6 +58,7 @@ pub(super) fn open<'a>(
         (Search { by_text: true, ..search.clone() }.fit(spec.clone()), FoundSettings::default())
     };
     let program = fitted.program.clone().ok_or_else(|| WeightsError::Unfit(fitted.refused.clone()))?;
+    stored.expect(&program)?;
     search.check(&program, &stored)?;
     // The biases that the network has by default.
     let asked = fitted.spec.program(image, logits(&program)).map_or_else(|_| Vec::new(), |asked| tensors(&asked));
@@ -69,7 +67,7 @@ pub(super) fn open<'a>(
         let weight = name.strip_suffix("bias").map(|layer| format!("{layer}weight"));
         weight.is_some_and(|weight| search.shapes.contains_key(&weight)) && !there.contains(name)
     };
-    stored.lacks(asked.into_iter().filter(is_absent).collect())?;
+    stored.lacks(asked.into_iter().filter(is_absent).collect(), spec.text.is_some())?;
     Ok((program, found, stored))
 }
 
@@ -399,14 +397,14 @@ impl Search {
             let is_first =
                 program.lines.iter().zip(&sees_image).any(|(line, sees)| *sees && line.tensors.contains(&place));
             let (name, found, inputs) = (stored.name_of(&tensor.name), found.clone(), inputs.clone());
-            return Err(if is_first && found.len() == tensor.shape.len() && found.first() == tensor.shape.first() {
-                WeightsError::Inputs { name, found, inputs }
+            let expected = shown(&tensor.shape);
+            // Inputs decide the second axis only: that of channels or values.
+            let mut suited = found.clone();
+            suited.iter_mut().zip(&tensor.shape).skip(1).take(1).for_each(|(side, expected)| *side = *expected);
+            return Err(if is_first && suited == tensor.shape {
+                WeightsError::Inputs { name, found, inputs, expected }
             } else {
-                WeightsError::Shape {
-                    name,
-                    found,
-                    expected: format!("{}, for inputs of {inputs},", shown(&tensor.shape)),
-                }
+                WeightsError::Shape { name, found, expected: format!("{expected}, for inputs of {inputs},") }
             });
         }
         Ok(())

@@ -1,5 +1,5 @@
-//! Networks on burn: interpreted programs with their parameters, their initialisation and device, and the taps through
-//! which the kernel is measured.
+//! Implements networks on burn: interpreted programs with their parameters, their initialisation and device, and the taps
+//! through which the kernel is measured.
 //!
 //! A network is a [`crate::spec::Program`]: a new one needs no change here. A new operation needs one file in `ops`.
 
@@ -25,3 +25,4 @@ pub use device::{AdapterInfo, ChosenDevice, DeviceChoice, adapters, choose, gpu,
 pub use network::{Network, Statistics};
 pub use product::{LONGEST, Values, inner, inner_here, inner_of_long, is_host, multiply};
 pub use tape::{BackwardPass, Input, LayerRecord, ParameterUse, Tape};
+pub use weights_file::TensorOrigin;

@@ -24,66 +24,225 @@ pub type Shapes = BTreeMap<String, Vec<usize>>;
 /// Places, and a description of the renamings.
 pub type LocatedTensors = (Vec<TensorLocation>, Vec<String>);
 
-/// Finds the tensors of a network of this kind among those of a file.
+/// Finds the tensors of a network of this family, or of one whose tensors have these names of its own, among the floats of a
+/// file.
 ///
 /// # Errors
-/// Fails if the names allow two interpretations, or belong to a layer that no network here has. Unknown names are no error
-/// here: the tensor is reported missing when it is read.
-pub fn find(kind: Family, shapes: &Shapes) -> Result<LocatedTensors, WeightsError> {
-    let has_buffer = |name: &&String| BATCH_NORM.iter().any(|buffer| name.ends_with(buffer));
-    if let Some(name) = shapes.keys().find(has_buffer).or_else(|| shapes.keys().find(|name| is_batch_norm(name))) {
-        return Err(WeightsError::BatchNorm(printable(name)));
+/// Fails if the names allow two interpretations, belong to a layer that no network here has, or have a prefix that others
+/// lack. Unknown names are no error here: the tensor is reported missing when it is read.
+pub fn find(family: Option<Family>, shapes: &Shapes, own: &BTreeSet<String>) -> Result<LocatedTensors, WeightsError> {
+    let (theirs, mut notes) = unwrapped(shapes, own)?;
+    let names: Vec<&str> = theirs.keys().map(String::as_str).collect();
+    let prefix = match family {
+        Some(kind) => prefix(kind, &names),
+        None => own_prefix(&names, own),
+    };
+    // Data parallelism is around a whole network and not around some layers of it.
+    let is_parallel = family.is_some() && prefix.is_empty() && names.iter().any(|name| name.starts_with(PARALLEL));
+    let partial = if is_parallel { PARALLEL } else { prefix };
+    let (with, without) =
+        (names.iter().find(|name| name.starts_with(partial)), names.iter().find(|name| !name.starts_with(partial)));
+    if let (Some(with), Some(without)) = (with, without) {
+        return Err(reason(shapes, own).unwrap_or_else(|| mixed(partial, &theirs[*with], &theirs[*without])));
     }
-    let mut notes = Vec::new();
-    let names: Vec<&str> = shapes.keys().map(String::as_str).collect();
-    let prefix = prefix(kind, &names).to_owned();
+    let prefix = prefix.to_owned();
     if !prefix.is_empty() {
         notes.push(format!("took “{}” off all names", printable(&prefix)));
     }
-    let inner: Shapes = shapes.iter().map(|(name, shape)| (name[prefix.len()..].to_owned(), shape.clone())).collect();
-    let renamed = match kind {
-        Family::Mlp if !inner.keys().all(|name| is_listed(name, &["fc", "ln"])) => dense(&inner)?,
-        Family::Cnn if !inner.keys().any(|name| is_first(kind, name)) => convolutional(&inner)?,
-        Family::Rnn => recurrent(&inner)?,
-        Family::Transformer => attention(&inner),
-        _ => None,
+    let inner: Shapes =
+        theirs.iter().map(|(name, theirs)| (name[prefix.len()..].to_owned(), shapes[theirs].clone())).collect();
+    let renamed = match family {
+        Some(Family::Mlp) if !inner.keys().all(|name| is_listed(name, &["fc", "ln"])) => dense(&inner),
+        Some(kind @ Family::Cnn) if !inner.keys().any(|name| is_first(kind, name)) => convolutional(&inner),
+        Some(Family::Rnn) => recurrent(&inner),
+        Some(Family::Transformer) => Ok(attention(&inner)),
+        Some(Family::Mlp | Family::Cnn | Family::ResMlp) | None => Ok(None),
     };
+    // Two networks in one file are the likelier reason why names can be read in two ways.
+    let renamed = renamed.map_err(|err| match err {
+        WeightsError::Ambiguous { .. } => reason(shapes, own).unwrap_or(err),
+        err => err,
+    })?;
     let Some((mut places, said)) = renamed else {
-        let place =
-            |name: &String| TensorLocation { ours: name[prefix.len()..].to_owned(), theirs: name.clone(), third: None };
-        return Ok((shapes.keys().map(place).collect(), notes));
+        let place = |(name, theirs): (&String, &String)| TensorLocation {
+            ours: name[prefix.len()..].to_owned(),
+            theirs: theirs.clone(),
+            third: None,
+        };
+        return Ok((theirs.iter().map(place).collect(), notes));
     };
     notes.extend(said);
-    places.iter_mut().for_each(|place| place.theirs.insert_str(0, &prefix));
+    for place in &mut places {
+        place.theirs.insert_str(0, &prefix);
+        if let Some(theirs) = theirs.get(&place.theirs) {
+            place.theirs.clone_from(theirs);
+        }
+    }
     Ok((places, notes))
 }
 
-/// Finds the tensors of a network without a family: under their own names behind a common prefix, recognised by `is_ours`.
-/// The batch counter of a BatchNorm is ignored.
-pub fn find_own(shapes: &Shapes, is_ours: impl Fn(&str) -> bool) -> LocatedTensors {
-    let counted: Vec<&String> = shapes.keys().filter(|name| !name.ends_with(COUNTED)).collect();
-    let first = counted.first().map_or("", |name| name.as_str());
-    let ends = std::iter::once(0).chain(first.match_indices('.').map(|(at, _)| at + 1));
-    let known = |end: &usize| {
-        let rest = |name: &&String| name.strip_prefix(&first[..*end]).is_some_and(&is_ours);
-        counted.iter().copied().filter(|name| rest(name)).count()
-    };
-    let end = ends.max_by_key(|end| (known(end), std::cmp::Reverse(*end))).unwrap_or(0);
-    let prefix = &first[..end];
-    let mut notes = Vec::new();
-    if !prefix.is_empty() {
-        notes.push(format!("took “{}” off all names", printable(prefix)));
+/// The part of a name that PyTorch's data parallelism puts before all names.
+const PARALLEL: &str = "module.";
+
+/// Parts of names that only wrappers around a module or one of its parts have: `torch.compile`, sharding, checkpointing.
+const WRAPPERS: [&str; 4] = ["_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module", "_forward_module"];
+
+/// Returns the names without the parts that wrappers put into them, each with its name in the file, and a description.
+///
+/// # Errors
+/// Fails if a wrapper is around some tensors of a module only, which no program saves.
+fn unwrapped(shapes: &Shapes, own: &BTreeSet<String>) -> Result<(BTreeMap<String, String>, Vec<String>), WeightsError> {
+    let (mut theirs, mut found) = (BTreeMap::new(), BTreeSet::new());
+    for name in shapes.keys() {
+        let mut inner = Vec::new();
+        for part in name.split('.') {
+            match WRAPPERS.iter().find(|wrapper| **wrapper == part && !own.contains(name)) {
+                Some(wrapper) => {
+                    let outer = inner.iter().map(|part| format!("{part}.")).collect::<String>();
+                    found.insert((outer, format!("{wrapper}.")));
+                }
+                None => inner.push(part),
+            }
+        }
+        if let Some(other) = theirs.insert(inner.join("."), name.clone()) {
+            return Err(WeightsError::Copies { one: printable(&other), other: printable(name) });
+        }
     }
-    let place = |name: &&String| TensorLocation {
-        ours: name.strip_prefix(prefix).unwrap_or(name).to_owned(),
-        theirs: (*name).clone(),
-        third: None,
-    };
-    (counted.iter().map(place).collect(), notes)
+    let mut notes = Vec::new();
+    for (outer, wrapper) in &found {
+        let within = || {
+            let from = theirs.range(outer.clone()..);
+            from.take_while(|(inner, _)| inner.starts_with(outer.as_str())).map(|(_, theirs)| theirs)
+        };
+        let has = |name: &&String| name.split_inclusive('.').any(|part| part == wrapper);
+        if let (Some(with), Some(without)) = (within().find(has), within().find(|name| !has(name))) {
+            return Err(reason(shapes, own).unwrap_or_else(|| mixed(&format!("{outer}{wrapper}"), with, without)));
+        }
+    }
+    let wrappers: BTreeSet<&str> = found.iter().map(|(_, wrapper)| wrapper.as_str()).collect();
+    if !wrappers.is_empty() {
+        let wrappers = wrappers.into_iter().collect::<Vec<_>>().join("” and “");
+        notes.push(format!("took “{wrappers}” out of the names"));
+    }
+    Ok((theirs, notes))
 }
 
-/// Suffix of the tensor with which a BatchNorm counts its batches.
-const COUNTED: &str = ".num_batches_tracked";
+fn mixed(prefix: &str, with: &str, without: &str) -> WeightsError {
+    let [prefix, with, without] = [prefix, with, without].map(printable);
+    WeightsError::Prefix { prefix, with, without }
+}
+
+/// Returns the places in a name at which what follows may be a name of the network.
+fn ends(name: &str) -> impl Iterator<Item = usize> {
+    std::iter::once(0).chain(name.match_indices('.').map(|(at, _)| at + 1))
+}
+
+/// Returns the prefixes behind which the names of the network are, with the number of its tensors that each has.
+fn prefixes<'a>(names: impl IntoIterator<Item = &'a str>, own: &BTreeSet<String>) -> BTreeMap<&'a str, usize> {
+    let mut known = BTreeMap::new();
+    for name in names {
+        for end in ends(name).filter(|end| own.contains(&name[*end..])) {
+            *known.entry(&name[..end]).or_insert(0) += 1;
+        }
+    }
+    known
+}
+
+/// Returns the prefix behind which most of these names are those of the network, and the shortest such.
+fn own_prefix<'a>(names: &[&'a str], own: &BTreeSet<String>) -> &'a str {
+    let known = prefixes(names.iter().copied(), own);
+    let best = known.into_iter().max_by_key(|(prefix, count)| (*count, std::cmp::Reverse(prefix.len())));
+    best.map_or("", |(prefix, _)| prefix)
+}
+
+/// Parts of names of an optimiser's tensors, which are as large as the weights that it moves.
+const OPTIMISER: [&str; 9] = [
+    "exp_avg",
+    "exp_avg_sq",
+    "max_exp_avg_sq",
+    "momentum_buffer",
+    "square_avg",
+    "optimizer",
+    "optimizer_state",
+    "optimizer_state_dict",
+    "optimizer_states",
+];
+
+/// Words in names of a copy of the weights that training averages.
+const AVERAGE: [&str; 5] = ["ema", "swa", "averaged", "shadow", "teacher"];
+
+/// Returns why a file that has other names than the network is refused, if its names tell: it has an optimiser's tensors,
+/// another copy of the network, or a prefix before some names only.
+pub fn reason(shapes: &Shapes, own: &BTreeSet<String>) -> Option<WeightsError> {
+    let names: Vec<&str> = shapes.keys().map(String::as_str).collect();
+    let best = own_prefix(&names, own);
+    let is_ours = |name: &str| name.strip_prefix(best).is_some_and(|inner| own.contains(inner));
+    let others = || names.iter().copied().filter(|name| !is_ours(name));
+    let of = |name: &str, what| WeightsError::Beside { name: printable(name), what };
+    if let Some(name) = others().find(|name| name.split('.').any(|part| OPTIMISER.contains(&part))) {
+        return Some(of(name, "an optimiser"));
+    }
+    let known = prefixes(names.iter().copied(), own);
+    let most = known.values().copied().max().unwrap_or(0);
+    // Few names alike are a coincidence: many layers have a weight.
+    let is_network = |count: usize| 2 * count >= most && (count > 1 || own.len() == 1);
+    for (prefix, _) in known.iter().filter(|(prefix, count)| **prefix != best && is_network(**count)) {
+        let pair = own.iter().find_map(|name| {
+            let (one, other) = (format!("{best}{name}"), format!("{prefix}{name}"));
+            let are_alike = shapes.get(&one).is_some_and(|shape| Some(shape) == shapes.get(&other));
+            (are_alike && !is_ours(&other)).then_some((one, other))
+        });
+        if let Some((one, other)) = pair {
+            return Some(WeightsError::Copies { one: printable(&one), other: printable(&other) });
+        }
+    }
+    let is_average = |name: &&str| {
+        let words = name.split(|letter: char| !letter.is_alphanumeric());
+        words.into_iter().any(|word| AVERAGE.contains(&word))
+    };
+    // If all names have such a word, the average is the network of the file.
+    if let Some(name) = others().find(is_average).filter(|_| !names.iter().all(is_average)) {
+        return Some(of(name, "an average of the weights"));
+    }
+    let prefix = if best.is_empty() {
+        // The only other place of a tensor that is missing without the prefix.
+        let lone = |name: &str| {
+            let end = ends(name).skip(1).find(|end| own.contains(&name[*end..]))?;
+            (!shapes.contains_key(&name[end..])).then_some(end)
+        };
+        others().find_map(|name| lone(name).map(|end| &name[..end]))?
+    } else {
+        best
+    };
+    let with = names.iter().find(|name| name.starts_with(prefix))?;
+    let without = names.iter().find(|name| !name.starts_with(prefix))?;
+    Some(mixed(prefix, with, without))
+}
+
+/// Returns whether a tensor of whole numbers has the name of a weight, so that it is a part of the network, although one that
+/// cannot be read: other such tensors are masks, counts and positions.
+pub fn is_weight(name: &str, own: &BTreeSet<String>, has: impl Fn(&str) -> bool) -> bool {
+    let (path, last) = name.rsplit_once('.').unwrap_or(("", name));
+    let is_weight =
+        |last: &str| last.ends_with("weight") || last.starts_with("weight_ih") || last.starts_with("weight_hh");
+    let is_bias = last.starts_with("bias_ih") || last.starts_with("bias_hh") || last.ends_with("bias");
+    let sibling = || if path.is_empty() { "weight".to_owned() } else { format!("{path}.weight") };
+    is_weight(last)
+        || (is_bias && (last != "bias" || has(&sibling())))
+        || ends(name).any(|end| own.contains(&name[end..]))
+}
+
+/// Checks that no name is that of a BatchNorm, which the networks of no family have.
+///
+/// # Errors
+/// Names the first that is.
+pub fn check_batch_norms<'a>(names: impl Iterator<Item = &'a str> + Clone) -> Result<(), WeightsError> {
+    let has_buffer = |name: &&str| BATCH_NORM.iter().any(|buffer| name.ends_with(buffer));
+    match names.clone().find(has_buffer).or_else(|| names.clone().find(|name| is_batch_norm(name))) {
+        Some(name) => Err(WeightsError::BatchNorm(printable(name))),
+        None => Ok(()),
+    }
+}
 
 /// Suffixes of buffers that only a BatchNorm has.
 const BATCH_NORM: [&str; 3] = [".running_mean", ".running_var", ".num_batches_tracked"];

@@ -1,4 +1,4 @@
-//! A network: a program with its parameters, interpreted on burn.
+//! Defines a network: a program with its parameters, interpreted on burn.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -16,7 +16,7 @@ use super::ops::{self, OpContext, Value};
 use super::parameter_source::{ParameterSource, WeightsError};
 use super::tape::{Node, Tape};
 use super::weight_sampler::WeightSampler;
-use super::weights_file::StoredTensors;
+use super::weights_file::{StoredTensors, TensorOrigin};
 use crate::run::NamedTensor;
 use crate::spec::ops::{Parameter, feature_axis};
 use crate::spec::{KnownSettings, Line, NetworkSpec, Program, belongs};
@@ -45,6 +45,8 @@ struct NetworkStructure {
     readout: usize,
     /// The settings of a weights file, besides its tensors.
     found: FoundSettings,
+    /// Where its tensors are in that file; empty for initial weights.
+    origins: Vec<TensorOrigin>,
 }
 
 impl NetworkStructure {
@@ -58,7 +60,7 @@ impl NetworkStructure {
         }
         let dense = program.lines.iter().rposition(|line| line.op.is_dense());
         let readout = dense.unwrap_or(program.lines.len() - 1);
-        Self { program, gains, moves, is_ntk, last_reader, readout, found }
+        Self { program, gains, moves, is_ntk, last_reader, readout, found, origins: Vec::new() }
     }
 }
 
@@ -117,7 +119,9 @@ impl Network {
         device: &Device,
     ) -> Result<(Self, Vec<String>), WeightsError> {
         let (program, found, mut stored) = infer_program::open(spec, parts, image)?;
-        let network = Self::build(NetworkStructure::new(program, spec, found), &mut stored, device)?;
+        let mut wiring = NetworkStructure::new(program, spec, found);
+        wiring.origins = stored.origins(&wiring.program, |tensor| !tensor.is_frozen(spec.parametrisation));
+        let network = Self::build(wiring, &mut stored, device)?;
         Ok((network, stored.finish()?))
     }
 
@@ -134,19 +138,27 @@ impl Network {
         known: &BTreeSet<&str>,
         device: &Device,
     ) -> Result<(Self, Vec<String>), WeightsError> {
-        let mut stored = StoredTensors::open(parts, "this module", |shapes| {
-            let (mut places, notes) = names::find_own(shapes, |name| known.contains(name));
-            let is_used = |name: &str| program.tensors.iter().any(|tensor| tensor.name == name);
-            places.retain(|place| is_used(&place.ours) || !known.contains(place.ours.as_str()));
-            Ok((places, notes))
-        })?;
-        let network = Self::build(NetworkStructure::new(program, spec, FoundSettings::default()), &mut stored, device)?;
+        let own = |_: &names::Shapes| {
+            let own = program.tensors.iter().map(|tensor| tensor.name.clone());
+            own.chain(known.iter().map(|name| (*name).to_owned())).collect()
+        };
+        let mut stored = StoredTensors::open(parts, None, own)?;
+        stored.expect(&program)?;
+        stored.leave_out(&program, known);
+        let mut wiring = NetworkStructure::new(program, spec, FoundSettings::default());
+        wiring.origins = stored.origins(&wiring.program, |tensor| !tensor.is_frozen(spec.parametrisation));
+        let network = Self::build(wiring, &mut stored, device)?;
         Ok((network, stored.finish()?))
     }
 
     /// Returns the settings that the tensors of a loaded network determine; a user may have given others.
     pub fn determined_settings(&self) -> KnownSettings {
         self.wiring.found.told.clone()
+    }
+
+    /// Returns where the tensors of a loaded network are in its file, and what else that file has.
+    pub fn origins(&self) -> &[TensorOrigin] {
+        &self.wiring.origins
     }
 
     /// Returns the settings that the tensors of a loaded network leave open, although it computes another function with other

@@ -1,4 +1,4 @@
-//! Matrix products without autodiff, in f32: faer on the processor, burn elsewhere.
+//! Multiplies matrices without autodiff, in f32: faer on the processor, burn elsewhere.
 //!
 //! burn's CPU backend is a tenth slower than faer here and cannot compute only one triangle of a symmetric product, which
 //! halves the work of a Gram. Memory is shared without a copy where a tensor is the only owner of its values.

@@ -1,4 +1,4 @@
-//! A recorded forward pass, which can be run backwards from many directions of logit space, as often as needed.
+//! Records a forward pass, which can be run backwards from many directions of logit space, as often as needed.
 //!
 //! burn's own tape gives one backward pass for one forward pass; a kernel needs C backward passes for one forward pass, and
 //! of the gradients it needs those of the layers' *outputs*, never of the weights. So the network's steps are recorded

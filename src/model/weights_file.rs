@@ -9,25 +9,50 @@ use half::{bf16, f16};
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
 
-use super::names::{LocatedTensors, Shapes, TensorLocation};
+use super::family::Family;
+use super::names::{self, Shapes, TensorLocation};
 use super::parameter_source::{ParameterSource, WeightsError};
 use crate::run::{printable, printable_list};
-use crate::spec::ops::Parameter;
+use crate::spec::Program;
+use crate::spec::ops::{Parameter, shown};
 use crate::storage::tensors_of;
 
 /// The tensors of a weights file, each of which is to be read once.
 pub struct StoredTensors<'a> {
     tensors: BTreeMap<String, FileTensor<'a>>,
-    /// Name of the network, for messages.
-    network: &'static str,
+    /// The family of the network; `None` if its tensors have exact names.
+    family: Option<Family>,
+    /// Names of the network's tensors, with the usual settings until its program is known.
+    own: BTreeSet<String>,
+    /// Names and shapes of all floats in the file.
+    floats: Shapes,
+    /// Tensors of whole numbers or truth values that are none of the network's: name, shape and type.
+    buffers: Vec<(String, Vec<usize>, Dtype)>,
     left: BTreeSet<String>,
     /// Biases that the network can have and this file lacks.
     absent: Vec<String>,
+    /// Tensors of the network's module on which its outputs do not depend.
+    unused: Vec<String>,
     /// Tensors with additional leading axes of length 1.
     squeezed: Vec<String>,
     /// Tensors with other axes of length 1 than the network's.
     reshaped: Vec<String>,
     notes: Vec<String>,
+}
+
+/// Where a tensor of a network is in a weights file, or what became of a tensor of the file: a row of a table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct TensorOrigin {
+    /// Its name in the file, safe to show; empty if the file lacks it.
+    pub theirs: String,
+    /// Its name in the network; empty if it is none of the network's.
+    pub ours: String,
+    /// Its shape in the file.
+    pub shape: Vec<usize>,
+    /// Its type in the file.
+    pub dtype: String,
+    /// A description of how it was converted, or why it was left out; empty for a tensor that was read as it is.
+    pub treatment: String,
 }
 
 /// Returns whether a tensor of this shape in a file matches one of the network's: the same shape, or one that becomes the
@@ -58,17 +83,21 @@ struct FileTensor<'a> {
     shape: Vec<usize>,
     /// Index of its first value in the view.
     start: usize,
+    /// Which third of the tensor it is.
+    third: Option<usize>,
 }
 
 impl<'a> StoredTensors<'a> {
-    /// Opens the bytes of a file, or of its shards, with the names that `find` gives its tensors.
+    /// Opens the bytes of a file, or of its shards, and finds the tensors of a network in it: of a family by their names in
+    /// other programs, otherwise by the names that `own` returns for the shapes in the file.
     ///
     /// # Errors
-    /// Fails if they are not safetensors files, or if their names belong to another network or allow two interpretations.
+    /// Fails if they are not safetensors files, if a weight has a type that is not read, or if their names belong to another
+    /// network or allow two interpretations.
     pub fn open(
         parts: &'a [Vec<u8>],
-        network: &'static str,
-        find: impl FnOnce(&Shapes) -> Result<LocatedTensors, WeightsError>,
+        family: Option<Family>,
+        own: impl FnOnce(&Shapes) -> BTreeSet<String>,
     ) -> Result<Self, WeightsError> {
         let mut views = BTreeMap::new();
         for bytes in parts {
@@ -82,8 +111,21 @@ impl<'a> StoredTensors<'a> {
                 views.insert(name, view);
             }
         }
-        let shapes: Shapes = views.iter().map(|(name, view)| (name.clone(), view.shape().to_vec())).collect();
-        let (places, notes) = find(&shapes)?;
+        if family.is_some() {
+            names::check_batch_norms(views.keys().map(String::as_str))?;
+        }
+        let mut floats: Shapes = views.iter().map(|(name, view)| (name.clone(), view.shape().to_vec())).collect();
+        let own = own(&floats);
+        let mut buffers = Vec::new();
+        for (name, view) in &views {
+            let Some(what) = unread(view.dtype()) else { continue };
+            if !is_whole(view.dtype()) || names::is_weight(name, &own, |sibling| views.contains_key(sibling)) {
+                return Err(WeightsError::Dtype { name: printable(name), found: format!("{:?}", view.dtype()), what });
+            }
+            floats.remove(name);
+            buffers.push((printable(name), view.shape().to_vec(), view.dtype()));
+        }
+        let (places, notes) = names::find(family, &floats, &own)?;
         let mut tensors = BTreeMap::new();
         for TensorLocation { ours, theirs, third } in places {
             let Some(view) = views.get(&theirs).cloned() else { continue };
@@ -100,11 +142,12 @@ impl<'a> StoredTensors<'a> {
             if tensors.contains_key(&ours) {
                 return Err(WeightsError::Twice(printable(&ours)));
             }
-            tensors.insert(ours, FileTensor { theirs, view, shape, start });
+            tensors.insert(ours, FileTensor { theirs, view, shape, start, third });
         }
         let left = tensors.keys().cloned().collect();
+        let (absent, squeezed, reshaped, unused) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
         let mut stored =
-            Self { tensors, network, left, absent: Vec::new(), squeezed: Vec::new(), reshaped: Vec::new(), notes };
+            Self { tensors, family, own, floats, buffers, left, absent, squeezed, reshaped, unused, notes };
         stored.note_types();
         Ok(stored)
     }
@@ -116,6 +159,80 @@ impl<'a> StoredTensors<'a> {
             let types = types.into_iter().collect::<Vec<_>>().join(" and ");
             self.notes.push(format!("read {types} as 32-bit floats"));
         }
+        if !self.buffers.is_empty() {
+            let names = printable_list(self.buffers.iter().map(|(name, ..)| name.as_str()));
+            self.notes.push(format!("left out {names}: whole numbers or truth values, and no weights"));
+        }
+    }
+
+    /// Declares the program of the network, whose tensors are to be read.
+    ///
+    /// # Errors
+    /// Fails if the file has none of its tensors.
+    pub fn expect(&mut self, program: &Program) -> Result<(), WeightsError> {
+        self.own.extend(program.tensors.iter().map(|tensor| tensor.name.clone()));
+        let Some(first) = program.tensors.first().filter(|_| self.family.is_none()) else { return Ok(()) };
+        let is_there = |tensor: &Parameter| self.tensors.contains_key(&tensor.name);
+        // Of a file without tensors there is nothing to say but that one is missing.
+        if self.tensors.is_empty() || program.tensors.iter().any(is_there) {
+            return Ok(());
+        }
+        let (name, shape) = (first.name.clone(), shown(&first.shape));
+        Err(self.reason().unwrap_or(WeightsError::Another { name, shape, there: self.there() }))
+    }
+
+    /// Returns where each tensor of the network is, in the network's order, and what else there is in the file. `moves` tells
+    /// which tensors are trained.
+    pub fn origins(&self, program: &Program, moves: impl Fn(&Parameter) -> bool) -> Vec<TensorOrigin> {
+        let read = program.tensors.iter().filter_map(|tensor| {
+            let held = self.tensors.get(&tensor.name)?;
+            let mut notes = Vec::new();
+            if let Some(third) = held.third {
+                notes.push(format!("its {} third", ["first", "second", "last"][third]));
+            }
+            notes.extend(other_float(held.view.dtype()).map(|_| match held.view.dtype() {
+                Dtype::F64 => "rounded to 32 bits".to_owned(),
+                _ => "widened to 32 bits".to_owned(),
+            }));
+            if held.shape != tensor.shape {
+                notes.push(format!("taken as {}", shown(&tensor.shape)));
+            }
+            if !moves(tensor) {
+                notes.push("not trained, so no part of the kernel".to_owned());
+            }
+            Some(TensorOrigin {
+                theirs: printable(&held.theirs),
+                ours: tensor.name.clone(),
+                shape: held.view.shape().to_vec(),
+                dtype: format!("{:?}", held.view.dtype()),
+                treatment: notes.join("; "),
+            })
+        });
+        let left = self.buffers.iter().map(|(name, shape, dtype)| TensorOrigin {
+            theirs: name.clone(),
+            ours: String::new(),
+            shape: shape.clone(),
+            dtype: format!("{dtype:?}"),
+            treatment: "left out: no weights".to_owned(),
+        });
+        let absent = self.absent.iter().map(|name| TensorOrigin {
+            theirs: String::new(),
+            ours: printable(name),
+            shape: Vec::new(),
+            dtype: String::new(),
+            treatment: "not in the file, and no part of the kernel".to_owned(),
+        });
+        let unused = self.unused.iter().filter_map(|name| {
+            let held = self.tensors.get(name)?;
+            Some(TensorOrigin {
+                theirs: printable(&held.theirs),
+                ours: String::new(),
+                shape: held.view.shape().to_vec(),
+                dtype: format!("{:?}", held.view.dtype()),
+                treatment: "left out: the outputs do not depend on it".to_owned(),
+            })
+        });
+        read.chain(left).chain(absent).chain(unused).collect()
     }
 
     /// Returns names and shapes of all tensors, under the network's names.
@@ -123,16 +240,35 @@ impl<'a> StoredTensors<'a> {
         self.tensors.iter().map(|(name, held)| (name.clone(), held.shape.clone())).collect()
     }
 
+    /// Leaves out the tensors whose names are among these and that the program does not have: the outputs do not depend on
+    /// them.
+    pub fn leave_out(&mut self, program: &Program, known: &BTreeSet<&str>) {
+        let is_unused =
+            |name: &String| known.contains(name.as_str()) && !program.tensors.iter().any(|tensor| tensor.name == *name);
+        let names: Vec<String> = self.left.extract_if(.., is_unused).collect();
+        self.unused.extend(names);
+    }
+
     /// Declares that the file lacks these biases, which the network can have.
     ///
+    /// If `is_exact`, the network has the names of a user's text, which says of each layer whether it has a bias.
+    ///
     /// # Errors
-    /// Fails if other layers of the same kind have theirs: then the bias was lost.
-    pub fn lacks(&mut self, absent: Vec<String>) -> Result<(), WeightsError> {
+    /// Fails if other layers of the same kind have theirs, or of an exact text any layer: then the bias was lost.
+    pub fn lacks(&mut self, absent: Vec<String>, is_exact: bool) -> Result<(), WeightsError> {
+        // The bias of a norm has one axis, as its weight has.
+        let is_matrix =
+            |layer: &str| self.tensors.get(&format!("{layer}weight")).is_some_and(|held| held.shape.len() > 1);
+        let has_bias = self.tensors.keys().any(|name| name.strip_suffix("bias").is_some_and(is_matrix));
+        if let Some(name) = absent.first().filter(|_| is_exact && has_bias) {
+            let missing = WeightsError::MissingOwnBias { name: name.clone() };
+            return Err(self.reason().unwrap_or(missing));
+        }
         let last = (1..).take_while(|place| self.tensors.contains_key(&format!("fc{place}.weight"))).count();
         let is_bias = |name: &&String| name.ends_with(".bias");
         let biased: BTreeSet<String> = self.tensors.keys().filter(is_bias).map(|name| role(name, last)).collect();
         match absent.iter().find(|name| biased.contains(&role(name, last))) {
-            Some(name) => Err(WeightsError::MissingBias { name: name.clone() }),
+            Some(name) => Err(self.reason().unwrap_or(WeightsError::MissingBias { name: name.clone() })),
             None => {
                 self.absent = absent;
                 Ok(())
@@ -151,7 +287,8 @@ impl<'a> StoredTensors<'a> {
     /// Fails if the file has a tensor that was not read.
     pub fn finish(mut self) -> Result<Vec<String>, WeightsError> {
         if let Some(name) = self.left.first() {
-            return Err(WeightsError::Unknown { name: self.name_of(name), network: self.network });
+            let unknown = WeightsError::Unknown { name: self.name_of(name), network: self.network() };
+            return Err(self.reason().unwrap_or(unknown));
         }
         if !self.squeezed.is_empty() {
             let names = printable_list(self.squeezed.iter().map(String::as_str));
@@ -168,47 +305,86 @@ impl<'a> StoredTensors<'a> {
         Ok(self.notes)
     }
 
-    fn held(&self, name: &str) -> Result<&FileTensor<'a>, WeightsError> {
-        self.tensors.get(name).ok_or_else(|| {
-            let there = printable_list(self.tensors.values().map(|held| held.theirs.as_str()));
-            let there = if there.is_empty() { "none at all".to_owned() } else { there };
-            WeightsError::Missing { name: name.to_owned(), network: self.network, there }
+    /// Returns what messages call the network.
+    fn network(&self) -> &'static str {
+        self.family.map_or("this network", Family::words)
+    }
+
+    /// Lists the tensors that the file has.
+    fn there(&self) -> String {
+        let there = printable_list(self.tensors.values().map(|held| held.theirs.as_str()));
+        if there.is_empty() { "none at all".to_owned() } else { there }
+    }
+
+    /// Returns why the file has other names than the network, if they tell.
+    fn reason(&self) -> Option<WeightsError> {
+        names::reason(&self.floats, &self.own)
+    }
+
+    fn held(&self, tensor: &Parameter) -> Result<&FileTensor<'a>, WeightsError> {
+        self.tensors.get(&tensor.name).ok_or_else(|| {
+            let (name, there) = (tensor.name.clone(), self.there());
+            self.reason().unwrap_or_else(|| match self.family {
+                Some(_) => WeightsError::Missing { name, network: self.network(), there },
+                None => WeightsError::MissingOwn { name, shape: shown(&tensor.shape), there },
+            })
         })
     }
 
     /// Returns the values of a tensor of this shape, in the order of `places`.
     fn values(
         &mut self,
-        name: &str,
-        shape: &[usize],
-        places: impl Iterator<Item = usize>,
+        tensor: &Parameter,
+        places: impl Iterator<Item = usize> + Clone,
     ) -> Result<Vec<f32>, WeightsError> {
-        let held = self.held(name)?;
-        if !is_of(&held.shape, shape) {
-            let (name, found, expected) = (printable(&held.theirs), held.shape.clone(), format!("{shape:?}"));
+        let held = self.held(tensor)?;
+        if !is_of(&held.shape, &tensor.shape) {
+            let (name, found, expected) = (printable(&held.theirs), held.shape.clone(), shown(&tensor.shape));
             return Err(WeightsError::Shape { name, found, expected });
         }
         let (data, start) = (held.view.data(), held.start);
         let places = places.map(|place| start + place);
         let values: Vec<f32> = match held.view.dtype() {
-            Dtype::F32 => read(data, places, f32::from_le_bytes),
+            Dtype::F32 => read(data, places.clone(), f32::from_le_bytes),
             // A value beyond the range of f32 becomes infinite, and is refused below.
-            Dtype::F64 => read(data, places, |bytes| f64::from_le_bytes(bytes) as f32),
-            Dtype::F16 => read(data, places, |bytes| f16::from_le_bytes(bytes).to_f32()),
-            Dtype::BF16 => read(data, places, |bytes| bf16::from_le_bytes(bytes).to_f32()),
-            other => return Err(WeightsError::Dtype { name: printable(&held.theirs), found: format!("{other:?}") }),
+            Dtype::F64 => read(data, places.clone(), |bytes| f64::from_le_bytes(bytes) as f32),
+            Dtype::F16 => read(data, places.clone(), |bytes| f16::from_le_bytes(bytes).to_f32()),
+            Dtype::BF16 => read(data, places.clone(), |bytes| bf16::from_le_bytes(bytes).to_f32()),
+            other => {
+                let (name, found) = (printable(&held.theirs), format!("{other:?}"));
+                return Err(WeightsError::Dtype { name, found, what: unread(other).unwrap_or("another type") });
+            }
         };
-        if let Some(place) = values.iter().position(|value| !value.is_finite()) {
-            return Err(WeightsError::NotFinite { name: printable(&held.theirs), place });
+        let mut placed = places.zip(&values);
+        if let Some((place, _)) = placed.find(|(_, value)| !value.is_finite()) {
+            return Err(WeightsError::NotFinite {
+                name: printable(&held.theirs),
+                place: indices(place, held.view.shape()),
+            });
         }
-        if held.shape.len() > shape.len() && held.shape.ends_with(shape) {
+        if held.shape.len() > tensor.shape.len() && held.shape.ends_with(&tensor.shape) {
             self.squeezed.push(printable(&held.theirs));
-        } else if held.shape != shape {
+        } else if held.shape != tensor.shape {
             self.reshaped.push(printable(&held.theirs));
         }
-        self.left.remove(name);
+        self.left.remove(&tensor.name);
         Ok(values)
     }
+}
+
+/// Returns the index in each axis of a value of a tensor of this shape.
+fn indices(mut place: usize, shape: &[usize]) -> Vec<usize> {
+    let mut indices: Vec<usize> = shape
+        .iter()
+        .rev()
+        .map(|side| {
+            let index = place % side;
+            place /= side;
+            index
+        })
+        .collect();
+    indices.reverse();
+    indices
 }
 
 /// Returns the kind of layer to which a bias belongs, in a network whose last dense layer has this number: either all
@@ -241,15 +417,40 @@ fn other_float(dtype: Dtype) -> Option<&'static str> {
     }
 }
 
+/// Describes a type that is not read as a weight.
+fn unread(dtype: Dtype) -> Option<&'static str> {
+    match dtype {
+        Dtype::F32 | Dtype::F64 | Dtype::F16 | Dtype::BF16 => None,
+        Dtype::C64 => Some("complex numbers"),
+        whole if is_whole(whole) => Some("whole numbers, which are weights only with a scale that is not known"),
+        _ => Some("floats of few bits, which are weights only with a scale that is not known"),
+    }
+}
+
+/// Returns whether a type is one of whole numbers or truth values.
+fn is_whole(dtype: Dtype) -> bool {
+    matches!(
+        dtype,
+        Dtype::BOOL
+            | Dtype::U8
+            | Dtype::I8
+            | Dtype::U16
+            | Dtype::I16
+            | Dtype::U32
+            | Dtype::I32
+            | Dtype::U64
+            | Dtype::I64
+    )
+}
+
 impl ParameterSource for StoredTensors<'_> {
     fn tensor(&mut self, tensor: &Parameter) -> Result<Vec<f32>, WeightsError> {
-        let (name, shape) = (&tensor.name, &tensor.shape);
-        match (tensor.turned, shape.as_slice()) {
+        match (tensor.turned, tensor.shape.as_slice()) {
             // Transposed while it is read: a separate copy would be as large as the file.
             (true, &[rows, columns]) => {
-                self.values(name, shape, (0..rows * columns).map(|at| (at % rows) * columns + at / rows))
+                self.values(tensor, (0..rows * columns).map(|at| (at % rows) * columns + at / rows))
             }
-            _ => self.values(name, shape, 0..shape.iter().product()),
+            (_, shape) => self.values(tensor, 0..shape.iter().product()),
         }
     }
 }

@@ -1,10 +1,12 @@
-//! The curvature of the loss along the directions of the kernel: the largest eigenvalue of the Gauss–Newton matrix,
-//! computed in output space on the images of one block.
+//! Computes the curvature of the loss along the directions of the kernel: the largest eigenvalue of the Gauss–Newton
+//! matrix, computed in output space on the images of one block.
 //!
 //! The loss of N images is (1/N) Σ ℓ(f(x)), so a gradient step of rate η multiplies small errors of the outputs by
 //! I − (η/N) Θ H, with Θ the full kernel [NC, NC] and H the second derivative of ℓ: I/C for the squared error, and
 //! diag p − p pᵀ for cross-entropy. The step is stable while η λ_max(Θ H)/N < 2 (Cohen et al. 2021, the edge of stability;
 //! Lee et al. 2019 for the kernel). ΘH has the eigenvalues of BᵀΘB with H = B Bᵀ, which is symmetric.
+//!
+//! These methods of [`FullKernel`] stand apart from `kernel`, because they alone need the Lanczos iteration.
 
 use std::ops::Range;
 

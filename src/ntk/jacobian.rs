@@ -1,5 +1,5 @@
-//! The reference implementation: one backward pass per image and direction of logit space, the Jacobian in f64, and its
-//! products.
+//! Computes the kernel by the reference implementation: one backward pass per image and direction of logit space, the
+//! Jacobian in f64, and its products.
 //!
 //! It is slow and simple. It shares only the network's forward pass with the fast implementation: gradients come from
 //! burn's autodiff with respect to the parameters themselves.

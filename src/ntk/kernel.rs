@@ -1,4 +1,4 @@
-//! Kernel measurements: the request and the result.
+//! Defines kernel measurements: the request and the result.
 
 use std::ops::Range;
 use std::sync::Arc;

@@ -35,7 +35,7 @@ pub fn measure(
     let survey = Survey::of(network, images, others, request);
     let (classes, work) = (survey.classes, survey.work);
     let sets = request.sets(classes);
-    let kept = sets.iter().flat_map(|_| survey.kept.clone()).collect();
+    let kept = sets.iter().flat_map(|_| survey.sum_names.clone()).collect();
     let mut kernel = Kernel::unfilled(request.reduction, work.samples, classes, kept);
     let plan = survey.plan();
     let (block, group) = plan.block;
@@ -54,13 +54,14 @@ pub fn measure(
             });
             let samples = (rows.len(), columns.len());
             // If pairs of directions are stored separately, the plan puts all directions in one group.
-            let mut tile = Tile::new(samples, (group, group), work.apart, diagonal, sets.len() * survey.kept.len());
+            let mut tile =
+                Tile::new(samples, (group, group), work.apart, diagonal, sets.len() * survey.sum_names.len());
             tile.activations = (sets.len() > 1).then(HashMap::new);
             for (set, logits) in sets.iter().enumerate() {
                 for logits in logits.chunks(group) {
                     tile.directions = (logits.len(), logits.len());
                     let directions = request.reduction.directions(classes, logits, &images.device());
-                    let first = set * survey.kept.len();
+                    let first = set * survey.sum_names.len();
                     survey.fill(&mut tile, first, &plan, (&row_tape, column_tape.as_ref()), &directions, cancelled)?;
                 }
             }
@@ -89,11 +90,11 @@ struct Survey {
     names: Vec<String>,
     layers: Vec<Layer>,
     /// For each tap, which of its tensors are included.
-    wanted: Vec<Vec<bool>>,
+    included: Vec<Vec<bool>>,
     /// For each tap, the index of the sum of each of its tensors.
     into: Vec<Vec<Option<usize>>>,
     /// The names of the sums: layers or tensors that are stored separately, or one for all.
-    kept: Vec<String>,
+    sum_names: Vec<String>,
     preconditioner: Option<Arc<Preconditioner>>,
     /// The number of taps of each tensor that has more than one.
     shared: HashMap<String, usize>,
@@ -116,9 +117,9 @@ impl Survey {
             work,
             names: Vec::new(),
             layers: Vec::new(),
-            wanted: Vec::new(),
+            included: Vec::new(),
             into: Vec::new(),
-            kept: Vec::new(),
+            sum_names: Vec::new(),
             preconditioner: request.preconditioner.clone(),
             shared: HashMap::new(),
         };
@@ -132,28 +133,28 @@ impl Survey {
             let wanted: Vec<bool> = each.map(|(tensor, moves)| *moves && request.includes(tensor)).collect();
             let into = tap.tensors.iter().zip(&wanted).map(|(tensor, wanted)| {
                 let part = request.apart.part_of(tensor);
-                let known = survey.kept.iter().position(|kept| *kept == part);
+                let known = survey.sum_names.iter().position(|kept| *kept == part);
                 wanted.then(|| {
                     known.unwrap_or_else(|| {
-                        survey.kept.push(part);
-                        survey.kept.len() - 1
+                        survey.sum_names.push(part);
+                        survey.sum_names.len() - 1
                     })
                 })
             });
             survey.into.push(into.collect());
-            survey.wanted.push(wanted);
+            survey.included.push(wanted);
             survey.names.push(tap.name.clone());
             survey.layers.push(layer_at(tap, tap.tensors.iter().any(|tensor| uses.contains_key(tensor))));
         }
         survey.shared = uses;
-        if survey.kept.is_empty() {
-            survey.kept.push(String::new());
+        if survey.sum_names.is_empty() {
+            survey.sum_names.push(String::new());
         }
         survey
     }
 
     fn plan(&self) -> Plan {
-        let wanted: Vec<bool> = self.wanted.iter().map(|tensors| tensors.contains(&true)).collect();
+        let wanted: Vec<bool> = self.included.iter().map(|tensors| tensors.contains(&true)).collect();
         Plan::of(&self.layers, &wanted, &self.work)
     }
 
@@ -168,7 +169,7 @@ impl Survey {
         directions: &Tensor<2>,
         cancelled: &dyn Fn() -> bool,
     ) -> Option<()> {
-        let stops: Vec<bool> = self.wanted.iter().map(|tensors| tensors.contains(&true)).collect();
+        let stops: Vec<bool> = self.included.iter().map(|tensors| tensors.contains(&true)).collect();
         let mut pulled = rows.pull(directions.clone(), &stops);
         let mut others = columns.map(|tape| tape.pull(directions.clone(), &stops));
         let mut gathered = [Gathered::new(&self.shared), Gathered::new(&self.shared)];
@@ -202,7 +203,7 @@ impl Survey {
         let (place, tap, cotangent) = pull.next()?;
         let contraction = plan.parts[place].contraction;
         let preconditioner = self.preconditioner.as_deref();
-        let (how, wanted) = ((contraction, self.work.apart), &self.wanted[place]);
+        let (how, wanted) = ((contraction, self.work.apart), &self.included[place]);
         let mut side = LayerSide::new(tap, cotangent, n, how, wanted, preconditioner);
         let sums = gathered.take(tap, &mut side);
         Some((place, side, sums))

@@ -1,4 +1,4 @@
-//! The empirical neural tangent kernel Θ(x, x′) = ⟨∇_w f(x), ∇_w f(x′)⟩ over all parameters (Jacot et al. 2018).
+//! Measures the empirical neural tangent kernel Θ(x, x′) = ⟨∇_w f(x), ∇_w f(x′)⟩ over all parameters (Jacot et al. 2018).
 //!
 //! There are two implementations that share no code: [`layerwise`] is fast and used everywhere, [`jacobian`] is simple and
 //! used to test it. Products are f32 on the device; every sum over layers and logits, and all later arithmetic, is f64.

@@ -1,4 +1,4 @@
-//! The diagonal matrix P of the optimiser's kernel J P Jᵀ: a weight for every parameter.
+//! Defines the diagonal matrix P of the optimiser's kernel J P Jᵀ: a weight for every parameter.
 //!
 //! A step of plain SGD moves the outputs by −η J Jᵀ ∂L/∂f; one that moves parameter i by η p_i ∂L/∂w_i instead moves them
 //! by −η J P Jᵀ ∂L/∂f. The optimiser defines P; this type only stores its root, which multiplies both sides.

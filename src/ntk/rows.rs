@@ -1,4 +1,4 @@
-//! Rows whose inner products form a kernel, in host memory or on another device.
+//! Defines rows whose inner products form a kernel, in host memory or on another device.
 
 use burn::tensor::{Device, Tensor, TensorData};
 

@@ -1,4 +1,4 @@
-//! One side of ⟨∂f_c(x)/∂w, ∂f_d(x′)/∂w⟩, layer by layer, in the form with the cheapest products.
+//! Computes one side of ⟨∂f_c(x)/∂w, ∂f_d(x′)/∂w⟩, layer by layer, in the form with the cheapest products.
 
 use burn::tensor::{Tensor, TensorData};
 use faer::MatRef;
@@ -51,10 +51,10 @@ impl LayerSide {
         cotangent: Cotangent,
         n: usize,
         (contraction, apart): (Contraction, bool),
-        wanted: &[bool],
+        included: &[bool],
         preconditioner: Option<&Preconditioner>,
     ) -> Self {
-        let root = |place: usize| preconditioner.filter(|_| wanted[place]).map(|p| p.root(&tap.tensors[place]));
+        let root = |place: usize| preconditioner.filter(|_| included[place]).map(|p| p.root(&tap.tensors[place]));
         let plain = match &tap.view {
             ParameterUse::Affine { input, channels_first, transposed, weight_gain, bias_gain, .. } => {
                 let gains = Gains { weight: weight_gain.powi(2), bias: bias_gain.powi(2) };
@@ -67,14 +67,14 @@ impl LayerSide {
                         Self::Products { activations: Rows::new(input.reshape([n, a * b])), cotangents, gains }
                     }
                     Contraction::Gradients => {
-                        let has_bias = wanted.get(1).is_some_and(|wanted| *wanted);
-                        let (weight, bias) = (wanted[0].then_some(*weight_gain), has_bias.then_some(*bias_gain));
+                        let has_bias = included.get(1).is_some_and(|wanted| *wanted);
+                        let (weight, bias) = (included[0].then_some(*weight_gain), has_bias.then_some(*bias_gain));
                         gradients((input, groups), cotangent, *channels_first, *transposed, weight, bias)
                     }
                     Contraction::Places => Self::Places(at_places(input, cotangent, *channels_first), gains),
                     Contraction::Weighted => {
                         let [_, a, b] = input.dims();
-                        let roots = [root(0), if wanted.len() > 1 { root(1) } else { None }];
+                        let roots = [root(0), if included.len() > 1 { root(1) } else { None }];
                         return Self::Weighted(Weighted::new(input.reshape([n, a * b]), cotangent, roots, gains));
                     }
                 }
@@ -87,8 +87,8 @@ impl LayerSide {
                 let (features, over) = if *channels_first { (first, 3) } else { (second, 2) };
                 let sum = |each: Tensor<4>| Some(Rows::new(each.sum_dim(over).reshape([n * directions, features])));
                 let along = || dense.clone() * values.clone().unsqueeze_dim::<4>(1);
-                let weight = wanted[0].then(along);
-                let bias = |place: usize| wanted.get(place).is_some_and(|wanted| *wanted).then(|| dense.clone());
+                let weight = included[0].then(along);
+                let bias = |place: usize| included.get(place).is_some_and(|wanted| *wanted).then(|| dense.clone());
                 let each = if *frozen { vec![bias(0)] } else { vec![weight, bias(1)] };
                 Self::Gradients(each.into_iter().map(|each| each.and_then(sum)).collect())
             }

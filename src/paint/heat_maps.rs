@@ -3,6 +3,7 @@
 use egui::{Align2, Color32, ColorImage, FontId, Rect, Stroke, TextureHandle, Ui, Vec2, pos2, vec2};
 
 use super::page::{WIDTH, title};
+use super::panel::PRINT;
 use super::pixels::{Shades, picture};
 use super::theme::Tokens;
 use crate::chart::format;
@@ -24,7 +25,7 @@ const SHARP: usize = 256;
 
 /// Returns the font of the titles of maps.
 fn caption() -> FontId {
-    FontId::proportional(11.0)
+    FontId::proportional(PRINT)
 }
 
 fn side(maps: &HeatMaps) -> f32 {
@@ -128,13 +129,16 @@ fn tasks(ui: &Ui, map: &HeatMap, rect: Rect, line: Color32) {
 /// Paints a colour scale with its numbers.
 fn colour_bar(ui: &Ui, scale: &ColourScale, rect: Rect, picture: &TextureHandle) {
     let (painter, tokens) = (ui.painter(), Tokens::of(ui));
-    painter.text(rect.min - vec2(0.0, 2.0), Align2::LEFT_BOTTOM, scale.name, caption(), tokens.weak);
+    // A long name begins left of its scale, so that it does not leave the page; a number may be beside the upper end.
+    let name = painter.layout_no_wrap(scale.name.to_owned(), caption(), tokens.weak);
+    let left = rect.left().min(WIDTH - 4.0 - name.size().x);
+    painter.galley(pos2(left, rect.top() - 6.0 - name.size().y), name, tokens.weak);
     let (low, high) = scale.range;
     if low >= high {
         return;
     }
     painter.image(picture.id(), rect, WHOLE, Color32::WHITE);
-    for tick in format::linear_marks(low, high, (rect.height() / 16.0).clamp(3.0, 6.0) as usize) {
+    for tick in format::linear_marks(low, high, (rect.height() / 18.0).clamp(3.0, 6.0) as usize) {
         let y = rect.bottom() - rect.height() * ((tick - low) / (high - low)) as f32;
         painter.line_segment([pos2(rect.right(), y), pos2(rect.right() + 3.0, y)], Stroke::new(0.75, tokens.weak));
         let at = pos2(rect.right() + 5.0, y);
@@ -142,7 +146,7 @@ fn colour_bar(ui: &Ui, scale: &ColourScale, rect: Rect, picture: &TextureHandle)
             at,
             Align2::LEFT_CENTER,
             format::tick(tick, high - low, false),
-            FontId::monospace(9.5),
+            FontId::monospace(PRINT),
             tokens.weak,
         );
     }

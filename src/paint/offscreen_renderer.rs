@@ -1,8 +1,8 @@
 //! Renders pictures off screen: a second egui without a window, in which views draw themselves as they do on screen, in the theme
 //! and at the size of the picture.
 //!
-//! Guarantees: it does not appear in the window, and receives no pointer, keyboard or scroll input. The result is a [`Drawing`] of
-//! all painted shapes and their textures: plain data that can be sent to a thread.
+//! Guarantees: it does not appear in the window, and receives no pointer, keyboard or scroll input. The result is a
+//! [`Drawing`] of all painted shapes and their textures: plain data that can be sent to a thread.
 
 use std::collections::HashMap;
 use std::sync::Arc;

@@ -1,10 +1,13 @@
 //! Arranges the panels of a figure below each other, each with its title, its legend and the names of its axes.
 //!
-//! A figure is as wide as a column of a paper, 5.5 inches, where its text has 9 to 10 points.
+//! A figure is as wide as a column of a paper, 5.5 inches, where its text has 9 to 10 points and none is smaller.
 
-use egui::{Align2, Color32, FontId, Rect, Ui, UiBuilder, Vec2, epaint::TextShape, pos2, vec2};
+use std::sync::Arc;
 
-use super::panel::{self, Look};
+use egui::epaint::{TextShape, text::LayoutJob};
+use egui::{Align, Align2, Color32, FontId, Galley, Rect, Ui, UiBuilder, Vec2, pos2, vec2};
+
+use super::panel::{self, Look, PRINT};
 use super::theme::Tokens;
 use crate::chart::panel::{Entry, Panel};
 
@@ -26,10 +29,10 @@ pub fn title() -> FontId {
 
 /// Returns the font of legends and of the names of axes.
 pub fn small() -> FontId {
-    FontId::proportional(12.0)
+    FontId::proportional(PRINT)
 }
 
-/// Returns the size of a figure of so many panels, in points.
+/// Returns the size of a figure with this many panels, in points.
 pub fn size(panels: usize) -> Vec2 {
     vec2(WIDTH, HEIGHT * panels.max(1) as f32)
 }
@@ -37,24 +40,39 @@ pub fn size(panels: usize) -> Vec2 {
 /// Paints the panels of the figure of this name.
 pub fn paint(ui: &mut Ui, name: &str, panels: &[Panel]) {
     let mut look = Look::of_paper();
+    let rects = (0..panels.len()).map(|place| {
+        let rect = Rect::from_min_size(pos2(0.0, place as f32 * HEIGHT), vec2(WIDTH, HEIGHT));
+        rect.shrink2(vec2(MARGIN, 0.5 * MARGIN))
+    });
+    // The room of each panel below its header, and the name of its vertical axis.
+    let found = panels.iter().zip(rects).map(|(panel, rect)| {
+        let names = if panel.tasks.is_empty() { 0.0 } else { small().size };
+        let room = rect.with_min_y(header(ui, panel, rect) + GAP + names);
+        (panel, room, axis_name(ui, &panel.y.name, room.height()))
+    });
+    let found: Vec<(&Panel, Rect, Arc<Galley>)> = found.collect();
     // Below each other all have the same room at their sides, so that one place is above the other.
     let widest = |of: &dyn Fn(&Panel) -> f32| panels.iter().map(of).fold(0.0, f32::max);
     look.left = widest(&|panel| panel::axis_width(ui, panel, HEIGHT, &look));
     look.room = Some(widest(&|panel| panel::ends_width(ui, panel, &look)));
-    for (place, described) in panels.iter().enumerate() {
-        let rect = Rect::from_min_size(pos2(0.0, place as f32 * HEIGHT), vec2(WIDTH, HEIGHT));
-        one(ui, &format!("{name} {place}"), described, &look, rect.shrink2(vec2(MARGIN, 0.5 * MARGIN)));
+    let names = found.iter().map(|(.., name)| name.size().y).fold(NAME, f32::max);
+    for (place, (described, room, axis)) in found.into_iter().enumerate() {
+        // The name of the horizontal axis reaches into the room that is kept for the labels of its ticks.
+        let body = Rect::from_min_max(room.min + vec2(names, 0.0), room.max - vec2(0.0, 0.75 * NAME));
+        one(ui, &format!("{name} {place}"), described, &look, (room, body), axis);
     }
 }
 
-fn one(ui: &mut Ui, id: &str, panel: &Panel, look: &Look, rect: Rect) {
+/// Returns the name of a vertical axis of this length, in lines that are not longer.
+fn axis_name(ui: &Ui, name: &str, length: f32) -> Arc<Galley> {
+    let weak = Tokens::of(ui).weak;
+    let mut job = LayoutJob::simple(name.to_owned(), small(), weak, length);
+    job.halign = Align::Center;
+    ui.painter().layout_job(job)
+}
+
+fn one(ui: &mut Ui, id: &str, panel: &Panel, look: &Look, (room, body): (Rect, Rect), axis: Arc<Galley>) {
     let tokens = Tokens::of(ui);
-    let mut top = header(ui, panel, rect) + GAP;
-    if !panel.tasks.is_empty() {
-        top += small().size;
-    }
-    // The name of the horizontal axis reaches into the room that is kept for the labels of its ticks.
-    let body = Rect::from_min_max(pos2(rect.left() + NAME, top), rect.max - vec2(0.0, 0.75 * NAME));
     let mut inside = ui.new_child(UiBuilder::new().max_rect(body).id_salt(id));
     let painted = panel::paint(&mut inside, id, panel, look);
     let frame = *painted.transform.frame();
@@ -69,16 +87,13 @@ fn one(ui: &mut Ui, id: &str, panel: &Panel, look: &Look, rect: Rect) {
             ui.painter().text(at, Align2::CENTER_BOTTOM, name, small(), tokens.task(band.task));
         }
     }
-    let below = pos2(frame.center().x, rect.bottom());
+    let below = pos2(frame.center().x, room.bottom());
     ui.painter().text(below, Align2::CENTER_BOTTOM, &panel.x.name, small(), tokens.weak);
-    // In the middle of the axis, and where it is longer, from the lower edge upwards; smaller where it would reach the header.
-    let (wide, room) = (panel::width(ui, &panel.y.name, &small()), rect.bottom() - top);
-    let font = FontId::proportional(small().size * (room / wide.max(1.0)).min(1.0));
-    let galley = ui.painter().layout_no_wrap(panel.y.name.clone(), font, tokens.weak);
-    let middle = frame.center().y + 0.5 * galley.size().x;
-    let at = pos2(rect.left(), middle.min(rect.bottom()));
-    let turned = TextShape::new(at, galley, tokens.weak).with_angle(-std::f32::consts::FRAC_PI_2);
-    ui.painter().add(turned);
+    // In the middle of the axis, and where it is longer, from the lower edge upwards.
+    let half = 0.5 * axis.size().x;
+    let middle = (frame.center().y + half).min(room.bottom()) - half;
+    let turned = TextShape::new(pos2(room.left(), middle), axis, tokens.weak);
+    ui.painter().add(turned.with_angle(-std::f32::consts::FRAC_PI_2));
 }
 
 /// Paints the title, and the legend beside it or in lines below; returns its lower edge.
@@ -142,7 +157,7 @@ fn legend(ui: &Ui, entries: &[(&Entry, &str)], start: egui::Pos2, tokens: &Token
     let mut x = start.x;
     for (entry, name) in entries {
         let colour: Color32 = tokens.ink(entry.ink);
-        ui.painter().add(panel::sign(entry.sign, pos2(x + 6.0, start.y), colour));
+        ui.painter().add(panel::sign(entry.sign, pos2(x + 6.0, start.y), 6.0, colour));
         ui.painter().text(pos2(x + SIGN, start.y), Align2::LEFT_CENTER, name, small(), tokens.text);
         x += entry_width(ui, name);
     }

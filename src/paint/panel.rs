@@ -1,12 +1,14 @@
 //! Paints a described panel into the room of a ui: axes, bands, curves, dots, and the texts at lines and marks.
 //!
-//! Guarantees: texts at the ends of lines and at marks lie inside the panel and do not cover each other.
+//! Guarantees: texts at the ends of lines and at marks lie inside the panel; in files they do not cover each other. A line of more
+//! points than pixels costs a frame no more than its pixels.
 
 use std::f32::consts::GOLDEN_RATIO;
 use std::sync::Arc;
 
-use egui::epaint::{Mesh, Shape};
-use egui::{Align2, Color32, FontId, Painter, Pos2, Rect, Response, Stroke, Ui, pos2, vec2};
+use egui::epaint::{BandPoint, BandShape, Mesh, Shape};
+use egui::layers::ShapeIdx;
+use egui::{Align2, Color32, FontId, Galley, Painter, Pos2, Rect, Response, Stroke, Ui, pos2, vec2};
 use egui_plot::{GridMark, PlotPoint, PlotTransform};
 
 use super::axes;
@@ -24,6 +26,11 @@ pub struct Look {
     pub beside: FontId,
     /// The font of the numbers at marks.
     pub mark: FontId,
+    /// Width of the lines at switches, and length of the pieces of broken lines.
+    pub rule: f32,
+    pub dash: f32,
+    /// Whether the time axis has labels; none where another panel is right below.
+    pub labels: bool,
     /// The least width of the left axis.
     pub left: f32,
     /// The room for texts at the right of the lines; none is as much as this panel's own texts need.
@@ -36,17 +43,35 @@ impl Look {
     /// Returns that of the window.
     pub fn of_window(thick: f32) -> Self {
         let beside = FontId::proportional(10.0);
-        let mark = theme::note();
-        Self { thick, ticks: theme::ticks(), beside, mark, left: axes::AXIS, room: None, paper: false }
+        Self {
+            thick,
+            ticks: theme::ticks(),
+            beside,
+            mark: FontId::proportional(theme::TITLE),
+            rule: 1.5,
+            dash: 5.0,
+            labels: true,
+            left: axes::AXIS,
+            room: None,
+            paper: false,
+        }
+    }
+
+    /// Returns that of the views of a run.
+    pub fn of_view(thick: f32, labels: bool) -> Self {
+        Self { rule: thick, dash: 4.0, labels, ..Self::of_window(thick) }
     }
 
     /// Returns that of files.
     pub fn of_paper() -> Self {
         Self {
             thick: 1.0,
-            ticks: FontId::monospace(10.5),
-            beside: FontId::proportional(11.5),
+            ticks: FontId::monospace(PRINT),
+            beside: FontId::proportional(PRINT),
             mark: FontId::proportional(13.0),
+            rule: 1.5,
+            dash: 5.0,
+            labels: true,
             left: 0.0,
             room: None,
             paper: true,
@@ -64,24 +89,35 @@ impl Look {
     }
 }
 
+/// The least size of text in files, of which 96 points are an inch: 9 of the 72 points in which a paper counts.
+pub const PRINT: f32 = 12.0;
+
 /// A panel as painted.
 pub struct Painted {
     pub response: Response,
     /// The transform from stored values to positions.
     pub transform: PlotTransform,
+    /// The place above the tasks and below the grid, for what the caller paints there.
+    pub behind: ShapeIdx,
 }
 
 /// Paints a panel into the remaining room of this ui.
 pub fn paint(ui: &mut Ui, id: &str, panel: &Panel, look: &Look) -> Painted {
+    let height = ui.available_height();
+    paint_high(ui, id, panel, look, height)
+}
+
+/// Paints a panel of this height into the remaining room of this ui.
+pub fn paint_high(ui: &mut Ui, id: &str, panel: &Panel, look: &Look, height: f32) -> Painted {
     let tokens = Tokens::of(ui);
-    let behind = ui.painter().add(Shape::Noop);
+    let [lowest, behind] = [(); 2].map(|()| ui.painter().add(Shape::Noop));
     let ((left, right), (low, high)) = (panel.x.range, panel.y.range);
-    let (log, span, height) = (panel.y.log, high - low, ui.available_height());
+    let (log, span) = (panel.y.log, high - low);
     let across = ui.available_width() - look.left;
     let room = look.room.unwrap_or_else(|| ends_width(ui, panel, look)).min(0.5 * across);
     let right = right + (right - left) * f64::from(room / (across - room).max(1.0));
     let plot = match &panel.x.ticks {
-        None => axes::over_time(ui, id, height, panel.x.range, Some(look.ticks.clone())),
+        None => axes::over_time(ui, id, height, panel.x.range, look.labels.then(|| look.ticks.clone())),
         Some(ticks) => {
             let letter = LETTER * look.ticks.size / theme::ticks().size;
             let shown: Arc<[(f64, String)]> = fitting(ticks, (left, right), across, letter).into();
@@ -105,35 +141,39 @@ pub fn paint(ui: &mut Ui, id: &str, panel: &Panel, look: &Look) -> Painted {
     });
     let (transform, response) = (shown.transform, shown.response);
     let frame = *transform.frame();
-    ui.painter().set(behind, Shape::Vec(ground(panel, &transform, look, tokens)));
+    ui.painter().set(lowest, Shape::Vec(ground(panel, &transform, look, tokens)));
+    let painter = ui.painter().with_clip_rect(frame);
+    switches(&painter, panel, &transform, look, tokens);
     if panel.is_empty() {
-        let (font, faint) = (look.mark.clone(), tokens.faint);
-        ui.painter().text(frame.center(), Align2::CENTER_CENTER, "Not measured", font, faint);
+        let font = if look.paper { look.mark.clone() } else { theme::note() };
+        ui.painter().text(frame.center(), Align2::CENTER_CENTER, panel.empty, font, tokens.faint);
     } else {
-        let painter = ui.painter().with_clip_rect(frame);
         for &at in &panel.rules {
-            painter.vline(transform.position_from_point_x(at), frame.y_range(), Stroke::new(1.5, tokens.faint));
+            painter.vline(transform.position_from_point_x(at), frame.y_range(), Stroke::new(look.rule, tokens.faint));
         }
         for ribbon in &panel.ribbons {
             let fill = tokens.ink(ribbon.ink).gamma_multiply(if tokens.dark { 0.16 } else { 0.14 });
             painter.add(band(&ribbon.points, &transform, fill));
         }
         for line in panel.guides.iter().map(|(line, _)| line).chain(&panel.lines) {
-            painter.extend(stroke(line, &transform, look.thick, tokens.ink(line.ink)));
+            stroke(&painter, line, &transform, look, tokens.ink(line.ink));
         }
         dots(&ui.painter().with_clip_rect(frame.expand(3.0)), panel, &transform, look.thick, tokens);
         ends(ui, panel, &transform, room - GAP, look);
-        marks(ui, panel, &transform, look);
     }
     if look.paper {
         let line = Stroke::new(0.75, tokens.weak);
         ui.painter().line_segment([frame.left_top(), frame.left_bottom()], line);
         ui.painter().line_segment([frame.left_bottom(), frame.right_bottom()], line);
-    } else if panel.x.ticks.is_none() && !panel.is_empty() {
-        let (at, font) = (frame.right_bottom() - vec2(4.0, 1.0), FontId::proportional(9.5));
-        ui.painter().text(at, Align2::RIGHT_BOTTOM, &panel.x.name, font, tokens.faint);
+    } else if panel.x.ticks.is_none() && look.labels {
+        let unit = ui.painter().layout_no_wrap(panel.x.name.clone(), FontId::proportional(9.5), tokens.weak);
+        let rect = Align2::RIGHT_BOTTOM.anchor_size(frame.right_bottom() - vec2(4.0, 1.0), unit.size());
+        // Curves pass behind it.
+        ui.painter().rect_filled(rect.expand2(vec2(2.0, 0.0)), 2.0, tokens.well.gamma_multiply(0.75));
+        ui.painter().galley(rect.min, unit, tokens.weak);
     }
-    Painted { response, transform }
+    marks(ui, panel, &transform, look);
+    Painted { response, transform, behind }
 }
 
 /// Space between the end of a line and its text, with that behind the text.
@@ -160,12 +200,30 @@ fn ground(panel: &Panel, transform: &PlotTransform, look: &Look, tokens: &Tokens
         shapes.push(Shape::rect_filled(frame, 2.0, tokens.well));
     }
     for band in &panel.tasks {
-        let edges =
-            [band.from, band.to].map(|at| transform.position_from_point_x(at).clamp(frame.left(), frame.right()));
-        let rect = Rect::from_x_y_ranges(edges[0]..=edges[1], frame.y_range());
-        shapes.push(Shape::rect_filled(rect, 0.0, tokens.band(band.task, false)));
+        let [start, end] = [band.from, band.to].map(|at| transform.position_from_point_x(at));
+        let rect = Rect::from_x_y_ranges(start..=end, frame.y_range()).intersect(frame);
+        if rect.width() > 0.0 {
+            shapes.push(Shape::rect_filled(rect, 0.0, tokens.band(band.task, band.planned)));
+        }
     }
     shapes
+}
+
+/// Paints the switches between tasks, broken where they are planned, above the grid: a grid line may be at the same place.
+fn switches(painter: &Painter, panel: &Panel, transform: &PlotTransform, look: &Look, tokens: &Tokens) {
+    let frame = transform.frame();
+    for band in panel.tasks.iter().skip(1) {
+        let x = transform.position_from_point_x(band.from);
+        if !frame.x_range().contains(x) {
+            continue;
+        }
+        if band.planned {
+            let line = [pos2(x, frame.top()), pos2(x, frame.bottom())];
+            painter.extend(Shape::dashed_line(&line, Stroke::new(look.rule, tokens.hairline), 3.0, 3.0));
+        } else {
+            painter.vline(x, frame.y_range(), Stroke::new(look.rule, tokens.faint));
+        }
+    }
 }
 
 fn place(transform: &PlotTransform, (x, y): Point) -> Pos2 {
@@ -186,20 +244,50 @@ fn band(points: &[(f64, f64, f64)], transform: &PlotTransform, fill: Color32) ->
     Shape::mesh(mesh)
 }
 
-/// Length of the pieces of a broken line.
-const DASH: f32 = 5.0;
-
-fn stroke(line: &Line, transform: &PlotTransform, thick: f32, colour: Color32) -> Vec<Shape> {
-    let stroke = Stroke::new(thick * line.width, colour);
-    let points: Vec<Pos2> = line.points.iter().map(|&point| place(transform, point)).collect();
-    match (points.as_slice(), line.style) {
-        ([], _) => Vec::new(),
-        // A curve of one point would not be seen.
-        (&[only], _) => vec![Shape::circle_filled(only, stroke.width.max(1.5), colour)],
-        (_, Dashes::None) => vec![Shape::line(points, stroke)],
-        (_, Dashes::Broken) => Shape::dashed_line(&points, stroke, DASH, DASH * (GOLDEN_RATIO - 1.0)),
-        (_, Dashes::Dotted) => Shape::dotted_line(&points, colour, 4.0, stroke.width),
+/// Paints a line, piece by piece.
+fn stroke(painter: &Painter, line: &Line, transform: &PlotTransform, look: &Look, colour: Color32) {
+    let stroke = Stroke::new(look.thick * line.width, colour);
+    for piece in &line.path.pieces {
+        let points: Vec<Pos2> = piece.iter().map(|&point| place(transform, point)).collect();
+        match (points.as_slice(), line.style) {
+            ([], _) => {}
+            // A curve of one point would not be seen.
+            (&[only], _) => _ = painter.circle_filled(only, stroke.width.max(1.5), colour),
+            (_, Dashes::None) => {
+                // A band is quick to paint where points are dense, but ragged where they are not.
+                let columns = line.path.dense.then(|| columns(&points, stroke)).flatten();
+                painter.add(columns.unwrap_or_else(|| Shape::line(points, stroke)));
+            }
+            (_, Dashes::Broken) => {
+                painter.extend(Shape::dashed_line(&points, stroke, look.dash, look.dash * (GOLDEN_RATIO - 1.0)));
+            }
+            (_, Dashes::Dotted) => painter.extend(Shape::dotted_line(&points, colour, 4.0, stroke.width)),
+        }
     }
+}
+
+/// Returns a band through the lowest and the highest place in each point of width; none where each has but one place.
+fn columns(points: &[Pos2], stroke: Stroke) -> Option<Shape> {
+    let mut columns: Vec<BandPoint> = Vec::with_capacity(points.len());
+    for point in points {
+        match columns.last_mut() {
+            Some(column) if (0.0..=1.0).contains(&(point.x - column.x)) => {
+                (column.y.min, column.y.max) = (column.y.min.min(point.y), column.y.max.max(point.y));
+            }
+            _ => columns.push(BandPoint::new(point.x, point.y..=point.y)),
+        }
+    }
+    if !(2..points.len()).contains(&columns.len()) {
+        return None;
+    }
+    columns.iter_mut().skip(1).for_each(|column| column.x += 0.5);
+    if let (Some(column), Some(last)) = (columns.last_mut(), points.last()) {
+        column.x = last.x;
+    }
+    for column in &mut columns {
+        (column.y.min, column.y.max) = (column.y.min - 0.5 * stroke.width, column.y.max + 0.5 * stroke.width);
+    }
+    Some(BandShape::filled(columns, stroke.color).into())
 }
 
 /// Paints bars and dots above the lines.
@@ -234,7 +322,8 @@ fn ends(ui: &Ui, panel: &Panel, transform: &PlotTransform, room: f32, look: &Loo
         painter.text(at, Align2::LEFT_CENTER, text, look.beside.clone(), tokens.ink(end.ink));
     }
     for (line, name) in &panel.guides {
-        let &[first, last] = line.points.as_slice() else { continue };
+        let (mut points, last) = (line.points(), line.points().last());
+        let (Some(first), Some(last)) = (points.next(), last) else { continue };
         let y = last.1.max(panel.y.range.0 + 0.08 * (panel.y.range.1 - panel.y.range.0));
         let x = first.0 + (last.0 - first.0) * (y - first.1) / (last.1 - first.1);
         // A reference line falls, so its name lies above it at the right, or below it at the left.
@@ -247,42 +336,64 @@ fn ends(ui: &Ui, panel: &Panel, transform: &PlotTransform, room: f32, look: &Loo
     }
 }
 
-/// Paints the numbers at marks: beside their points, where they lie inside the panel and over no curve and no other number, as
-/// far as there is such a place.
+/// Paints the numbers at marks, beside their points.
 fn marks(ui: &Ui, panel: &Panel, transform: &PlotTransform, look: &Look) {
     let (painter, frame, tokens) = (ui.painter(), *transform.frame(), Tokens::of(ui));
-    if panel.marks.is_empty() {
-        return;
-    }
-    let curves: Vec<Vec<Pos2>> =
-        panel.lines.iter().map(|line| line.points.iter().map(|&at| place(transform, at)).collect()).collect();
-    let crossed = |rect: &Rect| curves.iter().any(|curve| curve.windows(2).any(|ends| crosses(rect, ends[0], ends[1])));
+    let near = painter.with_clip_rect(frame.expand(5.0 * look.thick));
     let mut taken: Vec<Rect> = Vec::new();
-    for Mark { at, text, ink, above } in &panel.marks {
-        let (at, colour) = (place(transform, *at), tokens.ink(*ink));
-        let galley = painter.layout_no_wrap(text.clone(), look.mark.clone(), colour);
-        let size = galley.size();
-        let beside = |above: bool, far: f32| {
-            let y = if above { at.y - 3.0 - far - size.y } else { at.y + 3.0 + far };
-            [at.x + 5.0, at.x - 5.0 - size.x, at.x - 0.5 * size.x].map(|x| Rect::from_min_size(pos2(x, y), size))
-        };
-        let rects: Vec<Rect> = [0.0, 8.0, 16.0]
-            .into_iter()
-            .flat_map(|far| [*above, !*above].map(|above| beside(above, far)))
-            .flatten()
-            .collect();
-        let inside = |rect: &&Rect| frame.contains_rect(**rect);
-        let is_apart = |rect: &&Rect| inside(rect) && taken.iter().all(|other| !other.intersects(**rect));
-        let is_free = |rect: &&Rect| is_apart(rect) && !crossed(rect);
-        let found = rects.iter().find(is_free).or_else(|| rects.iter().find(is_apart));
-        let Some(&rect) = found.or_else(|| rects.iter().find(inside)).or(rects.first()) else { continue };
-        painter.with_clip_rect(frame.expand(3.0)).circle_filled(at, 3.0 * look.thick, colour);
-        if look.paper && crossed(&rect) {
+    for mark in panel.marks.iter().filter(|mark| frame.x_range().contains(transform.position_from_point_x(mark.at.0))) {
+        let (at, colour) = (place(transform, mark.at), tokens.ink(mark.ink));
+        let galley = painter.layout_no_wrap(mark.text.clone(), look.mark.clone(), colour);
+        if !look.paper {
+            // Where a curve grows, a number that looked for a free place would jump.
+            let rect = beside(at, galley.size(), mark.above, frame);
+            near.rect_filled(rect.expand(1.0), 2.0, tokens.well.gamma_multiply(0.75));
+            near.circle_stroke(at, 3.5, Stroke::new(1.5, colour));
+            near.galley(rect.min, galley, colour);
+            continue;
+        }
+        let (rect, is_crossed) = free_place(panel, transform, &galley, mark, &taken);
+        near.circle_filled(at, 3.0 * look.thick, colour);
+        if is_crossed {
             painter.rect_filled(rect, 2.0, tokens.card.gamma_multiply(0.75));
         }
         painter.galley(rect.min, galley, colour);
         taken.push(rect);
     }
+}
+
+/// Returns the place at the right of a point, above or below it, moved to stay inside the frame.
+fn beside(at: Pos2, size: egui::Vec2, above: bool, frame: Rect) -> Rect {
+    let mut min = at + vec2(5.0, if above { -3.0 - size.y } else { 3.0 });
+    if min.x + size.x > frame.right() - 2.0 {
+        min.x = (at.x - 5.0 - size.x).max(frame.left() + 1.0);
+    }
+    min.y = min.y.clamp(frame.top() + 1.0, (frame.bottom() - size.y - 1.0).max(frame.top() + 1.0));
+    Rect::from_min_size(min, size)
+}
+
+/// Returns the place near a mark's point that lies inside the panel and over no curve and no other number, as far as there is
+/// such a place, and whether a curve crosses it.
+fn free_place(panel: &Panel, transform: &PlotTransform, galley: &Galley, mark: &Mark, taken: &[Rect]) -> (Rect, bool) {
+    let (at, size, frame) = (place(transform, mark.at), galley.size(), *transform.frame());
+    let pieces = || panel.lines.iter().flat_map(|line| &line.path.pieces);
+    let through = |rect: &Rect, ends: &[Point]| crosses(rect, place(transform, ends[0]), place(transform, ends[1]));
+    let crossed = |rect: &Rect| pieces().any(|piece| piece.windows(2).any(|ends| through(rect, ends)));
+    let beside = |above: bool, far: f32| {
+        let y = if above { at.y - 3.0 - far - size.y } else { at.y + 3.0 + far };
+        [at.x + 5.0, at.x - 5.0 - size.x, at.x - 0.5 * size.x].map(|x| Rect::from_min_size(pos2(x, y), size))
+    };
+    let rects: Vec<Rect> = [0.0, 8.0, 16.0]
+        .into_iter()
+        .flat_map(|far| [mark.above, !mark.above].map(|above| beside(above, far)))
+        .flatten()
+        .collect();
+    let inside = |rect: &&Rect| frame.contains_rect(**rect);
+    let is_apart = |rect: &&Rect| inside(rect) && taken.iter().all(|other| !other.intersects(**rect));
+    let is_free = |rect: &&Rect| is_apart(rect) && !crossed(rect);
+    let found = rects.iter().find(is_free).or_else(|| rects.iter().find(is_apart));
+    let rect = *found.or_else(|| rects.iter().find(inside)).unwrap_or(&rects[0]);
+    (rect, crossed(&rect))
 }
 
 /// Returns whether the line between two points goes through a rectangle.
@@ -355,11 +466,13 @@ fn cut(text: &str, most: usize) -> String {
     text.chars().take(most.saturating_sub(1)).chain(['…']).collect()
 }
 
-/// Returns the sign before a name of a legend, around this place.
-pub fn sign(sign: Sign, at: Pos2, colour: Color32) -> Shape {
+/// Returns the sign before a name of a legend, around this place; a line reaches so far to both sides.
+pub fn sign(sign: Sign, at: Pos2, half: f32, colour: Color32) -> Shape {
+    let (ends, stroke) = ([at - vec2(half, 0.0), at + vec2(half, 0.0)], Stroke::new(2.0, colour));
     match sign {
         Sign::Dot => Shape::circle_filled(at, 3.0, colour),
         Sign::Ring => Shape::circle_stroke(at, 2.4, Stroke::new(1.0, colour)),
-        Sign::Line => Shape::line_segment([at - vec2(6.0, 0.0), at + vec2(6.0, 0.0)], Stroke::new(2.0, colour)),
+        Sign::Line => Shape::line_segment(ends, stroke),
+        Sign::Dashes => Shape::Vec(Shape::dashed_line(&ends, stroke, 3.0, 2.0)),
     }
 }

@@ -189,8 +189,8 @@ fn one_colour(mesh: &Mesh) -> Option<Color32> {
     mesh.vertices.iter().all(|corner| corner.color == first).then_some(first)
 }
 
-/// Returns all triangles as one path: painted one by one, they would show where they touch. All run the same way round, so that no
-/// two cancel out along a common edge.
+/// Returns all triangles as one path: painted one by one, they would show where they touch. All run the same way round,
+/// so that no two cancel out along a common edge.
 fn joined(mesh: &Mesh) -> BezPath {
     let mut path = BezPath::new();
     for corners in mesh.triangles() {

@@ -119,7 +119,10 @@ impl Tokens {
             Colour::Text => self.text,
             Colour::Weak => self.weak,
             Colour::Faint => self.faint,
+            Colour::Warning => self.warning,
             Colour::Task(number) => self.task(number),
+            Colour::Between(one, other) => self.task(one).lerp_to_gamma(self.task(other), 0.5),
+            Colour::Rgb([r, g, b]) => Color32::from_rgb(r, g, b),
             Colour::Value { place, count } => {
                 let [r, g, b] = value_colour(place, count, self.dark);
                 Color32::from_rgb(r, g, b)

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// The probes that a row is about: in tables `all` or the number of the task.
+/// The probes of a row: in tables `all` or the number of the task.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "&str")]
 pub enum Block {
@@ -12,7 +12,7 @@ pub enum Block {
 }
 
 impl Block {
-    /// The block of this name.
+    /// Returns the block of this name.
     pub fn named(name: &str) -> Option<Self> {
         match name {
             "all" => Some(Self::All),

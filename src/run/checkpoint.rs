@@ -16,9 +16,9 @@ pub struct Checkpoint {
     pub task: usize,
     /// Whether this task's row of this step was reported before the state was saved.
     pub measured: bool,
-    /// With all changes: those that have happened, and then those still to come.
+    /// The spec with all changes: those that have happened, followed by those still to come.
     pub spec: Spec,
-    /// How many of them have happened.
+    /// The number of changes that have happened.
     pub happened: usize,
     /// Weights, optimiser, and the kernels that velocities need: plain numbers that only the laboratory can read.
     pub state: Arc<dyn Any + Send + Sync>,

@@ -13,12 +13,12 @@ pub(crate) fn serialize<S: Serializer>(value: &Option<f64>, to: S) -> Result<S::
     }
 }
 
-/// Reads it back.
+/// Reads a cell.
 pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Option<f64>, D::Error> {
     Ok(<&str>::deserialize(from)?.parse().ok().and_then(finite))
 }
 
-/// The number, where it is one.
+/// Returns the number if it is finite.
 pub fn finite(value: f64) -> Option<f64> {
     value.is_finite().then_some(value)
 }

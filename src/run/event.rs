@@ -1,7 +1,7 @@
 //! Declares the events that a run reports: plain data, without tensors, threads or windows.
 //!
-//! The window, the run folder and the tests read the same stream, so they cannot disagree. Events come in the order in
-//! which things happened; none may be dropped. A missing number is `None` (an empty cell in the file), never NaN.
+//! The window, the run folder and the tests all read the same stream. Events come in the order in which things happened;
+//! none may be dropped. A missing number is `None` (an empty cell in the file), never NaN.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use super::ledger::Ledger;
 use super::metric::Row;
 use super::prediction::Outputs;
 use super::tensor_gram::TensorGram;
-use crate::spec::{Change, KnownSettings, Spec};
+use crate::spec::{Change, KnownSettings, Readout, Spec};
 
 /// One report of a run.
 #[derive(Clone, Debug)]
@@ -23,7 +23,7 @@ pub enum Event {
     Task(TaskStart),
     /// Losses of the steps since the last one, thinned to the rate of the screen.
     Progress(Progress),
-    /// One Gram with its spectrum and metrics.
+    /// A snapshot: one Gram with its spectrum and metrics.
     Snapshot(Arc<Snapshot>),
     /// The infinite-width kernel Θ̊ on the probes, row-major [n, n], where the network has one; once, before the first snapshot.
     Limit(Arc<[f64]>),
@@ -93,14 +93,28 @@ impl Origin {
 }
 
 impl RunInfo {
-    /// Whether the kernels were measured by another program: then there are no settings, weights or images.
+    /// Returns whether the kernels were measured by another program: then there are no settings, weights or images.
     pub fn is_imported(&self) -> bool {
         self.origin == Origin::Imported
     }
 
-    /// A class by name, or by number where it has none.
+    /// Returns a class by name, or by number where it has none.
     pub fn class_name(&self, label: usize) -> String {
         self.class_names.get(label).cloned().unwrap_or_else(|| label.to_string())
+    }
+
+    /// Returns the readout. (A record without class names takes the classes from its probes.)
+    pub fn readout(&self) -> Readout {
+        let seen = self.probes.iter().map(|probe| probe.label + 1).max().unwrap_or(0);
+        self.spec.readout(self.class_names.len().max(seen))
+    }
+
+    /// Returns the target of an output on a probe; `None` for a numeric target that the record lacks.
+    pub fn target(&self, probe: usize, output: usize) -> Option<f32> {
+        match self.readout() {
+            Readout::Classes(_) => Some(f32::from(u8::from(self.probes.get(probe)?.label == output))),
+            Readout::Number => self.probe_values.get(probe).copied(),
+        }
     }
 }
 
@@ -121,7 +135,7 @@ pub struct TaskInfo {
 pub struct Probe {
     /// Number of the task, from 1.
     pub task: usize,
-    /// Class.
+    /// The class.
     pub label: usize,
 }
 
@@ -130,7 +144,7 @@ pub struct Probe {
 pub struct TaskStart {
     /// Number of the task.
     pub task: usize,
-    /// The one before; none at the start of the run.
+    /// The task before it; `None` at the start of the run.
     pub from: Option<usize>,
     pub step: u64,
     pub epoch: f64,
@@ -144,11 +158,11 @@ pub struct Progress {
     pub epoch: f64,
     /// (epoch, mean batch loss) since the last progress, oldest first.
     pub losses: Vec<(f64, f64)>,
-    /// Steps planned in all, as things stand.
+    /// The number of steps of the whole run as planned at the moment.
     pub planned_steps: u64,
-    /// Tasks not yet begun, in the order they will be.
+    /// The tasks not yet begun, in their planned order.
     pub upcoming: Vec<usize>,
-    /// Of training alone, kernels and pace left out.
+    /// The speed of training alone, without kernels and pace.
     pub steps_per_second: f64,
     /// Share of the trainer's working time spent waiting for kernels and snapshots, 0 to 1.
     pub kernel_share: f64,
@@ -165,7 +179,7 @@ pub struct Snapshot {
     pub tensors: Arc<[TensorGram]>,
     /// Eigenvalues of the whole, ascending, unclamped.
     pub eigenvalues: Vec<f64>,
-    /// The same for each task's own block, in order of task number.
+    /// The eigenvalues of each task's block, in order of task number.
     pub block_eigenvalues: Vec<Vec<f64>>,
     /// The network's outputs on the probes; absent in a folder of an older version.
     pub outputs: Option<Arc<Outputs>>,
@@ -181,13 +195,13 @@ pub struct Partner {
 }
 
 impl Snapshot {
-    /// Bytes of its file, about.
+    /// Returns about the number of bytes of its file.
     pub fn file_bytes(&self) -> u64 {
         let outputs = self.outputs.as_ref().map_or(0, |outputs| outputs.network.len() * (1 + outputs.predicted.len()));
         (8 * (self.gram.len() + 2 * self.eigenvalues.len()) + 4 * outputs) as u64
     }
 
-    /// Bytes that it holds, about.
+    /// Returns about the number of bytes that it holds.
     pub fn bytes(&self) -> u64 {
         self.file_bytes() + self.tensors.iter().map(TensorGram::bytes).sum::<u64>()
     }
@@ -217,14 +231,14 @@ pub enum Ending {
     Finished { step: u64 },
     /// The user stopped it.
     Stopped { step: u64 },
-    /// The loss or the kernel was no longer a number; everything before this step stands.
+    /// The loss or the kernel was no longer finite; everything before this step is valid.
     Diverged { step: u64, message: String },
-    /// Something broke; everything before this step stands.
+    /// An error ended the run; everything before this step is valid.
     Failed { step: u64, message: String },
 }
 
 impl Ending {
-    /// Steps done.
+    /// Returns the number of steps done.
     pub fn step(&self) -> u64 {
         match self {
             Self::Finished { step }

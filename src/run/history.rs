@@ -25,7 +25,7 @@ pub enum RunState {
     Ended(Ending),
 }
 
-/// A line for people: a warning or a live change.
+/// A line for the user: a warning or a live change.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Note {
     pub epoch: f64,
@@ -90,7 +90,7 @@ impl History {
         self.revision += 1;
         match event {
             Event::Started(mut info) => {
-                // A data set's classes, and with them its tasks, are named by whoever made it.
+                // The names of classes, and with them those of tasks, come from the files of a data set.
                 let names = |info: &RunInfo| info.class_names.iter().any(|name| harmless(name) != *name);
                 if names(&info) || info.tasks.iter().any(|task| harmless(&task.name) != task.name) {
                     let info = Arc::make_mut(&mut info);
@@ -140,7 +140,7 @@ impl History {
         }
     }
 
-    /// The fixed facts, once the run has started.
+    /// Returns the facts that are fixed for the run, once the run has started.
     pub fn info(&self) -> Option<&Arc<RunInfo>> {
         self.info.as_ref()
     }
@@ -149,28 +149,28 @@ impl History {
         &self.state
     }
 
-    /// Metrics of the kept steps, in order.
+    /// Returns the metrics of the steps that are kept, in order.
     pub fn rows(&self) -> &[Row] {
         &self.rows
     }
 
-    /// Kept snapshots, in order.
+    /// Returns the snapshots that are kept, in order.
     pub fn snapshots(&self) -> &[Arc<Snapshot>] {
         &self.snapshots
     }
 
-    /// The last kept snapshot at or before this epoch, else the first one.
+    /// Returns the last kept snapshot at or before this epoch, else the first one.
     pub fn snapshot_at(&self, epoch: f64) -> Option<&Arc<Snapshot>> {
         let after = self.snapshots.partition_point(|snapshot| snapshot.row.epoch <= epoch);
         self.snapshots.get(after.saturating_sub(1))
     }
 
-    /// (epoch, training loss), thinned.
+    /// Returns the thinned losses as (epoch, training loss).
     pub fn losses(&self) -> &[(f64, f64)] {
         &self.losses
     }
 
-    /// The tasks begun so far, in order; the first one starts at epoch 0.
+    /// Returns the tasks begun so far, in order; the first one starts at epoch 0.
     pub fn tasks(&self) -> &[TaskStart] {
         &self.tasks
     }
@@ -179,7 +179,7 @@ impl History {
         &self.changes
     }
 
-    /// The spec that repeats the run as it went: with the changes that were made, and then those that it still plans.
+    /// Returns the spec that repeats the run: with the changes that were made, followed by those still planned.
     pub fn spec_as_it_went(&self) -> Option<Spec> {
         let spec = &self.info.as_ref()?.spec;
         let mut planned = spec.changes.clone();
@@ -195,12 +195,12 @@ impl History {
         &self.notes
     }
 
-    /// The infinite-width kernel on the probes, row-major [n, n], where the network has one.
+    /// Returns the infinite-width kernel on the probes, row-major [n, n], where the network has one.
     pub fn limit(&self) -> Option<&Arc<[f64]>> {
         self.limit.as_ref()
     }
 
-    /// The last ledgers, in order.
+    /// Returns the last ledgers, in order.
     pub fn ledgers(&self) -> &[Arc<Ledger>] {
         &self.ledgers
     }
@@ -218,7 +218,7 @@ impl History {
         self.revision
     }
 
-    /// Bytes of Grams held.
+    /// Returns the number of bytes of the Grams that are kept.
     pub fn snapshot_bytes(&self) -> u64 {
         self.snapshot_bytes
     }
@@ -249,7 +249,7 @@ impl History {
         same
     }
 
-    /// (epoch, value) of one metric of one block, in order of time; steps where it is absent are left out.
+    /// Returns one metric of one block as (epoch, value), in order of time; steps where it is absent are left out.
     pub fn series(&self, block: Block, metric: Metric) -> Vec<(f64, f64)> {
         let value = |row: &Row| {
             let found = row.blocks.iter().find(|metrics| metrics.block == block)?;
@@ -258,7 +258,7 @@ impl History {
         self.rows.iter().filter_map(value).collect()
     }
 
-    /// (epoch, accuracy, masked accuracy) of one task by number.
+    /// Returns the accuracy of one task, by its number, as (epoch, accuracy, masked accuracy).
     pub fn accuracy(&self, task: usize) -> Vec<(f64, f64, f64)> {
         let value = |row: &Row| {
             let found = row.accuracy.iter().find(|accuracy| accuracy.task == task)?;
@@ -267,7 +267,7 @@ impl History {
         self.rows.iter().filter_map(value).collect()
     }
 
-    /// The (start of the task before, switch, end of the new task or infinity) of each switch so far.
+    /// Returns (start of the task before, switch, end of the new task or infinity) of each switch so far.
     pub fn switches(&self) -> Vec<(f64, f64, f64)> {
         let epochs: Vec<f64> = self.tasks.iter().map(|task| task.epoch).collect();
         let end = |place: usize| epochs.get(place + 2).copied().unwrap_or(f64::INFINITY);
@@ -286,7 +286,7 @@ impl History {
         self.switches().iter().map(|&(_, switch, end)| dip(&lambda_max, switch, end)).collect()
     }
 
-    /// Records the metrics of a step whose Gram is missing: a run folder may have lost it.
+    /// Adds the metrics of a step without a Gram, which a run folder may have lost.
     pub fn push_row(&mut self, row: Row) {
         self.revision += 1;
         self.row_bytes += row.bytes();
@@ -334,9 +334,9 @@ impl History {
     }
 }
 
-/// Ledgers kept at most.
+/// The largest number of ledgers that are kept.
 const MAX_LEDGERS: usize = 32;
-/// Rows kept at most, before every other old one goes.
+/// The largest number of rows that are kept before every other old one is dropped.
 pub const MAX_ROWS: usize = 20_000;
 const MAX_LOSSES: usize = 8192;
 
@@ -349,13 +349,13 @@ fn thin<T>(entries: &mut Vec<T>, switches: &[f64], epoch: impl Fn(&T) -> f64, at
     for radius in [1.0, 0.5, 0.25, 0.0] {
         let last = entries.len() - 1;
         let mut place = 0;
-        let mut odd = false;
+        let mut keep = false;
         entries.retain(|entry| {
             let at = epoch(entry);
             let near = radius > 0.0 && switches.iter().chain([&now]).any(|switch| (at - switch).abs() <= radius);
             let kept = place == 0 || place == last || near || at_switch(entry) || {
-                odd = !odd;
-                odd
+                keep = !keep;
+                keep
             };
             place += 1;
             kept

@@ -4,27 +4,27 @@ use serde::{Deserialize, Serialize};
 
 use crate::spec::{Learner, Spec};
 
-/// One learner, one number of samples, one seed.
+/// The result of one learner on one number of samples with one seed.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Point {
     pub learner: Learner,
-    /// The epoch at which its kernel was taken, of [`Learner::KernelEpochs`].
+    /// The epoch at which its kernel was measured, for [`Learner::KernelEpochs`].
     pub epoch: Option<f64>,
-    /// Samples that it learnt from.
+    /// The number of training samples.
     pub samples: usize,
     /// Mean square error on the test samples over their mean square: 1 is what predicting 0 gives.
     #[serde(with = "or_nan")]
     pub mse: Option<f64>,
-    /// Share of test samples in the wrong class; of one output, of the wrong sign.
+    /// The share of test samples in the wrong class; with one output, of those with the wrong sign.
     #[serde(with = "or_nan")]
     pub error: Option<f64>,
-    /// As `mse`, on the samples that it learnt from.
+    /// As `mse`, on the training samples.
     #[serde(with = "or_nan")]
     pub train_mse: Option<f64>,
     /// As `mse`, on the validation samples.
     #[serde(with = "or_nan")]
     pub validation_mse: Option<f64>,
-    /// Which kernel the regression used: that of its one output, the full one, or the trace over outputs in its place.
+    /// The kernel of the regression: that of its one output, the full one, or the trace over outputs in its place.
     pub kernel: Option<Reduced>,
     /// Ridge over the mean of the kernel's diagonal.
     pub ridge: Option<f64>,
@@ -33,12 +33,12 @@ pub struct Point {
     pub condition: Option<f64>,
     /// max|K − Kᵀ|/max|K| before it was symmetrised.
     pub asymmetry: Option<f64>,
-    /// As in `training.rate`.
+    /// The learning rate, as in `training.rate`.
     pub rate: Option<f64>,
-    /// Epochs to the weights that validation chose, and all that were trained.
+    /// The epochs to the weights that validation chose, and the epochs of training.
     pub stopped: Option<f64>,
     pub epochs: Option<f64>,
-    /// Whether it fitted its samples as closely as was asked.
+    /// Whether it fitted its samples as closely as required.
     pub interpolates: Option<bool>,
     /// ‖Θ − Θ_0‖/‖Θ_0‖ on the probes (Frobenius).
     pub drift: Option<f64>,
@@ -50,7 +50,7 @@ pub struct Point {
     pub point_seconds: f64,
 }
 
-/// See [`Point::kernel`].
+/// The reduction of a kernel over outputs, see [`Point::kernel`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Reduced {
@@ -58,12 +58,12 @@ pub enum Reduced {
     OneOutput,
     /// Exact: every pair of samples and outputs.
     Full,
-    /// Of several outputs: an approximation for a network that was trained, exact at infinite width.
+    /// The trace over several outputs: an approximation for a trained network, exact at infinite width.
     Trace,
 }
 
 impl Point {
-    /// A point of which only the errors are known.
+    /// Creates a point without results.
     pub fn of(learner: Learner, samples: usize) -> Self {
         Self {
             learner,
@@ -101,7 +101,7 @@ impl Point {
         opened
     }
 
-    /// Whether two points answer the same question.
+    /// Returns whether the point is of this learner and epoch.
     pub fn is_of(&self, learner: Learner, epoch: Option<f64>) -> bool {
         self.learner == learner && self.epoch == epoch
     }

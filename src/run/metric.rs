@@ -1,5 +1,5 @@
-//! Declares each column of `metrics.csv` once: its description, its name, and the field that holds its value; and the row of
-//! all that was measured at one step.
+//! Declares each column of `metrics.csv` once: its description, its name, and the field that holds its value; and the row
+//! of all measurements at one step.
 //!
 //! The file, the figures and the window all use this declaration, so a column cannot mean two things. A new column needs a line
 //! here and the code that computes it; the views decide what is shown on screen.
@@ -11,8 +11,9 @@ use super::block::Block;
 use super::parts::{CrossMetrics, LayerMetrics, LogitMetrics, OptimiserMetrics, TensorMetrics};
 use super::prediction::Prediction;
 
-/// Declares the columns in the order of the file: a description, the name, the field that holds the value and its type. The
-/// field's name is the column's. Those of a block are fields of [`BlockMetrics`]; those of a row or of its cost are declared there.
+/// Declares the columns in the order of the file: a description, the name, the field that holds the value and its type.
+/// The field's name is the column's. Those of a block are fields of [`BlockMetrics`]; those of a row or of its cost are
+/// declared there.
 macro_rules! metrics {
     (($row:ident, $block:ident) $($(#[doc = $what:literal])+ $name:ident = $owner:ident $(.$field:ident)+: $type:ident;)+) => {
         /// A quantity of one block at one step.
@@ -25,28 +26,28 @@ macro_rules! metrics {
             /// All of them, in the order of the file's columns; times come last and end in `_seconds`.
             pub const ALL: [Self; [$(Self::$name),+].len()] = [$(Self::$name),+];
 
-            /// The column's name in `metrics.csv`.
+            /// Returns the column's name in `metrics.csv`.
             pub fn column(self) -> &'static str {
                 match self {
                     $(Self::$name => metrics!(@last $($field)+),)+
                 }
             }
 
-            /// Whether it is a count: the file has whole numbers.
+            /// Returns whether it is a count, which the file has as an integer.
             pub fn is_count(self) -> bool {
                 match self {
                     $(Self::$name => <$type as Quantity>::IS_COUNT,)+
                 }
             }
 
-            /// The value in this row, for this block; `None` where it was not or could not be measured.
+            /// Returns the value in this row, for this block; `None` where it was not or could not be measured.
             pub fn of(self, $row: &Row, $block: &BlockMetrics) -> Option<f64> {
                 match self {
                     $(Self::$name => $owner$(.$field)+.map(Quantity::value),)+
                 }
             }
 
-            /// Puts a value that was read back where it belongs.
+            /// Stores a value that was read from a file in its field.
             pub fn put(self, $row: &mut Row, $block: &mut BlockMetrics, value: Option<f64>) {
                 match self {
                     $(Self::$name => $owner$(.$field)+ = value.map(Quantity::read),)+
@@ -59,7 +60,7 @@ macro_rules! metrics {
     (@last $field:ident) => { stringify!($field) };
     (@last $first:ident $($rest:ident)+) => { metrics!(@last $($rest)+) };
 
-    // The fields of the blocks are picked out one by one, because the order of the file puts others between them.
+    // The fields of the blocks are selected one by one, because the order of the file puts others between them.
     (@fields [$($fields:tt)*] [$($names:ident)*] [block $field:ident] $(#[doc = $what:literal])+ $type:ident; $($rest:tt)*) => {
         metrics!(@fields [$($fields)* $(#[doc = $what])+ pub $field: Option<$type>,] [$($names)* $field] $($rest)*);
     };
@@ -76,7 +77,7 @@ macro_rules! metrics {
         }
 
         impl BlockMetrics {
-            /// Whose metrics they are, and nothing that was measured.
+            /// Creates the metrics of a block without any measurements.
             pub fn bare(block: Block) -> Self {
                 Self { block, $($names: None,)* }
             }
@@ -92,7 +93,7 @@ metrics! {
     LagSteps = block.lag_steps: u64;
     /// (1 − CKA)/lag per epoch, centred.
     Velocity = block.velocity: f64;
-    /// The same, uncentred (Fort et al. 2020, of the full kernel).
+    /// The velocity, uncentred (Fort et al. 2020, of the full kernel).
     VelocityUncentred = block.velocity_uncentred: f64;
     /// arccos(CKA)/lag, centred, radians per epoch.
     VelocityAngle = block.velocity_angle: f64;
@@ -104,7 +105,7 @@ metrics! {
     Susceptibility = block.susceptibility: f64;
     /// 1 − CKA from the first kernel of the run, centred.
     Distance = block.distance: f64;
-    /// The same from the kernel at the last switch; absent in the first task.
+    /// The distance from the kernel at the last switch; absent in the first task.
     DistanceSwitch = block.distance_switch: f64;
     /// ‖K‖/‖K₀‖.
     Scale = block.scale: f64;
@@ -134,7 +135,8 @@ metrics! {
     TrainLoss = row.train_loss: f64;
     /// Learning rate that reaches the optimiser in the next step; with clamped steps, that of the last one.
     Rate = row.rate: f64;
-    /// η λ_max(Θ_full)/(N C) of a task's block, likewise, with the η that reaches the optimiser: the sharpness of the squared error.
+    /// η λ_max(Θ_full)/(N C) of a task's block, likewise, with the η that reaches the optimiser: the sharpness of the
+    /// squared error.
     Sharpness = block.sharpness: f64;
     /// η λ_max of the Gauss–Newton matrix of the training loss: with the squared error the same, with cross-entropy
     /// η λ_max(Θ (diag p − p pᵀ))/N, at most C/2 times the other. Plain gradient descent is stable below 2.
@@ -158,15 +160,15 @@ metrics! {
 pub struct Row {
     /// Steps done before it was taken.
     pub step: u64,
-    /// Fractional, cumulative over tasks.
+    /// The epoch: fractional, cumulative over tasks.
     pub epoch: f64,
     /// The task being trained, by number; at the step of a switch still the old one.
     pub task: usize,
     /// Whether a task ends here, so that this is the reference for `distance_switch`.
     pub at_switch: bool,
-    /// The whole first, then each task in order of number.
+    /// The blocks: the whole first, then each task in order of number.
     pub blocks: Vec<BlockMetrics>,
-    /// One per task in order of number.
+    /// The accuracy of each task in order of number.
     pub accuracy: Vec<Accuracy>,
     /// The predictions of static kernels; empty where none were requested.
     pub predictions: Vec<Prediction>,
@@ -213,7 +215,7 @@ impl Row {
         }
     }
 
-    /// Bytes that it holds, about.
+    /// Returns about the number of bytes that it holds.
     pub fn bytes(&self) -> u64 {
         let sizes = [
             size_of::<Self>(),
@@ -246,12 +248,12 @@ pub struct SnapshotCost {
 }
 
 impl SnapshotCost {
-    /// Returns the seconds that training waited.
+    /// Returns the seconds for which training waited.
     pub fn held_up(&self) -> f64 {
         [self.kernel_seconds, self.evaluation_seconds, self.waiting_seconds].iter().flatten().sum()
     }
 
-    /// Seconds of work beside training.
+    /// Returns the seconds of work beside training.
     pub fn beside(&self) -> f64 {
         [self.eigen_seconds, self.metrics_seconds].iter().flatten().sum()
     }

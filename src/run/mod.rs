@@ -13,7 +13,6 @@ mod parts;
 mod plane;
 mod prediction;
 mod printable;
-mod targets;
 mod tensor_gram;
 
 pub use accuracy::Accuracy;

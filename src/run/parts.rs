@@ -63,7 +63,7 @@ pub struct CrossMetrics {
 }
 
 impl CrossMetrics {
-    /// ‖K_ij‖ of each pair of tasks, alone and over √(‖K_ii‖ ‖K_jj‖).
+    /// Returns ‖K_ij‖ of each pair of tasks, alone and over √(‖K_ii‖ ‖K_jj‖).
     pub fn between(whole: &Gram, tasks: &[Range<usize>]) -> Arc<[Self]> {
         let norm = |a: usize, b: usize| whole.frobenius_of(tasks[a].clone(), tasks[b].clone());
         let own: Vec<f64> = (0..tasks.len()).map(|task| norm(task, task)).collect();

@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-/// Letters of a foreign name that are shown at most.
+/// The largest number of letters that are shown of a foreign name.
 const MOST: usize = 100;
 
 /// Returns a name or text from a foreign file in a form that is safe to show: no character controls a terminal or changes
@@ -51,7 +51,8 @@ pub fn printable_list<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     if more == 0 { shown.join(", ") } else { format!("{} and {more} more", shown.join(", ")) }
 }
 
-/// Control characters (C0, DEL, C1), ends of lines, and the marks that turn or hide text.
+/// Returns whether a character is unsafe: control characters (C0, DEL, C1), ends of lines, and the marks that turn or
+/// hide text.
 fn is_unsafe(letter: char) -> bool {
     letter.is_control()
         || matches!(letter, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}')

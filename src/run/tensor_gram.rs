@@ -33,7 +33,7 @@ impl TensorGram {
         Some((0..n * n).map(|place| at(place / n, place % n)).collect())
     }
 
-    /// Bytes that it holds.
+    /// Returns the number of bytes that it holds.
     pub fn bytes(&self) -> u64 {
         size_of_val(&*self.half) as u64
     }

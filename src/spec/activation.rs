@@ -1,4 +1,4 @@
-//! Activation functions: scalar functions applied elementwise between layers.
+//! Declares the activation functions: scalar functions applied elementwise between layers.
 
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantArray};

@@ -39,21 +39,21 @@ pub enum Effect {
 }
 
 impl Effect {
-    /// Whether it ends the task being trained.
+    /// Returns whether it ends the task being trained.
     pub fn is_switch(&self) -> bool {
         *self == Self::Switch
     }
 }
 
 impl Change {
-    /// When it takes effect, in words.
+    /// Describes when it takes effect.
     pub(super) fn when(&self) -> String {
         when(self.step, self.place)
     }
 }
 
 impl From<Effect> for Change {
-    /// Before the first step, whichever task is trained.
+    /// Creates a change before the first step, whichever task is trained.
     fn from(effect: Effect) -> Self {
         Self { step: 0, task: None, place: None, effect }
     }
@@ -63,7 +63,7 @@ fn when(step: u64, place: Option<usize>) -> String {
     place.map_or_else(|| format!("before step {step}"), |place| format!("at the start of the task in place {place}"))
 }
 
-/// A change as it stands in a file: the keys of which exactly one says what it does.
+/// A change as written in a file: exactly one of its keys is the effect.
 #[derive(Default, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 struct Keys {
@@ -129,7 +129,7 @@ impl TryFrom<Keys> for Change {
     }
 }
 
-/// Says that a change is not one that can be made.
+/// Returns the message for a change that has no effect or several.
 pub(super) fn not_one(when: &str) -> String {
     format!("the change {when} must be one valid rate, per_epoch, order, switch, replay, frozen, masked or clamped")
 }

@@ -1,7 +1,9 @@
-//! The shell command that repeats a run or study: the nearest preset and the settings that differ from it.
+//! Writes the shell command that repeats a run or study: the nearest preset and the settings that differ from it.
 //!
 //! Guarantees: the command line reads the command back as the same run ([`Spec::same_run`]), whatever characters a name or
 //! a path contains; of all presets it names the one that leaves the fewest settings to change, the first in case of a tie.
+//!
+//! The methods of [`Spec`] here need all presets, on which its definition in `settings` does not depend.
 
 use std::borrow::Cow;
 use std::path::Path;

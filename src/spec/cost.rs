@@ -3,6 +3,8 @@
 //!
 //! The formulas count what the code does; a test compares the parameter count with a real network. Validation refuses a run
 //! whose estimate does not fit in memory, because a failed allocation would end the program.
+//!
+//! The methods of [`Spec`] here count images for the estimate, and are used by validation, too.
 
 use super::{
     DataShape, KERNEL_MEMORY, KernelShape, KernelSpec, Layer, MAJOR_SHARE, Method, Plan, Reduction, Spec, TaskKind,
@@ -225,7 +227,7 @@ pub enum PartGranularity {
 }
 
 impl PartGranularity {
-    /// Returns the finest granularity, in each of `sets` sets of logits, at which a kernel of so many images fits in
+    /// Returns the finest granularity, in each of `sets` sets of logits, at which a kernel of this many images fits in
     /// memory.
     pub fn fitting(images: usize, layers: &[Layer], sets: usize) -> Self {
         let fit = |parts: usize| images.saturating_mul(images).saturating_mul(parts * sets.max(1)) <= MOST_PART_ENTRIES;

@@ -27,8 +27,8 @@ impl DataShape {
             Source::SpherePolynomial | Source::Fourier => return spec.synthetic_shape(),
             Source::FashionMnistSmall => ([1, 28, 28], 10, 600, 200),
             Source::Idx => {
-                let side = spec.idx_side();
-                ([1, side, side], spec.classes_named(), 6000, 1000)
+                let side = idx_side(spec);
+                ([1, side, side], classes_named(spec), 6000, 1000)
             }
             Source::Cifar10 => ([3, 32, 32], 10, 5000, 1000),
             Source::Cifar100 => ([3, 32, 32], 100, 500, 100),
@@ -51,21 +51,19 @@ impl DataShape {
     }
 }
 
-impl Spec {
-    /// Returns the expected side of the images of an IDX folder: that of MNIST, or the next larger one that the shrinking
-    /// squares tile and the network accepts.
-    fn idx_side(&self) -> usize {
-        let tile = self.data.shrink.clamp(1, 64);
-        self.network.usual_side(tile).unwrap_or_else(|| USUAL_SIDE.next_multiple_of(tile))
-    }
+/// Returns the expected side of the images of an IDX folder: that of MNIST, or the next larger one that the shrinking squares
+/// tile and the network accepts.
+fn idx_side(spec: &Spec) -> usize {
+    let tile = spec.data.shrink.clamp(1, 64);
+    spec.network.usual_side(tile).unwrap_or_else(|| USUAL_SIDE.next_multiple_of(tile))
+}
 
-    /// Returns the expected number of classes of an IDX folder: the ten of MNIST, or as many as the tasks name; its labels
-    /// are bytes.
-    fn classes_named(&self) -> usize {
-        const USUAL: usize = 10;
-        const MOST: usize = 256;
-        let named = self.tasks.classes.iter().flatten().max().map_or(0, |&class| class.saturating_add(1));
-        let by_name = matches!(self.tasks.kind, TaskKind::Split | TaskKind::Frequency);
-        if by_name { named.clamp(USUAL, MOST) } else { USUAL }
-    }
+/// Returns the expected number of classes of an IDX folder: the ten of MNIST, or as many as the tasks name; its labels are
+/// bytes.
+fn classes_named(spec: &Spec) -> usize {
+    const USUAL: usize = 10;
+    const MOST: usize = 256;
+    let named = spec.tasks.classes.iter().flatten().max().map_or(0, |&class| class.saturating_add(1));
+    let by_name = matches!(spec.tasks.kind, TaskKind::Split | TaskKind::Frequency);
+    if by_name { named.clamp(USUAL, MOST) } else { USUAL }
 }

@@ -3,6 +3,8 @@
 //! On the command line and in the window a relative `data.path` starts from the current folder, in a run file from the
 //! folder of the file. In either case the spec of a run has an absolute path, so that its `run.toml` repeats it from
 //! anywhere. A file of a newer version is refused.
+//!
+//! These methods of [`Spec`] stand apart from its definition in `settings`, because only they read and write TOML.
 
 use std::fs;
 use std::io::Read as _;
@@ -197,54 +199,7 @@ impl Spec {
             SpecError::BadValue { key: "run file".to_owned(), reason, place: None }
         })
     }
-}
 
-/// Returns a table with this one setting.
-fn single(name: &str, key: Option<&str>, value: Value) -> Table {
-    let value = match key {
-        Some(key) => Value::Table(Table::from_iter([(key.to_owned(), value)])),
-        None => value,
-    };
-    Table::from_iter([(name.to_owned(), value)])
-}
-
-/// Returns the words that a setting accepts, if it is an enum.
-fn choices(name: &str, key: Option<&str>) -> Vec<String> {
-    let said = Spec::deserialize(single(name, key, Value::String("\0".to_owned()))).err();
-    let said = said.map(|err| err.message().to_owned()).filter(|said| said.starts_with("unknown variant"));
-    said.map(|said| wording::listed(&said).into_iter().skip(1).collect()).unwrap_or_default()
-}
-
-fn check_keys(table: &Table) -> Result<(), SpecError> {
-    let known = known_keys();
-    for (name, value) in table {
-        match value.as_table() {
-            // The keys of this section depend on the program.
-            Some(_) if name == "network" => {}
-            Some(section) => {
-                for key in section.keys() {
-                    let full = format!("{name}.{key}");
-                    if !known.contains(&full) {
-                        return Err(unknown_key(&full));
-                    }
-                }
-                if section.is_empty() && !known.iter().any(|k| k.starts_with(&format!("{name}."))) {
-                    return Err(unknown_key(name));
-                }
-            }
-            None if known.contains(name) => {}
-            None => return Err(unknown_key(name)),
-        }
-    }
-    Ok(())
-}
-
-/// The settings that are paths.
-const DATA_PATH: &str = "data.path";
-const WEIGHTS: &str = "network.weights";
-const PROGRAM: [&str; 2] = ["network.program", "network.kind"];
-
-impl Spec {
     /// Makes the paths in the spec absolute; relative ones start from `base`.
     pub fn root_paths(&mut self, base: &Path) {
         self.each_path(&|path| absolute(path, base));
@@ -299,3 +254,48 @@ impl Spec {
         }
     }
 }
+
+/// Returns a table with this one setting.
+fn single(name: &str, key: Option<&str>, value: Value) -> Table {
+    let value = match key {
+        Some(key) => Value::Table(Table::from_iter([(key.to_owned(), value)])),
+        None => value,
+    };
+    Table::from_iter([(name.to_owned(), value)])
+}
+
+/// Returns the words that a setting accepts, if it is an enum.
+fn choices(name: &str, key: Option<&str>) -> Vec<String> {
+    let said = Spec::deserialize(single(name, key, Value::String("\0".to_owned()))).err();
+    let said = said.map(|err| err.message().to_owned()).filter(|said| said.starts_with("unknown variant"));
+    said.map(|said| wording::listed(&said).into_iter().skip(1).collect()).unwrap_or_default()
+}
+
+fn check_keys(table: &Table) -> Result<(), SpecError> {
+    let known = known_keys();
+    for (name, value) in table {
+        match value.as_table() {
+            // The keys of this section depend on the program.
+            Some(_) if name == "network" => {}
+            Some(section) => {
+                for key in section.keys() {
+                    let full = format!("{name}.{key}");
+                    if !known.contains(&full) {
+                        return Err(unknown_key(&full));
+                    }
+                }
+                if section.is_empty() && !known.iter().any(|k| k.starts_with(&format!("{name}."))) {
+                    return Err(unknown_key(name));
+                }
+            }
+            None if known.contains(name) => {}
+            None => return Err(unknown_key(name)),
+        }
+    }
+    Ok(())
+}
+
+/// The settings that are paths.
+const DATA_PATH: &str = "data.path";
+const WEIGHTS: &str = "network.weights";
+const PROGRAM: [&str; 2] = ["network.program", "network.kind"];

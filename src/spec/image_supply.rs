@@ -1,4 +1,6 @@
 //! Validates the supply of images: enough for the probes of the tasks, and some left for training.
+//!
+//! It extends the validation of [`Spec`] in `validate` by one subject.
 
 use super::problem::problem;
 use super::{DataShape, Problem, Spec, TaskKind, frequency_totals};
@@ -41,7 +43,8 @@ impl Spec {
         let there = self.trainable(1, shape);
         if samples > there && !self.data.source.is_synthetic() {
             let message = format!(
-                "data.samples is {samples}, and {there} images remain beside the probes: take fewer, or keep more images per class"
+                "data.samples is {samples}, and {there} images remain beside the probes: take fewer, or keep more \
+                 images per class"
             );
             found.push(problem("data.samples", message));
         }
@@ -53,7 +56,8 @@ impl Spec {
                 let totals = frequency_totals(alpha, there);
                 if let Some(group) = (0..2).find(|&group| totals[group] < groups[group]) {
                     let message = format!(
-                        "task {task} would train on {} images of the {} classes of group {}: keep more images per class or take fewer probes",
+                        "task {task} would train on {} images of the {} classes of group {}: keep more images per \
+                         class or take fewer probes",
                         totals[group],
                         groups[group],
                         group + 1

@@ -1,5 +1,5 @@
-//! The settings that determine a network's function besides its named tensors, from the metadata of a weights file or from
-//! the command line, under the keys of the section `[network]` of a run file.
+//! Reads the settings that determine a network's function besides its named tensors, from the metadata of a weights file
+//! or from the command line, under the keys of the section `[network]` of a run file.
 //!
 //! Two networks with the same tensors are different functions if one of these settings differs, so a file without them
 //! describes the network incompletely. Sizes that are missing are read from the shapes.

@@ -1,4 +1,4 @@
-//! The layers of a network by size, from which its costs are computed.
+//! Lists the layers of a network by size, from which its costs are computed.
 //!
 //! Parameters, multiplications and memory are all computed from this list, so the estimates are consistent; a test compares
 //! it with the real networks. The list has no names, values or order of execution.

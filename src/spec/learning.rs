@@ -1,9 +1,11 @@
-//! Learning experiments: the learners that a study compares and the protocol they follow. Such a study measures whose test
-//! error falls faster with more data (*Limitations of the NTK*, Vyas, Bansal, Nakkiran 2022).
+//! Declares learning experiments: the learners that a study compares and the protocol they follow. Such a study measures
+//! whose test error falls faster with more data (*Limitations of the NTK*, Vyas, Bansal, Nakkiran 2022).
 //!
 //! A run of such a study is one number n of samples with one seed; every learner gets the same samples. All choose their
 //! hyperparameters on the same validation samples, a share of n on which none of them is fitted: the network its stopping
 //! time and rate, a kernel its ridge. Validation samples are not counted in n.
+//!
+//! The methods of [`Spec`] here validate such an experiment, and stand beside its declaration.
 
 use super::ops::PoolKind;
 use super::problem::problem;

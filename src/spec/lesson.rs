@@ -1,5 +1,5 @@
-//! Lessons, read from the files in `assets/lessons`, one file each: settings, and steps with a text, a view to look at and
-//! a condition to wait for.
+//! Reads lessons from the files in `assets/lessons`, one file each: settings, and steps with a text, a view to look at
+//! and a condition to wait for.
 //!
 //! Guarantees: pure data that depends on no window and no run; a file that names an unknown preset, setting or view is
 //! refused in one sentence. The format is explained in `assets/lessons/README.md`.
@@ -155,7 +155,8 @@ impl TryFrom<String> for LessonCondition {
 
     fn try_from(text: String) -> Result<Self, String> {
         let unknown = || {
-            let known = "start, epoch N, switch, spike, dip, recovery, accuracy lost SHARE, finished, cursor, residual, breach, points N, study done";
+            let known = "start, epoch N, switch, spike, dip, recovery, accuracy lost SHARE, finished, cursor, \
+                residual, breach, points N, study done";
             format!("unknown condition “{text}”: there are {known}")
         };
         let words = text.trim();

@@ -1,4 +1,4 @@
-//! The network of a run: its program, the settings that the program's text declares, and its parametrisation.
+//! Declares the network of a run: its program, the settings that the program's text declares, and its parametrisation.
 //!
 //! The text is evaluated on demand ([`NetworkSpec::program`]); the settings that it declares are those that files, the
 //! command line, studies and the window offer ([`NetworkSpec::declared`]).

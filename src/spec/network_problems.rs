@@ -1,5 +1,7 @@
 //! Validates a network: settings that its text does not declare or admit, a text that gives no program for the images, and
 //! scales so small that the outputs vanish.
+//!
+//! These methods of [`NetworkSpec`] stand apart from `network`, because they report to the list of problems of a spec.
 
 use std::sync::Arc;
 

@@ -1,9 +1,12 @@
-//! The defaults that come with a network's program: its usual width and activation, and its settings.
+//! Defines the defaults that come with a network's program: its usual width and activation, and its settings.
 //!
 //! A size is meaningful only for one program: 256 units make a small MLP, and 256 channels a CNN that is too slow to wait
 //! for. So a file that names a program gets its usual width and activation where it gives none, and a change of program
 //! replaces those that were the usual ones of the old program by those of the new one. Values that were given otherwise, or
 //! that are in the same list of settings, stay.
+//!
+//! The methods of [`Spec`] and [`NetworkSpec`] here stand together, because a change of program is a change of several
+//! settings.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -54,6 +57,23 @@ impl NetworkSpec {
         let made = if made.is_empty() { String::new() } else { format!(" with {}", made.join(", ")) };
         format!("{}{made}; {}, {scaled}", self.program, self.activation.words())
     }
+
+    /// Returns this network with the program of this name or path, or with this text.
+    fn renamed(&self, program: Option<(&str, &str)>, text: Option<String>) -> Result<Self, SpecError> {
+        let (key, name) = program.unwrap_or(("text", &self.program));
+        // For a user's text, another name alone keeps the text.
+        let is_name = builtin(name).is_none() && !is_path(name);
+        let text = text.or_else(|| self.text.as_deref().filter(|_| is_name).map(str::to_owned));
+        let refused = |reason| SpecError::BadValue { key: format!("network.{key}"), reason, place: None };
+        let Resolved { program, text, is_module } = resolved(name, text.as_deref(), Path::new("")).map_err(refused)?;
+        let turned = self.with_other_program(&program, text);
+        // Each operation of a module begins as it does in PyTorch.
+        Ok(if is_module {
+            Self { init: Init::Torch, parametrisation: Parametrisation::Standard, ..turned }
+        } else {
+            turned
+        })
+    }
 }
 
 impl Spec {
@@ -98,23 +118,4 @@ impl Spec {
 fn word(value: &str) -> String {
     let quoted = as_toml(value.trim()).and_then(|value| value.as_str().map(str::to_owned));
     quoted.unwrap_or_else(|| value.trim().to_owned())
-}
-
-impl NetworkSpec {
-    /// Returns this network with the program of this name or path, or with this text.
-    fn renamed(&self, program: Option<(&str, &str)>, text: Option<String>) -> Result<Self, SpecError> {
-        let (key, name) = program.unwrap_or(("text", &self.program));
-        // For a user's text, another name alone keeps the text.
-        let is_name = builtin(name).is_none() && !is_path(name);
-        let text = text.or_else(|| self.text.as_deref().filter(|_| is_name).map(str::to_owned));
-        let refused = |reason| SpecError::BadValue { key: format!("network.{key}"), reason, place: None };
-        let Resolved { program, text, is_module } = resolved(name, text.as_deref(), Path::new("")).map_err(refused)?;
-        let turned = self.with_other_program(&program, text);
-        // Each operation of a module begins as it does in PyTorch.
-        Ok(if is_module {
-            Self { init: Init::Torch, parametrisation: Parametrisation::Standard, ..turned }
-        } else {
-            turned
-        })
-    }
 }

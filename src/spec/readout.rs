@@ -1,7 +1,9 @@
-//! The meaning of a network's outputs: one for each class, or a single number.
+//! Defines the meaning of a network's outputs: one for each class, or a single number.
 //!
 //! Code that needs the output of a class must use this type. With a single output a class is not an index of an output, and
 //! using it as one reads past the end or the number of another sample.
+//!
+//! The methods of [`Spec`] and [`DataSpec`] here stand apart from `settings`, which does not depend on this type.
 
 use super::{DataSpec, Spec};
 
@@ -53,7 +55,7 @@ impl DataSpec {
 }
 
 impl Spec {
-    /// Returns the meaning of the outputs of this run's network, where its data have so many classes.
+    /// Returns the meaning of the outputs of this run's network, for data with this many classes.
     pub fn readout(&self, classes: usize) -> Readout {
         if self.data.is_number() { Readout::Number } else { Readout::Classes(classes) }
     }

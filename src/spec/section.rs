@@ -2,6 +2,8 @@
 //!
 //! All settings that the text declares are written, so that later defaults cannot change an old run. A user's text is
 //! stored in the file itself, so that the run repeats anywhere.
+//!
+//! The method of [`NetworkSpec`] here stands apart from `network`, because its error is about this section.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -21,7 +23,7 @@ use super::{Activation, Init, NetworkSpec, Parametrisation, SpecError, Width, ab
 /// Keys that every file of an earlier version had, whatever its kind of network.
 const EARLIER: [&str; 7] = ["depth", "blocks", "heads", "patch", "pool", "head", "norm"];
 
-/// The section as it is written.
+/// The section as written in a file.
 #[derive(Serialize, Deserialize)]
 #[serde(default)]
 struct Section {

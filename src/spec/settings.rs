@@ -1,4 +1,8 @@
 //! Defines the settings of a run: typed, with defaults, one struct per section of the run file.
+//!
+//! The methods of [`Spec`] that need the settings alone are here. The others stand with their subject, so that this file
+//! does not depend on it: TOML (`file`, `program_defaults`, `command_line`), cost, validation (`validate`, `image_supply`,
+//! `learning`) and the runs of a study (`study_runs`).
 
 use std::path::PathBuf;
 

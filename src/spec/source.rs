@@ -1,4 +1,4 @@
-//! The sources of samples: files, data embedded in the program, or a formula.
+//! Declares the sources of samples: files, data embedded in the program, or a formula.
 
 use serde::{Deserialize, Serialize};
 use strum::{IntoStaticStr, VariantArray};

@@ -1,5 +1,5 @@
-//! A study: many runs that address one question. One axis takes several values, each with several seeds; variants of the
-//! settings give several series of runs along the same axis.
+//! Declares a study: many runs that address one question. One axis takes several values, each with several seeds;
+//! variants of the settings give several series of runs along the same axis.
 //!
 //! Its runs are plain specs, so each can be repeated alone with `kernelscope run`.
 

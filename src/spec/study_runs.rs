@@ -1,4 +1,6 @@
 //! Lists the runs of a study as plain specs, and finds the problems that forbid a study.
+//!
+//! These methods of [`Spec`] stand apart from its definition in `settings`, because they apply to studies only.
 
 use std::sync::Arc;
 

@@ -46,7 +46,7 @@ impl Target {
         }
     }
 
-    /// Returns the name as it is written.
+    /// Returns the name as written in a file.
     pub fn words(self) -> &'static str {
         match self {
             Self::He1 => "x₁",

@@ -209,7 +209,7 @@ pub(super) fn value(value: &Value, like: Option<&Value>, choices: &[String], sai
             return format!("there is no {}, there are {}", shown(word), rest.join(", "));
         }
     }
-    // A sentence of ours: that a change does none or several things only its own reader knows.
+    // The message of the parser of changes, which alone finds that a change has no effect or several.
     if said.starts_with("the change ") {
         return said.to_owned();
     }

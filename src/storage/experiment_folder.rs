@@ -1,8 +1,9 @@
 //! Reads and writes the folder of one run of a learning experiment: `run.toml`, `points.csv` with a row for each finished
 //! learner, the predictions for kernels (`prediction.csv`, `spectrum.csv`) and, while it continues, a shelf of kernel blocks.
 //!
-//! Guarantees: a point is on disk before the next one is begun; an interrupted run continues from its points and its shelf, only
-//! if the folder is that of the same run. Of a prediction the spectrum is written first: one whose curve is there is whole.
+//! Guarantees: a point is on disk before the next one is begun; an interrupted run continues from its points and its
+//! shelf, and only in the folder of the same run. Of a prediction the spectrum is written first, so that a prediction
+//! whose curve exists is complete.
 
 use std::fs::{self, File};
 use std::io::Write as _;
@@ -24,7 +25,7 @@ const PREDICTION: &str = "prediction.csv";
 const SPECTRUM: &str = "spectrum.csv";
 const SHELF: &str = "shelf";
 
-/// A folder that is being filled.
+/// The folder of a run of a learning experiment while it is being filled.
 #[derive(Debug)]
 pub struct ExperimentFolder {
     out: PathBuf,
@@ -33,7 +34,7 @@ pub struct ExperimentFolder {
     _lock: Option<File>,
 }
 
-/// Finished blocks of kernels, by name.
+/// The folder of finished blocks of kernels, each a file under its name.
 #[derive(Debug)]
 pub struct ShelfFolder(PathBuf);
 
@@ -52,10 +53,10 @@ struct Mode {
 }
 
 impl ExperimentFolder {
-    /// Opens the folder of this run, or makes it.
+    /// Opens the folder of this run, or creates it.
     ///
     /// # Errors
-    /// When something else is in it, or it cannot be written.
+    /// When the folder holds something else, or cannot be written.
     pub fn create(out: &Path, spec: &Spec) -> Result<Self, FolderError> {
         if out.exists() && !out.is_dir() {
             return Err(FolderError::IsFile(out.to_owned()));
@@ -73,7 +74,7 @@ impl ExperimentFolder {
         Ok(Self { out: out.to_owned(), points: points(out), predictions: predictions(out), _lock: lock })
     }
 
-    /// What is there.
+    /// Returns the points that the folder holds.
     pub fn points(&self) -> &[Point] {
         &self.points
     }
@@ -86,7 +87,7 @@ impl ExperimentFolder {
         ShelfFolder(self.out.join(SHELF))
     }
 
-    /// Writes a point down.
+    /// Appends a point.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -95,7 +96,7 @@ impl ExperimentFolder {
         rows(&self.out.join(POINTS), &self.points)
     }
 
-    /// Writes down what a kernel is predicted to do.
+    /// Writes the predicted learning curve of a kernel.
     ///
     /// # Errors
     /// When it cannot be written.
@@ -117,21 +118,21 @@ impl ExperimentFolder {
         rows(&self.out.join(PREDICTION), &self.predictions.iter().flat_map(of).collect::<Vec<_>>())
     }
 
-    /// Nothing more will come: the shelf goes.
+    /// Removes the shelf, because no more blocks will come.
     pub fn close(self) {
         remove_shelf(&self.out);
     }
 }
 
 impl ShelfFolder {
-    /// What was put there, whole.
+    /// Returns the values stored under this name, if they are complete.
     pub fn get(&self, name: &str) -> Option<Vec<f64>> {
         let bytes = fs::read(self.place(name)).ok()?;
         let (values, rest) = bytes.as_chunks::<8>();
         rest.is_empty().then(|| values.iter().map(|eight| f64::from_le_bytes(*eight)).collect())
     }
 
-    /// Keeps it, if the disk will.
+    /// Stores values under a name; a failure to write costs only the time to compute them again.
     pub fn put(&mut self, name: &str, values: &[f64]) {
         let written = atomic::replace(&self.place(name), |writer| {
             values.iter().try_for_each(|value| writer.write_all(&value.to_le_bytes()))
@@ -146,7 +147,7 @@ impl ShelfFolder {
     }
 }
 
-/// Whether this run is in the folder; an error where something else is.
+/// Returns whether the folder holds this run; an error where it holds something else.
 pub(crate) fn is_of(out: &Path, spec: &Spec) -> Result<bool, FolderError> {
     if atomic::is_bare(out) {
         return Ok(false);
@@ -157,10 +158,10 @@ pub(crate) fn is_of(out: &Path, spec: &Spec) -> Result<bool, FolderError> {
     }
 }
 
-/// Takes away what a kill left in the folder of this run.
+/// Removes what a killed process left in the folder of this run.
 ///
 /// # Errors
-/// When somebody else writes the folder.
+/// When another process writes the folder.
 pub(crate) fn tidy(out: &Path, experiment: &LearningExperiment) -> Result<(), FolderError> {
     if !out.is_dir() {
         return Ok(());
@@ -176,27 +177,27 @@ pub(crate) fn tidy(out: &Path, experiment: &LearningExperiment) -> Result<(), Fo
 
 fn remove_shelf(out: &Path) {
     let shelf = out.join(SHELF);
-    // What is left of it only takes room.
+    // What is left of the shelf is no longer needed.
     if shelf.is_dir() && disk::step(&shelf).is_ok() {
         let _ = fs::remove_dir_all(shelf);
     }
 }
 
-/// Whether all is there that the kernels of this run are predicted to do.
-pub(crate) fn is_foreseen(found: &[InstantCurve], experiment: &LearningExperiment, spec: &Spec) -> bool {
+/// Returns whether the folder holds every prediction for the kernels of this run.
+pub(crate) fn has_predictions(found: &[InstantCurve], experiment: &LearningExperiment, spec: &Spec) -> bool {
     experiment.predicted_learners(spec).iter().all(|learner| found.iter().any(|instant| instant.learner == *learner))
 }
 
-/// Whether every learner has its point.
+/// Returns whether every learner has its point.
 pub(crate) fn is_complete(points: &[Point], experiment: &LearningExperiment) -> bool {
-    let there = |learner, epoch| points.iter().any(|point| point.is_of(learner, epoch));
+    let has_point = |learner, epoch| points.iter().any(|point| point.is_of(learner, epoch));
     experiment.learners.iter().all(|&learner| match learner {
-        Learner::KernelEpochs => experiment.protocol.epochs.iter().all(|epoch| there(learner, Some(*epoch))),
-        _ => there(learner, None),
+        Learner::KernelEpochs => experiment.protocol.epochs.iter().all(|epoch| has_point(learner, Some(*epoch))),
+        _ => has_point(learner, None),
     })
 }
 
-/// The points in a folder, as far as they can be read.
+/// Returns the readable points of a folder.
 pub(crate) fn points(out: &Path) -> Vec<Point> {
     read(&out.join(POINTS))
 }

@@ -8,7 +8,7 @@ use crate::spec::variants;
 /// The folder of a run's figures.
 pub const FOLDER: &str = "figures";
 
-/// The format of a figure's file.
+/// The file format of a figure.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Format {
     #[default]
@@ -17,7 +17,7 @@ pub enum Format {
 }
 
 impl Format {
-    /// The end of a file's name.
+    /// Returns the extension of a file's name.
     pub fn extension(self) -> &'static str {
         match self {
             Self::Svg => "svg",
@@ -26,7 +26,7 @@ impl Format {
     }
 }
 
-/// One figure.
+/// A figure of a run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
 #[strum(serialize_all = "kebab-case")]
 pub enum Figure {
@@ -46,22 +46,22 @@ pub enum Figure {
     Distances,
     /// The displacement of the weights, and the change of the kernel for it.
     Susceptibility,
-    /// Of points of a circle: the kernel over the angle, before and after training.
+    /// The kernel over the angle, before and after training; only for points of a circle.
     Circle,
-    /// Of points of a disk: the first eigenvectors of the kernel, before and after training.
+    /// The first eigenvectors of the kernel, before and after training; only for points of a disk.
     Disk,
 }
 
 impl Figure {
-    /// All of them.
+    /// All figures.
     pub const ALL: [Self; Self::VARIANTS.len()] = variants(Self::VARIANTS);
 
-    /// The name of its file, without the extension.
+    /// Returns the name of its file, without the extension.
     pub fn name(self) -> &'static str {
         self.into()
     }
 
-    /// The name of its file.
+    /// Returns the name of its file.
     pub fn file_name(self, format: Format) -> String {
         format!("{}.{}", self.name(), format.extension())
     }
@@ -69,12 +69,12 @@ impl Figure {
     /// Returns whether this record has the data of the figure: figures over the plane need a run on points of the plane, and
     /// imported kernels have only the figures that need kernels alone.
     pub fn is_of(self, history: &History) -> bool {
-        let told = |metric| !history.series(Block::All, metric).is_empty();
+        let has = |metric| !history.series(Block::All, metric).is_empty();
         let is_imported = history.info().is_some_and(|info| info.is_imported());
         match self {
             Self::Accuracy | Self::Susceptibility if is_imported => false,
-            Self::Velocity if is_imported => told(Metric::Velocity),
-            Self::Alignment if is_imported => told(Metric::Alignment),
+            Self::Velocity if is_imported => has(Metric::Velocity),
+            Self::Alignment if is_imported => has(Metric::Alignment),
             Self::LambdaMax | Self::Distances if is_imported => history.rows().len() > 1,
             Self::Circle => history.info().is_some_and(|info| crate::run::circle(info).is_some()),
             Self::Disk => history.info().is_some_and(|info| crate::run::grid(info).is_some()),
@@ -83,7 +83,7 @@ impl Figure {
     }
 }
 
-/// The names of all files that `kernelscope figures` may write.
+/// Returns the names of all files that `kernelscope figures` may write.
 pub(crate) fn file_names() -> impl Iterator<Item = String> {
     Figure::ALL.into_iter().flat_map(|figure| [Format::Svg, Format::Png].map(|format| figure.file_name(format)))
 }

@@ -20,26 +20,27 @@ use crate::analysis::kernel_metrics::{Lag, LagPartners, MetricHistory, Moment};
 use crate::run::{Ending, Event, History, Origin, Probe, Progress, RunInfo, TaskInfo, TaskStart};
 use crate::spec::{Spec, memory_available};
 
-/// Tasks at most, as of a run.
+/// The largest number of tasks, as of a run.
 const MOST_TASKS: usize = 64;
-/// Bytes of Grams that are kept where only the rows are wanted.
+/// Bytes of Grams that are kept in memory where only the rows are needed.
 const FEW_GRAMS: u64 = 16 << 20;
 /// The asymmetry, over the largest entry, above which a Gram is reported as not symmetric; 32-bit products stay below it.
 const ASYMMETRIC: f64 = 1e-4;
 
-/// Reads an archive and measures its kernels; `tell` receives the numbers done and in all, and cancels by returning `false`.
+/// Reads an archive and measures its kernels; `tell` receives the numbers done and in all, and cancels by returning
+/// `false`.
 ///
 /// # Errors
-/// When it is no such archive, in one sentence.
+/// When the file is no such archive; the error is one sentence.
 pub fn load_kernels(path: &Path, tell: &mut dyn FnMut(usize, usize) -> bool) -> Result<Loaded, String> {
     let name = array_of(path).0.file_name().unwrap_or_default().to_string_lossy().into_owned();
     read(path, History::default(), tell).map_err(|problem| format!("{name} cannot be opened: {problem}"))
 }
 
-/// Reads an archive likewise, with the row of every kernel but only some of the kernels.
+/// Reads an archive like [`load_kernels`], with the row of every kernel but only some of the kernels.
 ///
 /// # Errors
-/// When it is no such archive, in one sentence.
+/// When the file is no such archive; the error is one sentence.
 pub fn measure_kernels(path: &Path) -> Result<Loaded, String> {
     let name = array_of(path).0.display().to_string();
     read(path, History::new(FEW_GRAMS, usize::MAX), &mut |_, _| true).map_err(|problem| format!("{name}: {problem}"))
@@ -53,7 +54,7 @@ fn read(path: &Path, mut history: History, tell: &mut dyn FnMut(usize, usize) ->
     })?;
     let file = path.file_name().unwrap_or_default().to_string_lossy();
     let Choice { name, count, n, note } = Choice::of(&mut npz, &file, wanted.as_deref())?;
-    // Measuring a Gram holds a few copies of it.
+    // Measuring a Gram takes a few copies of it.
     if (n as u64).saturating_mul(n as u64).saturating_mul(64) > memory_available() {
         return Err(format!("a kernel of {n} rows does not fit into this machine's memory; save fewer rows"));
     }
@@ -78,7 +79,7 @@ fn read(path: &Path, mut history: History, tell: &mut dyn FnMut(usize, usize) ->
                 return Err(invalid(format!("{name}[{place}, {row}, {column}] is no number: leave that kernel out")));
             }
             if from.is_none_or(|from| from.task != moment.task) {
-                // A task begins where the last kernel of the one before is, the first one at the very start.
+                // A task begins at the last kernel of the one before, the first task at the start.
                 let (step, epoch) = from.map_or((moment.step, 0.0), |from| (from.step, from.epoch));
                 let from = from.map(|from| from.task);
                 history.push(Event::Task(TaskStart { task: moment.task, from, step, epoch }));
@@ -126,15 +127,15 @@ fn read(path: &Path, mut history: History, tell: &mut dyn FnMut(usize, usize) ->
 struct About {
     steps: Vec<u64>,
     epochs: Vec<f64>,
-    /// Being trained when each was measured.
+    /// The task being trained when each kernel was measured.
     tasks: Vec<usize>,
-    /// Class of each row, and the names of the classes where they have any.
+    /// The class of each row, and the names of the classes where they have any.
     labels: Option<Vec<usize>>,
     classes: Vec<String>,
-    /// Task of each row.
+    /// The task of each row.
     probes: Vec<usize>,
     lag: Option<u64>,
-    /// The same of each kernel, as runs of this program tell it; 0 for none.
+    /// The lag in steps of each kernel's velocity, if a run of this program wrote the archive; 0 for none.
     lags: Option<Vec<usize>>,
     notes: Vec<String>,
 }
@@ -155,7 +156,7 @@ impl About {
         }
         let tasks = numbers_from_one(npz, &["task"], count, "kernel", &mut notes)?.unwrap_or_else(|| vec![1; count]);
         for at in 1..count {
-            // At a switch there may be two of one step.
+            // At a switch two kernels may have the same step.
             let same = steps[at] == steps[at - 1] && tasks[at] != tasks[at - 1];
             if (steps[at] <= steps[at - 1] && !same) || epochs[at] < epochs[at - 1] {
                 let (before, now) = (steps[at - 1], steps[at]);
@@ -209,7 +210,7 @@ impl About {
         (0..count).map(moment).collect()
     }
 
-    /// Rows of each task's block.
+    /// Returns the rows of each task's block.
     fn blocks(&self, n: usize) -> Vec<Range<usize>> {
         let starts: Vec<usize> = (0..n).filter(|&row| row == 0 || self.probes[row] != self.probes[row - 1]).collect();
         let end = |place: usize| starts.get(place + 1).copied().unwrap_or(n);
@@ -249,17 +250,17 @@ impl About {
     }
 }
 
-/// The numbers of an array, of which there must be this many: no more are read.
+/// Reads the numbers of an array, which must have exactly this many.
 fn floats(npz: &mut NpzReader, name: &str, count: usize, each: &str) -> Result<Vec<f64>, String> {
-    let said = |err: io::Error| format!("{name}: {err}");
-    let found = npz.header(name).map_err(said)?.count();
+    let named = |err: io::Error| format!("{name}: {err}");
+    let found = npz.header(name).map_err(named)?.count();
     if found != count {
         return Err(format!("{name} has {found} numbers; there must be one for each {each}, {count}"));
     }
-    Ok(npz.array(name).map_err(said)?.values)
+    Ok(npz.array(name).map_err(named)?.values)
 }
 
-/// The array of the first of these names that is there; it must have a number for each of so many things.
+/// Returns the numbers of the first of these arrays that exists; there must be one for each item.
 fn column(
     npz: &mut NpzReader,
     names: &[&'static str],
@@ -270,20 +271,20 @@ fn column(
     Ok(Some((name, floats(npz, name, count, each)?)))
 }
 
-/// Class of each row, and the names of the classes where they have any.
+/// The class of each row, and the names of the classes where they have any.
 type Labels = (Vec<usize>, Vec<String>);
 
-/// The classes of the rows: their names are those of labels as text, and of −1 and 1, which are no places in a list.
+/// Returns the classes of the rows, with names if the labels are text or −1 and 1, which are no indices.
 fn labels(npz: &mut NpzReader, n: usize) -> Result<Option<Labels>, String> {
     const EACH: &str = "row of the kernels";
     let Some(name) = ["labels", "probe_label"].into_iter().find(|name| npz.has(name)) else { return Ok(None) };
-    let said = |err: io::Error| format!("{name}: {err}");
-    let header = npz.header(name).map_err(said)?;
+    let named = |err: io::Error| format!("{name}: {err}");
+    let header = npz.header(name).map_err(named)?;
     if header.is_text() {
         if header.count() != n {
             return Err(format!("{name} has {} texts; there must be one for each {EACH}, {n}", header.count()));
         }
-        return Ok(Some(numbered(&npz.texts(name).map_err(said)?)));
+        return Ok(Some(numbered(&npz.texts(name).map_err(named)?)));
     }
     let values = floats(npz, name, n, EACH)?;
     if values.iter().all(|value| value.fract() == 0.0 && value.abs() < 9e15) && values.iter().any(|&value| value < 0.0)
@@ -295,20 +296,20 @@ fn labels(npz: &mut NpzReader, n: usize) -> Result<Option<Labels>, String> {
     Ok(Some((whole(name, &values)?, Vec::new())))
 }
 
-/// The place of each value among the different ones in order, and these in words.
+/// Returns the index of each value among the sorted distinct values, and these as text.
 fn numbered<T: Ord + ToString>(values: &[T]) -> Labels {
     let different: BTreeSet<&T> = values.iter().collect();
     let places: BTreeMap<&T, usize> = different.iter().enumerate().map(|(place, &value)| (value, place)).collect();
     (values.iter().map(|value| places[value]).collect(), different.iter().map(|value| value.to_string()).collect())
 }
 
-/// Returns the Grams of a run at which lags begin although they have no rows.
+/// Returns the Grams of a run at which lags begin and that have no rows.
 fn partners(npz: &mut NpzReader, n: usize) -> Result<LagPartners, String> {
     if !npz.has(PARTNER) {
         return Ok(LagPartners::new());
     }
-    let said = |err: io::Error| format!("{PARTNER}: {err}");
-    let shape = npz.header(PARTNER).map_err(said)?.shape;
+    let named = |err: io::Error| format!("{PARTNER}: {err}");
+    let shape = npz.header(PARTNER).map_err(named)?.shape;
     let count = match shape[..] {
         [count, rows, columns] if rows == n && columns == n => count,
         _ => return Err(format!("{PARTNER} has the shape {shape:?} where [P, {n}, {n}] was expected")),
@@ -316,14 +317,14 @@ fn partners(npz: &mut NpzReader, n: usize) -> Result<LagPartners, String> {
     let each = "kernel of partner";
     let (steps, epochs) = (floats(npz, PARTNER_STEP, count, each)?, floats(npz, PARTNER_EPOCH, count, each)?);
     let steps = whole(PARTNER_STEP, &steps)?;
-    let values = npz.array(PARTNER).map_err(said)?.values;
+    let values = npz.array(PARTNER).map_err(named)?.values;
     let grams = values.chunks_exact(n * n).map(<[f64]>::to_vec);
     Ok(steps.iter().map(|&step| step as u64).zip(epochs.into_iter().zip(grams)).collect())
 }
 
-/// Whole numbers from 0.
+/// Converts numbers to integers from 0.
 fn whole(name: &str, values: &[f64]) -> Result<Vec<usize>, String> {
-    // Up to here a float represents every integer.
+    // A float represents every integer below this bound.
     let is_whole = |value: f64| value >= 0.0 && value.fract() == 0.0 && value < 9e15;
     match values.iter().position(|&value| !is_whole(value)) {
         Some(bad) => Err(format!("{name}[{bad}] is {}; a whole number from 0 was expected", values[bad])),
@@ -331,7 +332,7 @@ fn whole(name: &str, values: &[f64]) -> Result<Vec<usize>, String> {
     }
 }
 
-/// Numbers of tasks. They count from 1 here; where there is a 0, all are one more.
+/// Returns task numbers that count from 1: where one is 0, all are increased by one.
 fn numbers_from_one(
     npz: &mut NpzReader,
     names: &[&'static str],

@@ -1,7 +1,7 @@
 //! Reads and writes the small file in which a program keeps its state between sessions.
 //!
-//! Guarantees: reading tolerates anything under the file's name; an unreadable file is put aside, not overwritten; writing
-//! leaves the old file or the new one.
+//! Guarantees: reading tolerates any content of the file; an unreadable file is renamed, not overwritten; writing leaves
+//! the old file or the new one.
 
 use std::fs;
 use std::io::{self, Write as _};
@@ -13,35 +13,35 @@ use super::state_dir::state_folder;
 
 const NAME: &str = "window.toml";
 const ASIDE: &str = "window-broken.toml";
-/// A larger file was not written here.
+/// The largest size that is read; this program writes no larger file.
 const MOST: u64 = 1 << 20;
 
-/// The file, whether or not it is there.
+/// The path of the state file, which may not exist yet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct WindowStateFile {
     folder: PathBuf,
 }
 
 impl WindowStateFile {
-    /// The file of this user; none where nothing is to be kept or the system has no place for it.
+    /// Returns the state file of this user; `None` where nothing is to be stored or the system has no place for it.
     pub fn of_user() -> Option<Self> {
         state_folder().map(|folder| Self::in_folder(&folder))
     }
 
-    /// The file in this folder, which need not be there either.
+    /// Returns the state file in this folder, which may not exist yet.
     pub fn in_folder(folder: &Path) -> Self {
         Self { folder: folder.to_owned() }
     }
 
-    /// Where it lies.
+    /// Returns the folder of the file.
     pub fn folder(&self) -> &Path {
         &self.folder
     }
 
-    /// What is in it; none where there is no such file.
+    /// Reads the file; `None` where it does not exist.
     ///
     /// # Errors
-    /// When something lies there that is no readable text.
+    /// When the path holds anything but readable text.
     pub fn read(&self) -> io::Result<Option<String>> {
         let path = self.folder.join(NAME);
         match fs::metadata(&path) {
@@ -54,15 +54,15 @@ impl WindowStateFile {
         fs::read_to_string(&path).map(Some)
     }
 
-    /// Gives it another name, under which it stays; that name, if it worked.
+    /// Renames the file to set it aside, and returns the new name if that worked.
     pub fn put_aside(&self) -> Option<&'static str> {
         fs::rename(self.folder.join(NAME), self.folder.join(ASIDE)).is_ok().then_some(ASIDE)
     }
 
-    /// Writes it anew, with its folder.
+    /// Writes the file, and creates its folder.
     ///
     /// # Errors
-    /// When the folder cannot be made or written to.
+    /// When the folder cannot be created or written to.
     pub fn write(&self, text: &str) -> Result<(), FolderError> {
         let path = self.folder.join(NAME);
         disk::make_folder(&self.folder).map_err(|err| FolderError::write(&self.folder, err))?;

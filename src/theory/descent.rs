@@ -1,4 +1,5 @@
-//! Gradient descent on the mean squared error with a fixed kernel, in closed form (Lee et al. 2019, eq. 8 to 11).
+//! Computes gradient descent on the mean squared error with a fixed kernel, in closed form (Lee et al. 2019, eq. 8 to
+//! 11).
 //!
 //! ```text
 //! f(x) = f₀(x) + Θ(x, X) V A(Λ) Vᵀ (y − f₀(X))        Θ(X, X) = V Λ Vᵀ

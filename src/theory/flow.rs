@@ -1,4 +1,4 @@
-//! Gradient flow on the cross-entropy with a fixed kernel: ḟ = −Θ (p − y)/N, which has no closed form.
+//! Integrates gradient flow on the cross-entropy with a fixed kernel: ḟ = −Θ (p − y)/N, which has no closed form.
 //!
 //! It is integrated as ȧ = −(p − y)/N with f = f₀ + Θ a, so that images outside the training set cost nothing during
 //! integration, by the embedded Runge–Kutta pair of Dormand and Prince (1980), whose error estimate sets the step.

@@ -1,4 +1,4 @@
-//! Initial variances and gains of a layer's parameters in each parametrisation.
+//! Defines the initial variances and gains of a layer's parameters in each parametrisation.
 
 use crate::spec::ops::Fill;
 use crate::spec::{Init, NetworkSpec, Parametrisation};

@@ -1,5 +1,5 @@
-//! The simple GIA check of *Tensor Programs II* (Yang 2020, condition 1): whether gradients may be computed as if the
-//! weights of the backward pass were independent copies, an assumption of every rule of the infinite-width limit.
+//! Performs the simple GIA check of *Tensor Programs II* (Yang 2020, condition 1): whether gradients may be computed as
+//! if the weights of the backward pass were independent copies, an assumption of every rule of the infinite-width limit.
 //!
 //! The read-out must be initialised independently with mean 0 and be used nowhere else; and no matrix may be used together
 //! with its transpose.

@@ -1,4 +1,5 @@
-//! Kernels of a network at infinite width, computed in f64 from its description: NNGP E f(x) f(x′) and NTK Θ̊(x, x′).
+//! Computes the kernels of a network at infinite width, computed in f64 from its description: NNGP E f(x) f(x′) and NTK
+//! Θ̊(x, x′).
 //!
 //! Follows Jacot et al. 2018 and Lee et al. 2018; convolutions as in Arora et al. 2019; compositions by Tensor Programs II,
 //! whose canonical decomposition the rules of [`super::ops`] add up, and whose condition [`super::gia()`] checks. All
@@ -72,7 +73,7 @@ impl InfiniteNetwork {
     /// If the network has no closed form, names the line without one and the reason.
     pub fn of(network: &NetworkSpec, image: [usize; 3], classes: usize) -> Result<Self, NoLimit> {
         let program = network.program(image, classes).map_err(NoLimit::Network)?;
-        // What a rule forbids is said before what does not grow.
+        // The reason of a rule comes before that of a width that does not grow.
         Self::of_program(&program, network)?;
         Self::of_growing(&program, &*wider(network, image, classes)?, network)
     }

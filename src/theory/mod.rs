@@ -1,5 +1,5 @@
-//! Theory of wide networks, computed in f64 from formulas alone: the kernels of the infinite-width limit, and training with
-//! a fixed kernel.
+//! Implements the theory of wide networks, computed in f64 from formulas alone: the kernels of the infinite-width limit,
+//! and training with a fixed kernel.
 //!
 //! Guarantees: equal to the references of `neural_tangents` to ten digits (`tests/suite/theory.rs`); no network is trained or
 //! sampled here. Conventions are those of `train`: MSE is half the mean over the N·C entries, so ḟ = −Θ (f − y)/(N C);

@@ -1,5 +1,5 @@
-//! The limit of infinite training time: mean and covariance over random initialisations, of Bayesian inference with the
-//! NNGP (only the last layer is trained) and of gradient descent with the NTK (Lee et al. 2019, eq. 13 to 16).
+//! Computes the limit of infinite training time: mean and covariance over random initialisations, of Bayesian inference
+//! with the NNGP (only the last layer is trained) and of gradient descent with the NTK (Lee et al. 2019, eq. 13 to 16).
 
 use super::kernel::Kernels;
 use crate::math::Gram;

@@ -1,4 +1,4 @@
-//! Stochastic gradient descent with a fixed kernel, the recursion of Tensor Programs IIb, theorem 5.3:
+//! Computes stochastic gradient descent with a fixed kernel, the recursion of Tensor Programs IIb, theorem 5.3:
 //!
 //! ```text
 //! f(ξ) ← f(ξ) − η Σ_b Θ(ξ, ξ_b) ∂L/∂f(ξ_b)                                          (eq. 22, for any batch)

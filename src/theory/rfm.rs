@@ -1,5 +1,6 @@
-//! The recursive feature machine: a kernel that learns features without a network (Radhakrishnan, Beaglehole, Pandit and Belkin
-//! 2024, *Mechanism for feature learning in neural networks and backpropagation-free machine learning models*, algorithm 1).
+//! Implements the recursive feature machine: a kernel that learns features without a network (Radhakrishnan, Beaglehole,
+//! Pandit and Belkin 2024, *Mechanism for feature learning in neural networks and backpropagation-free machine learning
+//! models*, algorithm 1).
 //!
 //! ```text
 //! K_M(x, z) = exp(−‖x − z‖_M/L)      ‖v‖²_M = vᵀ M v      f(x) = K_M(x, X) a      (K_M(X, X) + δ I) a = Y

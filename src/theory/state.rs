@@ -1,4 +1,4 @@
-//! The state of a limit kernel at a line: K and Θ, and the steps that are linear or act pair by pair.
+//! Defines the state of a limit kernel at a line: K and Θ, and the steps that are linear or act pair by pair.
 //!
 //! A state holds, for each slot of its features and each pair of places, a plane of pairs of samples. Where no later step
 //! mixes places, only pairs of equal places are stored: then the cost of a convolution grows with the number of pixels and

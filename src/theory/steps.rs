@@ -1,4 +1,4 @@
-//! The steps that transform K and Θ from line to line.
+//! Defines the steps that transform K and Θ from line to line.
 
 use super::gains::Gains;
 use crate::spec::ops::Function;

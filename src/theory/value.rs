@@ -1,5 +1,5 @@
-//! The limit of a line as far as it is known before any number: whether it depends on the image alone, and how its
-//! features, whose number grows, are distributed.
+//! Defines the properties of a line's limit that do not depend on numbers: whether it depends on the image alone, and how
+//! its features, whose number grows, are distributed.
 
 /// The limit of a line that has a rule.
 #[derive(Clone, Debug)]

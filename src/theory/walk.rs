@@ -2,6 +2,9 @@
 //!
 //! Each sample is first paired with itself, and its variances before each nonlinearity are recorded; the pairs of samples
 //! read them. Points are made here, because each of them carries its own K and Θ.
+//!
+//! Constructors and steps that need this recursion stand here, and not beside [`PreparedInputs`] and [`State`], which do
+//! not depend on it.
 
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, Par};

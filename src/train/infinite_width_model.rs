@@ -1,5 +1,5 @@
-//! The infinitely wide network as a model: its function on every image of a run, trained as networks are, on the same
-//! batches, with the fixed kernel Θ̊ (Tensor Programs IIb, theorem 5.3).
+//! Trains the infinitely wide network as a model: its function on every image of a run, trained as networks are, on the
+//! same batches, with the fixed kernel Θ̊ (Tensor Programs IIb, theorem 5.3).
 //!
 //! It supports plain SGD, with or without momentum, any of our losses, replay, masked logits and laziness: all of these
 //! depend on the outputs alone. Beside a network it starts from that network's outputs; alone, from a sample of the

@@ -1,4 +1,4 @@
-//! A network in training, with its optimiser.
+//! Defines a network in training, with its optimiser.
 //!
 //! With laziness α the trained function is F = α (f − f₀); the measured kernel remains that of f.
 

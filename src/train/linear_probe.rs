@@ -1,10 +1,11 @@
-//! The linear probe: the accuracy of a linear read-out of a task's classes from the features before the last layer.
+//! Evaluates the linear probe: the accuracy of a linear read-out of a task's classes from the features before the last
+//! layer.
 //!
 //! If it stays high while the network's own accuracy falls, the features still separate the classes and only the read-out
-//! has changed. A ridge regression with an intercept on one-hot labels, from up to [`LINEAR_PROBE_IMAGES`] training images of each
-//! class of the task to its test images; the features' mean over the training images is subtracted, and the ridge is
-//! [`RIDGE`] times the mean square length of the centred features, so that the scale of the features does not matter.
-//! Products in f32, all else in f64.
+//! has changed. A ridge regression with an intercept on one-hot labels, from up to [`LINEAR_PROBE_IMAGES`] training
+//! images of each class of the task to its test images; the features' mean over the training images is subtracted, and
+//! the ridge is [`RIDGE`] times the mean square length of the centred features, so that the scale of the features does
+//! not matter. Products in f32, all else in f64.
 
 use burn::tensor::Tensor;
 

@@ -1,4 +1,4 @@
-//! The network linearised at earlier weights and trained beside it: the training that would follow if the kernel were
+//! Trains the network linearised at earlier weights beside the network: the training that would follow if the kernel were
 //! fixed.
 //!
 //! ```text

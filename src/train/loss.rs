@@ -1,4 +1,4 @@
-//! The training loss of a batch, on the device.
+//! Computes the training loss of a batch, on the device.
 //!
 //! Conventions (the same as in the theory): cross-entropy is the mean over the batch, so ḟ = −Θ (p − y)/N; MSE is half the
 //! mean over the N·C entries, so ḟ = −Θ (f − y)/(N C). Logits of classes that are not present are masked: for cross-entropy

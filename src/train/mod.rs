@@ -1,4 +1,4 @@
-//! Training steps, and the evaluations and measurements between steps. Depends on no thread, clock or file.
+//! Executes training steps, and the evaluations and measurements between steps. Depends on no thread, clock or file.
 
 mod device_transfer;
 mod evaluate;

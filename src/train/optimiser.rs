@@ -1,4 +1,4 @@
-//! The optimisers, their transfer to another device with their state, and Adam's second-moment estimates.
+//! Builds the optimisers, their transfer to another device with their state, and Adam's second-moment estimates.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};

@@ -1,10 +1,12 @@
-//! The kernel of the optimiser's geometry, J P Jᵀ: to first order a step moves the outputs by −η times it, where plain
-//! gradient descent moves them by −η J Jᵀ.
+//! Measures the kernel of the optimiser's geometry, J P Jᵀ: to first order a step moves the outputs by −η times it, where
+//! plain gradient descent moves them by −η J Jᵀ.
 //!
 //! P is the identity for plain SGD. With momentum μ a constant gradient is multiplied by 1 + μ + μ² + … = 1/(1 − μ), so in
 //! that stationary sense P is that multiple of the identity, and the kernel differs in scale alone. For Adam it is the
 //! diagonal of 1/(√v̂ + ε) at that moment (Kingma & Ba 2015), which changes with every step. Frozen tensors have no part in
 //! it.
+//!
+//! These methods of [`NetworkTrainer`] stand apart from `learner`, because training does not need them.
 
 use std::sync::Arc;
 

@@ -1,4 +1,4 @@
-//! Options of a training step besides its batch, which may change during a run.
+//! Defines the options of a training step besides its batch, which may change during a run.
 
 /// The options of a training step.
 #[derive(Clone, Debug, Default, PartialEq)]

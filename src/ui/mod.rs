@@ -1,4 +1,4 @@
-//! The window: what a run does, live, and how to change it.
+//! Implements the window, which shows a run live and changes it.
 //!
 //! `app` holds the state, what happens between frames and what a user can do; `shell` what surrounds the views, `views` one file
 //! or folder a view, `settings` and `study` the panels and the page of studies, `plot` the curves, `playback` the time that all
@@ -6,8 +6,9 @@
 //! what all of them draw with.
 //!
 //! What the user asks for is data ([`app::actions::Action`]): views push it while they draw, and [`App`] carries it out between
-//! frames, in `app/update.rs` alone. A feature changes its own state and returns what it asks of the others; none knows the window.
-//! Data come in through [`app::session::Session`], commands go out through it; no tensor and no blocking call is in here.
+//! frames, in `app/update.rs` alone. A feature changes its own state and returns what it asks of the others; none depends
+//! on the window. Data come in through [`app::session::Session`], commands go out through it; no tensor and no blocking
+//! call is in here.
 
 pub mod app;
 pub mod export;

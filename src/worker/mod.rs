@@ -1,15 +1,16 @@
-//! Runs a laboratory on a thread of its own: commands go to it through one queue, events come back through one channel.
+//! Runs a laboratory on its own thread: commands go to it through one queue, events come back through one channel.
 //!
-//! Every tensor lives and dies on that thread. (The live run keeps a second one beside it, for what needs no tensor; all its
-//! events pass through there: [`crate::lab::EventQueue`].)
+//! Every tensor is created and dropped on that thread. (The live run has a second one beside it, for computations without
+//! tensors; all its events pass through it: [`crate::lab::EventQueue`].)
 //!
 //! Guarantees:
-//! * Events arrive in order and none is dropped: when nobody reads, the laboratory waits. At most [`EVENTS`] events wait here, and
-//!   what waits in the laboratory is bounded there, so neither a slow nor a hidden window makes memory grow.
-//! * Commands arrive in order. None is lost while the run goes on, and whoever sends one never waits.
+//! * Events arrive in order and none is dropped: when no events are read, the laboratory waits. At most [`EVENTS`] events
+//!   wait here, and the number that waits in the laboratory is bounded there, so neither a slow nor a hidden window makes
+//!   memory grow.
+//! * Commands arrive in order. None is lost while the run continues, and sending one never waits.
 //! * Every wait ends when the run is cancelled and the reader is gone. Dropping the handle cancels and joins.
-//! * A panic in the laboratory becomes `Ended(Failed)`; the window lives on.
-//! * The waker is a closure; the worker knows nothing of egui. Without it a sleeping window would never look.
+//! * A panic in the laboratory becomes `Ended(Failed)`; the window is not affected.
+//! * The waker is a closure; the worker does not depend on egui. Without it a sleeping window would not read its events.
 
 pub mod progress;
 pub mod study;
@@ -34,12 +35,12 @@ pub use crate::model::{AdapterInfo, DeviceChoice, adapters};
 use crate::run::{Checkpoint, Closed, Ending, Event, Sink};
 use crate::spec::Spec;
 
-/// Events that wait for a reader at most.
+/// The largest number of events that wait for a reader.
 pub const EVENTS: usize = 32;
-/// The time after which a worker that waits for its reader looks again whether the reader is still there.
+/// The time after which a worker that waits for its reader checks whether the reader still exists.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Called after each event, from a thread of the worker.
+/// A function called after each event, on a thread of the worker.
 pub type Waker = Box<dyn Fn() + Send + Sync>;
 
 /// A job of a worker: the run that it trains.
@@ -51,7 +52,7 @@ pub struct Job {
     pub paced: bool,
 }
 
-/// A laboratory as the worker runs it: the live run, or whatever a test wants to see fail.
+/// A laboratory as the worker runs it: the live run, or one of a test.
 pub type Lab = Box<dyn FnOnce(&mut dyn Control, Box<dyn Sink + Send>) + Send>;
 
 /// The handle of a running laboratory. Dropping it cancels the run and joins the thread.
@@ -68,7 +69,7 @@ impl Worker {
         Self::start_with(job, threads::usable(), waker)
     }
 
-    /// Starts a run with so many threads to compute.
+    /// Starts a run with this many threads for computations.
     pub(crate) fn start_with(job: Job, threads: usize, waker: Waker) -> Self {
         let lab = move |control: &mut dyn Control, sink: Box<dyn Sink + Send>| {
             live::run(&job.spec, job.device, job.paced, control, sink);
@@ -76,10 +77,10 @@ impl Worker {
         Self::begin(Box::new(lab), threads, waker)
     }
 
-    /// Goes on from a run that was kept, in the future that the job's spec says.
-    pub fn go_on(job: Job, from: Arc<Checkpoint>, waker: Waker) -> Self {
+    /// Continues a stored run as a fork with the job's spec.
+    pub fn continue_run(job: Job, from: Arc<Checkpoint>, waker: Waker) -> Self {
         let lab = move |control: &mut dyn Control, sink: Box<dyn Sink + Send>| {
-            live::go_on((&job.spec, &from), job.device, job.paced, control, sink);
+            live::continue_run((&job.spec, &from), job.device, job.paced, control, sink);
         };
         Self::with_lab(Box::new(lab), waker)
     }
@@ -110,7 +111,7 @@ impl Worker {
         Self { commands, events: Some(events), thread: thread.ok() }
     }
 
-    /// Hands over a command; false when the run has ended.
+    /// Sends a command; false when the run has ended.
     pub fn send(&self, command: Command) -> bool {
         let is_heard = !self.is_finished();
         if is_heard {
@@ -119,7 +120,7 @@ impl Worker {
         is_heard
     }
 
-    /// Hands over a command in the place of the last one where that is of the same kind and still waits: of a slider that is
+    /// Sends a command in the place of the last one if that is of the same kind and still waits: of a slider that is
     /// dragged only the last position matters.
     pub fn send_latest(&self, command: Command) -> bool {
         let is_heard = !self.is_finished();
@@ -129,7 +130,7 @@ impl Worker {
         is_heard
     }
 
-    /// The next event, if there is one.
+    /// Returns the next event, if there is one.
     pub fn try_recv(&self) -> Option<Event> {
         self.events.as_ref()?.try_recv().ok()
     }
@@ -139,7 +140,7 @@ impl Worker {
         self.events.as_ref()?.recv_timeout(at_most).ok()
     }
 
-    /// The events until there are no more; `None` when nothing has happened for so long.
+    /// Returns the events until there are no more; `None` when nothing has happened for this long.
     pub fn events(&self, quiet: Duration) -> impl Iterator<Item = Option<Event>> + '_ {
         std::iter::from_fn(move || match self.recv_timeout(quiet) {
             Some(event) => Some(Some(event)),
@@ -149,7 +150,7 @@ impl Worker {
         })
     }
 
-    /// Asks the run to end; `Ended(Stopped)` follows after the step or kernel block in progress.
+    /// Cancels the run; `Ended(Stopped)` follows after the step or kernel block in progress.
     pub fn stop(&self) {
         self.commands.cancel();
     }
@@ -177,16 +178,17 @@ fn work(lab: Lab, mut commands: &CommandQueue, mut sender: EventSender) {
     if let Err(panic) = outcome
         && !sender.reported.ended.load(Ordering::Relaxed)
     {
-        let said = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
-        let said = said.or_else(|| panic.downcast_ref::<String>().cloned());
-        let message = format!("The training thread broke: {}", said.unwrap_or_else(|| "it did not say why".to_owned()));
+        let message = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let message = message.or_else(|| panic.downcast_ref::<String>().cloned());
+        let message =
+            format!("The training thread broke: {}", message.unwrap_or_else(|| "it did not say why".to_owned()));
         let step = sender.reported.step.load(Ordering::Relaxed);
         let _ = sender.emit(Event::Ended(Ending::Failed { step, message }));
     }
 }
 
-/// The commands on their way to the run, and whether it is to end. A person gives them, and of a slider only the last position
-/// is kept, so the queue needs no bound.
+/// The commands on their way to the run, and whether it is cancelled. A person gives them, and of a slider only the last
+/// position is kept, so the queue needs no bound.
 #[derive(Default)]
 struct CommandQueue {
     waiting: Mutex<VecDeque<Command>>,
@@ -211,7 +213,7 @@ impl CommandQueue {
     }
 
     fn cancel(&self) {
-        // Under the lock: whoever is about to wait sees it, or is woken.
+        // Under the lock: a thread about to wait sees the cancellation, or is woken.
         let _waiting = self.lock();
         self.cancelled.store(true, Ordering::Relaxed);
         self.came.notify_one();
@@ -238,7 +240,7 @@ impl Control for &CommandQueue {
     }
 }
 
-/// The laboratory's end of the events; a clone of it stays with the worker.
+/// The laboratory's end of the channel of events; the worker keeps a clone of it.
 #[derive(Clone)]
 struct EventSender {
     outbox: Sender<Event>,
@@ -246,7 +248,7 @@ struct EventSender {
     reported: Arc<Reported>,
 }
 
-/// The last that was reported, for a failure that cannot say it itself.
+/// The last reported progress, for the report of a failure.
 #[derive(Default)]
 struct Reported {
     /// The last step.

@@ -1,25 +1,26 @@
-//! How far a study is, and how much of it fits into the machine: for the bar of the command line and for that of the window.
+//! Estimates how far a study is, and how many runs fit into the machine: for the progress bars of the command line and
+//! the window.
 
 use std::time::Instant;
 
 use crate::lab::speed::flops;
 use crate::spec::{Cost, DataShape, Spec, StudyRun, memory_available};
 
-/// The share of a study that is done, each run counting as much as it costs.
+/// The share of a study that is done, each run weighted by its cost.
 #[derive(Clone, Debug)]
 pub struct Progress {
-    /// What each run is of the whole, by its place.
+    /// The share of each run of the whole, by its index.
     weights: Vec<f64>,
     reached: Vec<f64>,
-    /// What was there before it began, and when that was.
+    /// The share that was done before it began, and the time of that.
     before: f64,
     begun: Instant,
-    /// Operations of all runs, see [`total_work`].
+    /// The operations of all runs, see [`total_work`].
     total: f64,
 }
 
 impl Progress {
-    /// Begins with these runs, of which some are done already.
+    /// Begins with these runs, some of which are done already.
     pub fn new(runs: &[StudyRun], is_done: impl Fn(usize) -> bool) -> Self {
         let each: Vec<f64> = runs.iter().map(|run| cost(run).0).collect();
         let total = each.iter().sum::<f64>().max(1.0);
@@ -30,49 +31,49 @@ impl Progress {
         progress
     }
 
-    /// A run has come so far.
+    /// Records the share of a run that is done.
     pub fn reach(&mut self, place: usize, share: f64) {
         self.reached[place] = share;
     }
 
-    /// The share of everything that is done.
+    /// Returns the share of everything that is done.
     pub fn share(&self) -> f64 {
         self.weights.iter().zip(&self.reached).map(|(weight, share)| weight * share).sum::<f64>().min(1.0)
     }
 
-    /// Returns how many runs have come to an end, and how many there are.
+    /// Returns the number of runs that have ended, and the number of all runs.
     pub fn done(&self) -> (usize, usize) {
         (self.reached.iter().filter(|share| **share >= 1.0).count(), self.reached.len())
     }
 
-    /// Operations that are left.
+    /// Returns the number of operations that are left.
     pub fn work_left(&self) -> f64 {
         (1.0 - self.share()) * self.total
     }
 
-    /// Operations a second so far, all runs together; `None` before enough is done to tell.
+    /// Returns the operations a second so far, of all runs together; `None` before enough is done.
     pub fn speed(&self) -> Option<f64> {
         let (gained, elapsed) = (self.share() - self.before, self.begun.elapsed().as_secs_f64());
         (gained > 1e-3 && elapsed > 1.0).then(|| gained * self.total / elapsed)
     }
 
-    /// Seconds until everything is done, at the speed so far; `None` before there is one.
+    /// Returns the seconds until everything is done, at the speed so far; `None` before there is one.
     pub fn seconds_left(&self) -> Option<f64> {
         Some(self.work_left() / self.speed()?)
     }
 }
 
-/// An estimate of what a run will take on this machine.
+/// An estimate of the time of a run on this machine.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Estimate {
-    /// Of the whole run.
+    /// The time of the whole run.
     pub seconds: f64,
-    /// Until its first snapshot is there.
+    /// The time until its first snapshot.
     pub first_seconds: f64,
 }
 
 impl Estimate {
-    /// Estimates a run that costs so much. Measures for a moment how fast this machine is.
+    /// Estimates a run of this cost. Measures for a moment how fast this machine is.
     pub fn of(spec: &Spec, cost: &Cost) -> Self {
         let speed = flops();
         let reaches = spec.network.outline().map_or(REACHED, |program| program.reaches());
@@ -84,27 +85,28 @@ impl Estimate {
     }
 }
 
-/// What the operations that steps and snapshots stand for besides reach of the speed of large products.
+/// The share of the speed of large products at which the other work of steps and snapshots is counted.
 const REACHED: f64 = 0.4;
 
-/// Floating-point operations of all these runs, with what steps and snapshots take besides counted as such.
+/// Returns the floating-point operations of all these runs, the other work of steps and snapshots included.
 pub fn total_work<'a>(runs: impl IntoIterator<Item = &'a StudyRun>) -> f64 {
     runs.into_iter().map(|run| cost(run).0).sum()
 }
 
-/// Bytes that the largest of these runs takes.
+/// Returns the bytes that the largest of these runs takes.
 pub fn largest_bytes<'a>(runs: impl IntoIterator<Item = &'a StudyRun>) -> u64 {
     runs.into_iter().map(|run| cost(run).1).max().unwrap_or(0)
 }
 
-/// Returns how many runs of at most so many bytes go at a time: as many as are asked for, but no more than the memory holds.
-pub fn fitting(asked: usize, largest: u64) -> usize {
+/// Returns how many runs of at most this many bytes can run at a time: at most `requested`, and no more than the memory
+/// holds.
+pub fn runs_that_fit(requested: usize, largest: u64) -> usize {
     let held = usize::try_from(memory_available() / largest.max(1)).unwrap_or(usize::MAX);
-    asked.min(held.max(1))
+    requested.min(held.max(1))
 }
 
-/// Floating-point operations of a run, and its bytes. For each step and snapshot there are as many operations as would take the
-/// time that it takes besides: runs of narrow networks spend most of theirs there.
+/// Returns the floating-point operations of a run, and its bytes. The other work of each step and snapshot is counted as
+/// the operations that would take the same time: runs of narrow networks spend most of theirs there.
 fn cost(run: &StudyRun) -> (f64, u64) {
     let shape = DataShape::expected(&run.spec);
     if let Some(experiment) = &run.experiment {

@@ -1,7 +1,7 @@
-//! Runs a study: several runs at once, each on a worker of its own and into a folder of its own.
+//! Executes a study: several runs at once, each on its own worker and into its own folder.
 //!
-//! Guarantees: dropping the handle or killing the program loses nothing but the runs in progress, which start over the next time;
-//! a run that fails is told of and does not keep the others from running. The channel is bounded: a reader that is slow slows
+//! Guarantees: dropping the handle or killing the program loses nothing but the runs in progress, which start over the
+//! next time; a run that fails is reported and does not affect the others. The channel is bounded: a slow reader slows
 //! the study down and loses nothing.
 
 use std::collections::VecDeque;
@@ -16,38 +16,38 @@ use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
 use super::threads::{join, usable};
 use super::{DeviceChoice, Job, TICK, Worker};
-use crate::lab::scaling::{Observer, Progress, Shelf, Stop, learn};
+use crate::lab::scaling::{Observer, Progress, Shelf, Stop, run_experiment};
 use crate::model::release_freed_memory;
 use crate::run::{Ending, Event};
 use crate::spec::{LearningExperiment, Spec};
 use crate::storage::{ExperimentFolder, Opened, RunFolder, ShelfFolder, create};
 
-/// Messages that wait for a reader at most.
+/// The largest number of messages that wait for a reader.
 const MESSAGES: usize = 64;
 
-/// A run that is still to be done.
+/// A run that is still to be executed.
 #[derive(Clone, Debug)]
 pub struct PendingRun {
-    /// Its place in the study.
+    /// Its index in the study.
     pub place: usize,
     pub spec: Spec,
     pub folder: PathBuf,
-    /// Of a study of learners.
+    /// The experiment, in a study of learners.
     pub experiment: Option<Arc<LearningExperiment>>,
-    /// Whether it draws the instant curves, of all runs that they are the same of.
+    /// Whether it computes the instant curves, of all runs that share them.
     pub predict: bool,
 }
 
-/// A message of a study: what has happened in it.
+/// A message of a running study.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Message {
-    /// A run has begun, or come as far as this share of its steps.
+    /// A run has begun, or has done this share of its steps.
     Progress { place: usize, share: f64 },
     /// A learner of a run is done; its point is in the run's folder.
     LearningCurves { place: usize },
-    /// A run has come to its end, which may be that it diverged; its folder is complete.
+    /// A run has ended, possibly because it diverged; its folder is complete.
     Ended { place: usize },
-    /// A run could not be done.
+    /// A run failed.
     Failed { place: usize, message: String },
 }
 
@@ -83,7 +83,7 @@ impl Study {
         Self { messages: Some(messages), cancel, threads }
     }
 
-    /// The messages until there are no more; `None` when nothing has happened for so long.
+    /// Returns the messages until there are no more; `None` when nothing has happened for this long.
     pub fn messages(&self, quiet: Duration) -> impl Iterator<Item = Option<Message>> + '_ {
         std::iter::from_fn(move || match self.messages.as_ref()?.recv_timeout(quiet) {
             Ok(message) => Some(Some(message)),
@@ -104,16 +104,16 @@ impl Drop for Study {
     }
 }
 
-/// One of the threads that take run after run.
+/// One of the threads that execute the runs, one after the other.
 struct Slot {
     outbox: Sender<Message>,
     cancel: Arc<AtomicBool>,
     device: DeviceChoice,
-    /// That compute for one of its runs.
+    /// The threads that compute for one of its runs.
     threads: usize,
 }
 
-/// The reader is gone, or the study is cancelled.
+/// The error of a study whose reader is gone, or that was cancelled.
 struct Halted;
 
 impl Slot {
@@ -130,7 +130,7 @@ impl Slot {
         self.send(Message::Progress { place, share: 0.0 })?;
         let failed = |message: String| self.send(Message::Failed { place, message });
         if let Some(experiment) = &waiting.experiment {
-            let learnt = self.learn(waiting, experiment);
+            let learnt = self.evaluate(waiting, experiment);
             release_freed_memory();
             return match learnt {
                 Ok(()) => self.send(Message::Ended { place }),
@@ -144,7 +144,7 @@ impl Slot {
         };
         let job = Job { spec: folder.spec().clone(), device: self.device, paced: false };
         let worker = Worker::start_with(job, self.threads, Box::new(|| {}));
-        let mut told = 0.0;
+        let mut reported = 0.0;
         for event in worker.events(TICK) {
             if self.cancel.load(Ordering::Relaxed) {
                 stop(&worker, &mut folder);
@@ -162,9 +162,9 @@ impl Slot {
             match event {
                 Event::Progress(progress) => {
                     let share = progress.step as f64 / progress.planned_steps.max(1) as f64;
-                    // A hundred messages a run, whatever its speed.
-                    if share >= told + 0.01 {
-                        told = share;
+                    // About a hundred messages a run, whatever its speed.
+                    if share >= reported + 0.01 {
+                        reported = share;
                         self.send(Message::Progress { place, share })?;
                     }
                 }
@@ -179,19 +179,19 @@ impl Slot {
         failed("the training thread ended without a word".to_owned())
     }
 
-    /// Evaluates the learners of a run. A panic in there is the run's and not the study's.
-    fn learn(&self, waiting: &PendingRun, experiment: &LearningExperiment) -> Result<(), Stop> {
+    /// Evaluates the learners of a run. A panic fails the run, not the study.
+    fn evaluate(&self, waiting: &PendingRun, experiment: &LearningExperiment) -> Result<(), Stop> {
         let place = waiting.place;
         let failed = |err: crate::storage::FolderError| Stop::Failed(err.to_string());
         let mut folder = ExperimentFolder::create(&waiting.folder, &waiting.spec).map_err(failed)?;
         let known = folder.points().to_vec();
         let mut shelf = folder.shelf();
-        let (mut broken, mut share_told) = (None, 0.0);
+        let (mut broken, mut share_reported) = (None, 0.0);
         let mut report = |progress: Progress| {
             let written = match progress {
                 Progress::Share(share) => {
-                    let news = share >= share_told + 0.01;
-                    share_told = if news { share } else { share_told };
+                    let news = share >= share_reported + 0.01;
+                    share_reported = if news { share } else { share_reported };
                     return !news || self.send(Message::Progress { place, share }).is_ok();
                 }
                 Progress::Point(point) => folder.take(*point),
@@ -205,7 +205,8 @@ impl Slot {
         };
         let cancelled = || self.cancel.load(Ordering::Relaxed);
         let mut observer = Observer { report: &mut report, cancelled: &cancelled, shelf: &mut shelf };
-        let work = AssertUnwindSafe(|| learn(&waiting.spec, experiment, &known, waiting.predict, &mut observer));
+        let work =
+            AssertUnwindSafe(|| run_experiment(&waiting.spec, experiment, &known, waiting.predict, &mut observer));
         let done = catch_unwind(work)
             .unwrap_or_else(|_| Err(Stop::Failed("the run panicked; the log has the place".to_owned())));
         if let Some(err) = broken {
@@ -217,17 +218,17 @@ impl Slot {
         done
     }
 
-    /// Waits for the reader, if it is slow; one that is gone ends the wait.
+    /// Waits for a slow reader; the wait ends if the reader is gone.
     fn send(&self, message: Message) -> Result<(), Halted> {
         self.outbox.send(message).map_err(|_| Halted)
     }
 }
 
-/// Ends a run in order: what it has measured is written, and that it was stopped.
+/// Stops a run: writes its measurements, and that it was stopped.
 fn stop(worker: &Worker, folder: &mut RunFolder) {
     worker.stop();
     for event in worker.events(TICK).flatten() {
-        // What cannot be written is started over like what was not.
+        // A run whose last events cannot be written starts over like one that was cut off.
         if folder.take(&event).is_err() || matches!(event, Event::Ended(_)) {
             return;
         }

@@ -1,8 +1,7 @@
-//! The study service does the runs of a study into its folder, and all file work of the window's study page, on a thread of its
-//! own.
+//! Executes the runs of a study into its folder, and all file work of the window's study page, on its own thread.
 //!
-//! Guarantees: whoever uses it never waits for a disk; what it reports is plain data, in order, over a bounded channel; it ends
-//! when nobody takes its reports any more, and nothing is lost then but the runs in progress. The folder is let go of before the
+//! Guarantees: its user never waits for a disk; its reports are plain data, in order, over a bounded channel; it ends
+//! when its reports are no longer read, and then only the runs in progress are lost. The folder is unlocked before the
 //! last report, so that the next service can open it.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -13,7 +12,7 @@ use std::thread::Builder;
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 
-use super::progress::{fitting, largest_bytes};
+use super::progress::{largest_bytes, runs_that_fit};
 use super::study::{Message, PendingRun, Study};
 use super::{DeviceChoice, TICK, Waker};
 use crate::analysis::LearningCurves;
@@ -24,24 +23,24 @@ use crate::run::Point;
 use crate::spec::{SAMPLES, Spec, StudyRun};
 use crate::storage::{FIGURES, FolderError, StudyFolder};
 
-/// Reports that wait for a reader at most.
+/// The largest number of reports that wait for a reader.
 const REPORTS: usize = 64;
 
-/// An event of a study: what happens while its runs are done.
+/// An event while a study is executed.
 #[derive(Clone, Debug)]
 pub enum StudyEvent {
-    /// A run has begun, or come as far as this share of its steps.
+    /// A run has begun, or has done this share of its steps.
     Progress { place: usize, share: f64 },
     /// A learner of a run is done.
     LearningCurves { place: usize },
-    /// A run has ended and its row is in the table; `unread` says why it could not be read back, if so.
+    /// A run has ended and its row is in the table; `unread` is the reason why it could not be read back, if so.
     Ended { place: usize, unread: Option<String> },
-    /// A run could not be done.
+    /// A run failed.
     Failed { place: usize, message: String },
 }
 
-/// Does what is left of a study, `at_once` runs at a time; the table is written after each. `tell` hears of everything, and
-/// ends it when it returns false; so does `cancel`.
+/// Executes the remaining runs of a study, `at_once` at a time; the table is written after each. `tell` receives every
+/// event, and cancels the study by returning false; so does `cancel`.
 pub fn finish(
     folder: &mut StudyFolder,
     device: DeviceChoice,
@@ -60,20 +59,20 @@ pub fn finish(
     left.sort_by_key(|waiting| if waiting.experiment.is_some() { waiting.spec.data.samples } else { 0 });
     let question = |place: usize| {
         let run = &folder.runs()[place];
-        // What n a curve is drawn in advance of does not matter; any other axis is another kernel.
+        // The instant curve is the same for every n; any other axis changes the kernel.
         let value = if folder.axis() == SAMPLES { "" } else { run.value.as_str() };
         (run.variant.as_str(), value, run.seed)
     };
     let places = 0..folder.runs().len();
     let mut predicted: Vec<_> = places.clone().filter(|&place| folder.has_predictions(place)).map(question).collect();
-    // One whose learners are done is done once more where no run of its question has all curves.
+    // A run whose learners are done runs again where no run with the same kernel has all curves.
     let mut done: Vec<PendingRun> = places.filter(|&place| folder.is_ended(place)).map(waiting).collect();
     done.sort_by_key(|waiting| waiting.spec.data.samples);
     for mut waiting in left.split_off(0).into_iter().chain(done) {
         if waiting.experiment.is_some() {
-            let asked = question(waiting.place);
-            waiting.predict = !predicted.contains(&asked);
-            predicted.push(asked);
+            let kernel_question = question(waiting.place);
+            waiting.predict = !predicted.contains(&kernel_question);
+            predicted.push(kernel_question);
         }
         if waiting.predict || !folder.is_ended(waiting.place) {
             left.push(waiting);
@@ -90,7 +89,7 @@ pub fn finish(
             None => continue,
             Some(Message::Progress { place, share }) => StudyEvent::Progress { place, share },
             Some(Message::LearningCurves { place }) => {
-                if folder.look(place).is_ok() {
+                if folder.read_ended(place).is_ok() {
                     folder.write_table()?;
                     stale = true;
                 }
@@ -98,8 +97,8 @@ pub fn finish(
             }
             Some(Message::Failed { place, message }) => StudyEvent::Failed { place, message },
             Some(Message::Ended { place }) => {
-                // That one cannot be read keeps the others from nothing.
-                let unread = folder.look(place).err().map(|err| err.to_string());
+                // A run that cannot be read does not affect the others.
+                let unread = folder.read_ended(place).err().map(|err| err.to_string());
                 folder.write_table()?;
                 folder.write_laws()?;
                 stale = false;
@@ -118,7 +117,7 @@ pub fn finish(
     folder.write_table().map(drop)
 }
 
-/// An order for a study service: what it is to do with the study `spec` and the folder `out`.
+/// A task for a study service, with the study `spec` and the folder `out`.
 #[derive(Clone, Debug)]
 pub struct StudyOrder {
     pub spec: Spec,
@@ -126,14 +125,14 @@ pub struct StudyOrder {
     pub work: Work,
 }
 
-/// See [`StudyOrder`].
+/// The kind of work of a [`StudyOrder`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
-    /// Tell what is there. Nothing is written.
+    /// Report the contents of the folder. Nothing is written.
     Look,
-    /// Do what is left, so many runs at a time if memory holds them.
+    /// Execute the remaining runs, this many at a time if memory holds them.
     Finish { device: DeviceChoice, at_once: usize },
-    /// Draw the figures of what is there into its folder of figures.
+    /// Draw the figures of the finished runs into its folder of figures.
     Draw,
 }
 
@@ -141,17 +140,18 @@ pub enum Work {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunSummary {
     pub diverged: bool,
-    /// What it has shown, in half a line.
+    /// Its main result, in half a line.
     pub headline: String,
 }
 
 /// A report of a study service. The last report is [`Report::Refused`] or [`Report::Over`].
 #[derive(Clone, Debug)]
 pub enum Report {
-    /// The folder was read: all runs of the study, and what is known of those that have ended. Once, before all others.
+    /// The folder was read: all runs of the study, and the summaries of those that have ended. Sent once, before all
+    /// others.
     Opened {
         runs: Arc<[StudyRun]>,
-        told: Vec<Option<RunSummary>>,
+        summaries: Vec<Option<RunSummary>>,
     },
     Progress {
         place: usize,
@@ -159,25 +159,25 @@ pub enum Report {
     },
     Ended {
         place: usize,
-        told: RunSummary,
+        summary: RunSummary,
     },
     Failed {
         place: usize,
         message: String,
     },
-    /// What all learners show together, after each point.
+    /// The learning curves of all learners, after each point.
     LearningCurves(Arc<LearningCurves>),
-    /// What all finished runs show together, after each that has ended.
+    /// The comparison of all finished runs, after each that has ended.
     Compared(Arc<Comparison>),
-    /// The figures stand in these files.
+    /// The files of the figures.
     Drawn(Vec<PathBuf>),
-    /// It cannot be done: one sentence.
+    /// The work cannot be done: one sentence.
     Refused(String),
-    /// All is done, or it was cancelled.
+    /// The work is done, or was cancelled.
     Over,
 }
 
-/// A job as the service's thread does it: a test or a bench may hand in its own.
+/// A job of the service's thread: a test or a benchmark may pass its own.
 pub type StudyJob = Box<dyn FnOnce(&AtomicBool, &mut dyn FnMut(Report) -> bool) + Send>;
 
 /// A study service at work. Dropping the handle cancels and does not wait.
@@ -187,12 +187,12 @@ pub struct StudyService {
 }
 
 impl StudyService {
-    /// Begins the work; the closure wakes whoever reads the reports.
+    /// Starts the work; the closure wakes the reader of the reports.
     pub fn start(order: StudyOrder, waker: Waker) -> Self {
         Self::with_job(Box::new(move |cancel, tell| work(order, cancel, tell)), waker)
     }
 
-    /// Begins any work.
+    /// Starts any work.
     pub fn with_job(job: StudyJob, waker: Waker) -> Self {
         let (outbox, reports) = bounded(REPORTS);
         let cancel = Arc::new(AtomicBool::new(false));
@@ -206,14 +206,14 @@ impl StudyService {
             };
             send(&outbox, &waker, last);
         };
-        // Without a thread the channel is closed, which `try_recv` tells as an end.
+        // Without a thread the channel is closed, which `try_recv` reports as an end.
         if let Err(err) = Builder::new().name("study".to_owned()).spawn(run) {
             log::warn!("no thread for the study: {err}");
         }
         Self { reports, cancel }
     }
 
-    /// The next report, if there is one; [`Report::Over`] where none can come any more.
+    /// Returns the next report, if there is one; [`Report::Over`] where none can come any more.
     pub fn try_recv(&self) -> Option<Report> {
         match self.reports.try_recv() {
             Ok(report) => Some(report),
@@ -222,7 +222,7 @@ impl StudyService {
         }
     }
 
-    /// Asks it to end; [`Report::Over`] follows.
+    /// Cancels the work; [`Report::Over`] follows.
     pub fn cancel(&self) {
         self.cancel.store(true, Ordering::Relaxed);
     }
@@ -264,15 +264,15 @@ fn draw(out: &std::path::Path, spec: &Spec) -> Result<Vec<PathBuf>, String> {
     write_study(&folder, &out.join(FIGURES), Format::Svg).map_err(|err| err.to_string())
 }
 
-/// Everything that the finished runs of a study show, each computed once.
+/// The findings of the finished runs of a study, each computed once.
 type Known = Vec<Option<Arc<Findings>>>;
 
-/// Tells what is in the folder; `None` when nobody listens.
+/// Reports the contents of the folder; `None` when the reader is gone.
 fn opened(folder: &StudyFolder, tell: &mut dyn FnMut(Report) -> bool) -> Option<Known> {
     let places = 0..folder.runs().len();
-    let told = places.clone().map(|place| told(folder, place)).collect();
+    let summaries = places.clone().map(|place| summary_of(folder, place)).collect();
     let known: Known = places.map(|place| findings(folder, place)).collect();
-    let sent = tell(Report::Opened { runs: folder.runs().into(), told }) && tell(compared(folder, &known));
+    let sent = tell(Report::Opened { runs: folder.runs().into(), summaries }) && tell(compared(folder, &known));
     sent.then_some(known)
 }
 
@@ -284,7 +284,7 @@ fn all_runs(
     tell: &mut dyn FnMut(Report) -> bool,
 ) -> Result<(), String> {
     let Some(mut known) = opened(folder, tell) else { return Ok(()) };
-    let at_once = fitting(at_once, largest_bytes(folder.runs()));
+    let at_once = runs_that_fit(at_once, largest_bytes(folder.runs()));
     let hear = |folder: &StudyFolder, news| match news {
         StudyEvent::Progress { place, share } => tell(Report::Progress { place, share }),
         StudyEvent::LearningCurves { .. } => tell(compared(folder, &known)),
@@ -293,14 +293,14 @@ fn all_runs(
         }
         StudyEvent::Ended { place, unread: None } => {
             known[place] = findings(folder, place);
-            let ended = told(folder, place).is_none_or(|told| tell(Report::Ended { place, told }));
+            let ended = summary_of(folder, place).is_none_or(|summary| tell(Report::Ended { place, summary }));
             ended && tell(compared(folder, &known))
         }
     };
     finish(folder, device, at_once, cancel, hear).map_err(|err| err.to_string())
 }
 
-fn told(folder: &StudyFolder, place: usize) -> Option<RunSummary> {
+fn summary_of(folder: &StudyFolder, place: usize) -> Option<RunSummary> {
     use crate::run::{Ending, RunState};
 
     if folder.is_of_learners() {
@@ -316,7 +316,7 @@ fn findings(folder: &StudyFolder, place: usize) -> Option<Arc<Findings>> {
     Findings::of(folder.ended(place)?).map(Arc::new)
 }
 
-/// The errors of a run's learners, in half a line.
+/// Returns the errors of a run's learners, in half a line.
 pub fn headline(points: &[Point]) -> String {
     let each =
         |point: &Point| format!("{} {}", point.learner.key(), point.mse.map_or_else(|| "–".to_owned(), three_digits));
@@ -330,7 +330,7 @@ fn three_digits(value: f64) -> String {
 
 fn compared(folder: &StudyFolder, known: &Known) -> Report {
     if folder.is_of_learners() {
-        return Report::LearningCurves(Arc::new(folder.learnt()));
+        return Report::LearningCurves(Arc::new(folder.learning_curves()));
     }
     Report::Compared(Arc::new(Comparison::of(folder.axis(), folder.runs(), |place| known[place].clone())))
 }

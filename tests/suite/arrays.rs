@@ -407,7 +407,7 @@ fn images_are_said_as_they_are_understood_and_refused_the_other_way_round() {
         (&[9, 64, 3, 3], true, "9 inputs of 64 channels, 3 × 3"),
         (&[9, 64, 1, 1], true, "9 inputs of 64 channels, 1 × 1"),
     ] {
-        assert_eq!(Layout::of(shape, images).unwrap().words, words);
+        assert_eq!(Layout::of(shape, images).unwrap().description, words);
     }
     for shape in [[5, 28, 28, 1], [5, 32, 32, 3], [5, 16, 24, 4], [1, 224, 224, 3], [5, 8, 8, 2]] {
         for images in [false, true] {
@@ -418,8 +418,8 @@ fn images_are_said_as_they_are_understood_and_refused_the_other_way_round() {
     let said = Layout::of(&[32, 32, 3, 500], true).unwrap_err().to_string();
     assert!(said.contains("(3, 2, 0, 1)"), "{said}");
     // What could be both is read the one way, and the other is mentioned.
-    assert!(Layout::of(&[5, 3, 3, 3], true).unwrap().words.contains("if its last axis is the channels"));
-    assert!(Layout::of(&[32, 32, 3], true).unwrap().words.contains("if it is one image"));
+    assert!(Layout::of(&[5, 3, 3, 3], true).unwrap().description.contains("if its last axis is the channels"));
+    assert!(Layout::of(&[32, 32, 3], true).unwrap().description.contains("if it is one image"));
     for shape in [&[][..], &[4], &[0, 4], &[4, 0, 3, 3], &[1, 1, 1, 1, 1], &[4, 785]] {
         assert!(Layout::of(shape, true).is_err(), "{shape:?}");
     }

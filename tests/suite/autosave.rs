@@ -83,17 +83,17 @@ fn a_killed_window_loses_the_last_second_and_the_next_start_offers_the_rest() {
     }
     let running = Autosave::open(folder.clone());
     assert_eq!(running.cut_off(), None, "another window still writes it");
-    assert!(running.before().is_empty());
+    assert!(running.earlier().is_empty());
     let killed = Instant::now();
     killed_window.kill().unwrap();
     killed_window.wait().unwrap();
 
     let next = Autosave::open(folder.clone());
     let found = next.cut_off().expect("nobody has ended that run").clone();
-    assert_eq!(next.before()[0].1, found.folder);
+    assert_eq!(next.earlier()[0].1, found.folder);
     assert!(
-        next.before()[0].0.starts_with("own settings, ")
-            && next.before()[0].0.ends_with(|last: char| last.is_ascii_digit())
+        next.earlier()[0].0.starts_with("own settings, ")
+            && next.earlier()[0].0.ends_with(|last: char| last.is_ascii_digit())
     );
     let loaded = load(&found.folder).unwrap();
     let read = loaded.history.rows();
@@ -271,7 +271,7 @@ fn whoever_tells_of_a_run_never_waits_for_the_disk() {
     }
     saver.take(&Event::Ended(Ending::Stopped { step: last }));
     saver.close().wait(Duration::from_secs(30));
-    let run = (autosave.place())().expect("the run has started");
+    let run = (autosave.current_folder())().expect("the run has started");
     let history = load(&run).unwrap().history;
     assert_eq!(history.rows().last().unwrap().step, last);
     let told = history.notes().iter().filter(|note| note.message.contains("are not in this folder"));

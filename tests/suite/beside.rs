@@ -7,6 +7,8 @@ use std::process::Command;
 use std::sync::Arc;
 
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
+use kernelscope::chart::series_cache::{Key, SeriesCache, Window};
+use kernelscope::chart::series_id::SeriesId;
 use kernelscope::run::{Block, Ending, History, Metric, RunState};
 use kernelscope::spec::Spec;
 use kernelscope::storage::{Loaded, create, load, load_kernels, load_lazily, write_arrays};
@@ -14,7 +16,6 @@ use kernelscope::ui::App;
 use kernelscope::ui::app::commands::UserCommand;
 use kernelscope::ui::app::persisted_state::PersistedState;
 use kernelscope::ui::overlays::{RasterRequest, rasterise};
-use kernelscope::ui::plot::series_cache::{Key, SeriesCache, SeriesId, Window};
 use kernelscope::ui::views::View;
 
 use super::cli::{kernelscope, text as said};
@@ -382,16 +383,7 @@ fn an_archive_that_does_not_fit_is_refused_in_a_sentence_that_names_the_array() 
 
 #[test]
 fn the_python_example_of_the_documentation_is_opened() {
-    let has_numpy = |python: &&str| {
-        Command::new(python).args(["-c", "import numpy"]).output().is_ok_and(|done| done.status.success())
-    };
-    let Some(python) = ["python3", "/usr/bin/python3"].into_iter().find(has_numpy) else {
-        super::skipped(
-            super::Missing::Installable,
-            "python3 with numpy is not here to run the example of docs/guide/external-kernels.md",
-        );
-        return;
-    };
+    let Some(python) = super::python("to run the example of docs/guide/external-kernels.md") else { return };
     let text = include_str!("../../docs/guide/external-kernels.md");
     let example = text.split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
     let place = tempfile::tempdir().unwrap();

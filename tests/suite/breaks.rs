@@ -150,7 +150,7 @@ fn a_resumed_run_takes_the_place_of_the_old_one_as_a_whole() {
         let _ = attempt(&out, &spec, &told);
         drop(disk);
         // Whoever looks first, nothing that was there is gone.
-        let told_of = tidy(&out).unwrap().told;
+        let told_of = tidy(&out).unwrap().repairs;
         assert!(told_of.iter().all(|sentence| !sentence.contains('\n')));
         let left = load(&out).unwrap();
         assert!(left.history.rows().len() >= rows && left.history.snapshots().len() >= rows, "after {good} writes");
@@ -215,9 +215,9 @@ fn what_an_older_version_left_at_an_end_that_was_killed_is_finished_by_every_com
     fs::write(cut.join("kernels.partial/.kernelscope-abc.tmp"), "half").unwrap();
     let again = place.path().join("again");
     copy(&cut, &again);
-    let said = tidy(&cut).unwrap().told;
+    let said = tidy(&cut).unwrap().repairs;
     assert!(said.len() == 1 && said[0].contains("before its kernels were put together"), "{said:?}");
-    assert_eq!(tidy(&cut).unwrap().told, Vec::<String>::new());
+    assert_eq!(tidy(&cut).unwrap().repairs, Vec::<String>::new());
     assert!(matches!(create(&again, &spec, false).err(), Some(FolderError::Finished(_))));
     let mut expected = contents(&whole);
     for folder in [cut, again] {
@@ -240,7 +240,7 @@ fn parts_that_cannot_all_be_read_are_kept() {
     let at = bytes.windows(8).position(|window| window == b"gram.npy").unwrap() + 200;
     bytes[at] ^= 4;
     fs::write(&part, &bytes).unwrap();
-    let said = tidy(&out).unwrap().told;
+    let said = tidy(&out).unwrap().repairs;
     assert!(said.len() == 1 && said[0].contains("not all files in kernels.partial can be read"), "{said:?}");
     assert_eq!(fs::read(&part).unwrap(), bytes);
 }

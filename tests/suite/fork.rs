@@ -23,7 +23,11 @@ pub fn kept(spec: Spec, at_switch: bool) -> (Arc<Checkpoint>, Vec<Row>) {
 }
 
 pub fn go_on(from: &Arc<Checkpoint>, spec: Spec) -> Vec<Event> {
-    read_all(&Worker::go_on(Job { spec, device: DeviceChoice::Cpu, paced: false }, Arc::clone(from), Box::new(|| {})))
+    read_all(&Worker::continue_run(
+        Job { spec, device: DeviceChoice::Cpu, paced: false },
+        Arc::clone(from),
+        Box::new(|| {}),
+    ))
 }
 
 fn changes() -> Vec<Effect> {

@@ -67,7 +67,7 @@ fn a_kernel_and_a_step_are_the_same_as_on_the_cpu() {
             weights(&set.learner).iter().zip(&before).map(|(now, then)| now - then).collect::<Vec<f64>>()
         });
         let steps = gap(&a, &b);
-        eprintln!("{kind:?} on {}: kernel {kernels:.1e}, step {steps:.1e} from the CPU's", gpu.words);
+        eprintln!("{kind:?} on {}: kernel {kernels:.1e}, step {steps:.1e} from the CPU's", gpu.description);
         assert!(kernels <= 1e-4 && steps <= 1e-3, "{kind:?}: kernel {kernels:e}, step {steps:e}");
     }
 }
@@ -85,7 +85,7 @@ fn every_activation_is_the_same_as_on_the_cpu() {
         let [here, there] = [&Device::flex(), &gpu.device].map(|device| set(&spec, device));
         let [a, b] = [&there, &here].map(|set| set.learner.kernel(&set.probes, false, &never).unwrap().trace);
         let kernels = gap(&a, &b);
-        eprintln!("{activation:?} on {}: kernel {kernels:.1e} from the CPU's", gpu.words);
+        eprintln!("{activation:?} on {}: kernel {kernels:.1e} from the CPU's", gpu.description);
         assert!(kernels <= 1e-5, "{activation:?}: {kernels:e}");
     }
 }
@@ -166,7 +166,7 @@ fn when_the_gpu_is_lost_the_cpu_goes_on_as_if_nothing_had_been() {
     let job = spec.clone();
     let lab = move |control: &mut dyn Control, mut sink: Box<dyn Sink + Send>| {
         let open =
-            |_: &Prepared, _: &dyn Fn() -> bool| ChosenDevice { device: device.clone(), words: "GPU".to_owned() };
+            |_: &Prepared, _: &dyn Fn() -> bool| ChosenDevice { device: device.clone(), description: "GPU".to_owned() };
         let left = Arc::new(Mutex::new(None));
         let begin = Arc::clone(&left);
         let watching = move |event: Event| {
@@ -212,11 +212,11 @@ fn the_trial_takes_the_faster_and_says_both_times() {
     let spec = tiny();
     let data = prepare(&spec).unwrap();
     let chosen = faster(gpu.clone(), &spec, &data, &never);
-    eprintln!("{}", chosen.words);
-    assert_eq!(chosen.words.matches(" against ").count(), 2, "{}", chosen.words);
-    assert!(chosen.words.contains(&gpu.words), "{}", chosen.words);
+    eprintln!("{}", chosen.description);
+    assert_eq!(chosen.description.matches(" against ").count(), 2, "{}", chosen.description);
+    assert!(chosen.description.contains(&gpu.description), "{}", chosen.description);
     let on_cpu = chosen.device == Device::flex();
-    assert_eq!(on_cpu, chosen.words.starts_with("CPU: "), "{}", chosen.words);
+    assert_eq!(on_cpu, chosen.description.starts_with("CPU: "), "{}", chosen.description);
 }
 
 #[test]

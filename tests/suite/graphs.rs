@@ -2,14 +2,19 @@
 //! (`tests/fixtures/graphs/make.py`), and graphs that are refused.
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use kernelscope::model::Network;
 use kernelscope::ntk::{Kernel, PartKind, Reduction, Request, layerwise};
-use kernelscope::storage::{Arrays, Graph, GraphTensor};
+use kernelscope::storage::{Arrays, Graph, GraphTensor, write_arrays};
 use kernelscope::worker::gram::load_graph;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
+use serde_json::json;
+
+use super::cli::{kernelscope, text};
+use super::{Missing, python, skipped};
 
 /// Largest relative Frobenius difference.
 const TOLERANCE: f64 = 1e-5;
@@ -46,13 +51,18 @@ fn values(name: &str, shape: &[usize]) -> Vec<f32> {
 /// The weights of a graph as a file, the tensors under these names.
 fn weights_file(graph: &Graph, name: impl Fn(&str) -> String) -> Vec<u8> {
     let bytes = |tensor: &GraphTensor| -> Vec<u8> {
-        values(&tensor.name, &tensor.shape).iter().flat_map(|value| value.to_le_bytes()).collect()
+        let count = tensor.shape.iter().product::<usize>();
+        match tensor.is_float {
+            true => values(&tensor.name, &tensor.shape).iter().flat_map(|value| value.to_le_bytes()).collect(),
+            false => vec![0; 8 * count],
+        }
     };
+    let dtype = |tensor: &GraphTensor| if tensor.is_float { Dtype::F32 } else { Dtype::I64 };
     let tensors: Vec<_> =
-        graph.tensors.iter().map(|tensor| (name(&tensor.name), &tensor.shape, bytes(tensor))).collect();
+        graph.tensors.iter().map(|tensor| (name(&tensor.name), &tensor.shape, dtype(tensor), bytes(tensor))).collect();
     let views = tensors.iter().map(|tensor| {
-        let (name, shape, bytes) = tensor;
-        (name.clone(), TensorView::new(Dtype::F32, (*shape).clone(), bytes.as_slice()).unwrap())
+        let (name, shape, dtype, bytes) = tensor;
+        (name.clone(), TensorView::new(*dtype, (*shape).clone(), bytes.as_slice()).unwrap())
     });
     safetensors::serialize(views, None).unwrap()
 }
@@ -161,4 +171,225 @@ pub fn modules_of_pytorch_have_its_outputs_and_its_kernels() {
     }
     assert!(names.len() > 20, "the references are there");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// A graph of a dense layer of 4 numbers and what follows it.
+fn graph_with(rest: &serde_json::Value) -> serde_json::Value {
+    let mut lines = json!([
+        {"name": "p_w", "op": "parameter", "target": "fc.weight", "shape": [3, 4], "dtype": "float32", "trained": true},
+        {"name": "p_b", "op": "parameter", "target": "fc.bias", "shape": [3], "dtype": "float32", "trained": true},
+        {"name": "x", "op": "input", "shape": [1, 4], "dtype": "float32"},
+        {"name": "linear", "op": "aten::linear", "shape": [1, 3], "dtype": "float32",
+         "args": {"input": {"node": "x"}, "weight": {"node": "p_w"}, "bias": {"node": "p_b"}}},
+    ]);
+    lines.as_array_mut().unwrap().extend(rest.as_array().unwrap().iter().cloned());
+    json!({"format": 1, "torch": "2.15.0", "module": "Small", "lines": lines})
+}
+
+fn parse(graph: &serde_json::Value) -> Result<Graph, String> {
+    Graph::parse(graph.to_string().as_bytes(), Path::new("graph.json")).map_err(|err| err.to_string())
+}
+
+fn output(node: &str) -> serde_json::Value {
+    json!({"name": "output", "op": "output", "shape": [1, 3], "dtype": "float32", "args": {"input": {"node": node}}})
+}
+
+fn unary(name: &str, op: &str, of: &str) -> serde_json::Value {
+    json!({"name": name, "op": op, "shape": [1, 3], "dtype": "float32", "args": {"self": {"node": of}}})
+}
+
+#[test]
+pub fn what_has_no_exact_kernel_is_refused_with_its_line() {
+    let refused = |rest: serde_json::Value, line: &str, why: &str| {
+        let said = parse(&graph_with(&rest)).unwrap_err();
+        assert!(said.contains(line) && said.contains(why), "{said}");
+        assert!(!said.contains('\n'), "one sentence: {said}");
+    };
+    let plain = graph_with(&json!([output("linear")]));
+    assert!(parse(&plain).is_ok());
+    refused(
+        json!([unary("odd", "aten::bernoulli", "linear"), output("odd")]),
+        "line odd (aten::bernoulli)",
+        "no such operation",
+    );
+    refused(json!([unary("stop", "aten::detach", "linear"), output("stop")]), "line stop", "stops gradients");
+    refused(json!([unary("most", "aten::amax", "linear"), output("most")]), "line most", "no such statistic");
+    refused(
+        json!([
+            {"name": "drop", "op": "aten::dropout", "shape": [1, 3], "dtype": "float32",
+             "args": {"input": {"node": "linear"}, "p": 0.5, "train": true}},
+            output("drop"),
+        ]),
+        "line drop",
+        "in evaluation",
+    );
+    refused(
+        json!([
+            {"name": "half", "op": "aten::to.dtype", "shape": [1, 3], "dtype": "float16", "args": {"self": {"node": "linear"}}},
+            output("half"),
+        ]),
+        "line half",
+        "rounds to float16",
+    );
+    // A part of a value that is changed in place, when the value is read again.
+    let slice = json!({"name": "part", "op": "aten::slice.Tensor", "shape": [1, 2], "dtype": "float32",
+        "args": {"self": {"node": "linear"}, "dim": 1, "start": 0, "end": 2, "step": 1}});
+    let change = json!({"name": "relu_", "op": "aten::relu_", "shape": [1, 2], "dtype": "float32", "args": {"self": {"node": "part"}}});
+    refused(json!([slice, change, output("linear")]), "output", "changed in place by relu_");
+    let write = json!({"name": "add_", "op": "aten::add_.Tensor", "shape": [3], "dtype": "float32",
+        "args": {"self": {"node": "p_b"}, "other": 1.0, "alpha": 1}});
+    refused(json!([write, unary("relu", "aten::relu", "linear"), output("add_")]), "line add_", "writes into fc.bias");
+    // Shapes that contradict each other, however the graph tells them.
+    let mut wrong = plain.clone();
+    wrong["lines"][3]["shape"] = json!([1, 5]);
+    let said = parse(&wrong).unwrap_err();
+    assert!(said.contains("line linear") && said.contains("[1, 5]"), "{said}");
+    let mut wrong = plain;
+    wrong["lines"][0]["shape"] = json!([3, 5]);
+    let said = parse(&wrong).unwrap_err();
+    assert!(said.contains("does not fit the input [1, 4]"), "{said}");
+}
+
+#[test]
+pub fn a_value_changed_in_place_has_its_new_numbers_under_its_old_name() {
+    let relu = json!({"name": "relu_", "op": "aten::relu_", "shape": [1, 3], "dtype": "float32", "args": {"self": {"node": "linear"}}});
+    let graph = parse(&graph_with(&json!([relu, output("linear")]))).unwrap();
+    assert!(graph.text.contains("relu(linear)") && graph.text.trim_end().ends_with("relu_"), "{}", graph.text);
+}
+
+#[test]
+pub fn a_hostile_graph_is_refused_in_one_sentence() {
+    let said = |bytes: &[u8]| Graph::parse(bytes, Path::new("graph.json")).unwrap_err().to_string();
+    for bytes in [
+        b"".to_vec(),
+        b"{".to_vec(),
+        b"[]".to_vec(),
+        vec![0xff; 64],
+        b"{\"format\": 1}".to_vec(),
+        b"{\"format\": 1, \"lines\": []}".to_vec(),
+        [b"{\"format\": 1, \"lines\": ".to_vec(), b"[".repeat(100_000)].concat(),
+        [b"{\"format\": 1, \"lines\": [{\"name\": \"a\", \"op\": \"input\", \"shape\": ".to_vec(), b"[".repeat(5000)]
+            .concat(),
+    ] {
+        let said = said(&bytes);
+        assert!(said.contains("no graph of a module") && !said.contains('\n'), "{said}");
+    }
+    let of = |lines: serde_json::Value| said(json!({"format": 1, "lines": lines}).to_string().as_bytes());
+    let huge = u64::MAX / 2;
+    for shape in [
+        json!([1, huge, huge]),
+        json!([1, 0]),
+        json!([-1, 4]),
+        json!("wide"),
+        json!(vec![1; 100]),
+        json!([1, 1_u64 << 41]),
+    ] {
+        let said = of(json!([{"name": "x", "op": "input", "shape": shape}, output("x")]));
+        assert!(said.contains("the shape of its input is none"), "{said}");
+    }
+    assert!(said(b"{\"format\": 7, \"lines\": []}").contains("format 7"));
+    assert!(of(json!([output("y")])).contains("no earlier line"));
+    let many: Vec<_> = (0..40_000).map(|at| json!({"name": format!("n{at}"), "op": "input"})).collect();
+    assert!(of(json!(many)).contains("at most 32768"));
+    // More lines than a network has operations.
+    let mut chain = vec![json!({"name": "x", "op": "input", "shape": [1, 4], "dtype": "float32"})];
+    chain.extend((0..6000).map(|at| {
+        let of = if at == 0 { "x".to_owned() } else { format!("n{}", at - 1) };
+        json!({"name": format!("n{at}"), "op": "aten::relu", "shape": [1, 4], "dtype": "float32", "args": {"self": {"node": of}}})
+    }));
+    chain.push(json!({"name": "output", "op": "output", "shape": [1, 4], "args": {"input": {"node": "n5999"}}}));
+    let said = of(json!(chain));
+    assert!(!said.contains('\n'), "{said}");
+}
+
+#[test]
+pub fn weights_of_a_graph_are_its_own() {
+    let graph = parse(&graph_with(&json!([output("linear")]))).unwrap();
+    let load = |file: Vec<u8>| load_graph(&graph, &[file], &Device::flex()).map(|_| ()).map_err(|err| err.to_string());
+    load(weights_file(&graph, str::to_owned)).unwrap();
+    for prefix in ["module.", "_orig_mod.", "_orig_mod.module."] {
+        load(weights_file(&graph, |name| format!("{prefix}{name}"))).unwrap();
+    }
+    let tensor = |name: &str, shape: Vec<usize>, value: f32| {
+        let count = shape.iter().product::<usize>();
+        (name.to_owned(), shape, vec![value; count].into_iter().flat_map(f32::to_le_bytes).collect::<Vec<u8>>())
+    };
+    let file = |tensors: Vec<(String, Vec<usize>, Vec<u8>)>| {
+        let views = tensors.iter().map(|(name, shape, bytes)| {
+            (name.clone(), TensorView::new(Dtype::F32, shape.clone(), bytes.as_slice()).unwrap())
+        });
+        safetensors::serialize(views, None).unwrap()
+    };
+    let (weight, bias) = (|| tensor("fc.weight", vec![3, 4], 0.5), || tensor("fc.bias", vec![3], 0.5));
+    for (tensors, why) in [
+        (vec![weight()], "fc.bias"),
+        (vec![weight(), tensor("fc.bias", vec![4], 0.5)], "fc.bias"),
+        (vec![weight(), tensor("fc.bias", vec![3], f32::NAN)], "not a number"),
+        (vec![weight(), bias(), tensor("other.weight", vec![2], 0.5)], "other.weight"),
+        (vec![tensor("a.weight", vec![3, 4], 0.5), tensor("b.weight", vec![3], 0.5)], "fc.weight"),
+    ] {
+        let said = load(file(tensors)).unwrap_err();
+        assert!(said.contains(why) && !said.contains('\n'), "{said}");
+    }
+}
+
+#[test]
+pub fn the_command_line_measures_a_module() {
+    let place = tempfile::tempdir().unwrap();
+    for name in ["tokens", "signal"] {
+        let mut case = Case::open(name).unwrap();
+        let folder = place.path().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        let graph: Vec<u8> = case.array("graph").into_iter().map(|byte| byte as u8).collect();
+        std::fs::write(folder.join("graph.json"), graph).unwrap();
+        std::fs::write(folder.join("weights.safetensors"), weights_file(&case.graph, |name| format!("module.{name}")))
+            .unwrap();
+        let (shape, x) = case.arrays.floats("x").unwrap().unwrap();
+        let inputs = place.path().join(format!("{name}.npz"));
+        write_arrays(&inputs, [("x".to_owned(), shape.clone(), &x[..])]).unwrap();
+        let out = place.path().join(format!("{name}-kernel.npz"));
+        let [graph, inputs, file] = [&folder, &inputs, &out].map(|path| path.to_str().unwrap());
+        let done = kernelscope(
+            place.path(),
+            &["gram", "--graph", graph, "--inputs", inputs, "--per-tensor", "--explain", "--out", file],
+        );
+        assert!(done.status.success(), "{}", text(&done.stderr));
+        assert!(text(&done.stdout).contains("module."), "the table of tensors: {}", text(&done.stdout));
+        let (_, found) = Arrays::open(&out).unwrap().floats("trace").unwrap().unwrap();
+        let expected = case.array("trace");
+        assert!(relative(norm(&expected), &found, &expected) < TOLERANCE, "{name}");
+        // Samples of another shape.
+        let half = shape.iter().skip(1).product::<usize>() / shape[1];
+        let other = [&[shape[0], shape[1] - 1], &shape[2..]].concat();
+        let fewer: Vec<f64> = x.iter().copied().take(shape[0] * (shape[1] - 1) * half).collect();
+        let wrong = place.path().join(format!("{name}-wrong.npz"));
+        write_arrays(&wrong, [("x".to_owned(), other, &fewer[..])]).unwrap();
+        let done = kernelscope(
+            place.path(),
+            &["gram", "--graph", graph, "--inputs", wrong.to_str().unwrap(), "--out", "k.npz"],
+        );
+        let said = text(&done.stderr);
+        assert!(!done.status.success() && said.contains("exported for samples of"), "{said}");
+    }
+}
+
+#[test]
+pub fn where_pytorch_is_the_references_are_made_anew() {
+    let Some(python) = python("to make the references of PyTorch's modules") else { return };
+    let has_torch = Command::new(&python).args(["-c", "import torch, torchvision, timm"]).output();
+    if !has_torch.is_ok_and(|done| done.status.success()) {
+        return skipped(
+            Missing::Torch,
+            "torch, torchvision and timm are not here to make graphs and their kernels anew",
+        );
+    }
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let done = Command::new(python)
+        .arg(root.join("tests/fixtures/graphs/make.py"))
+        .args(["--check", "plain", "strange", "lstm_both", "language", "tv_vit", "mobilenet_v2"])
+        .env("PYTHONPATH", root.join("assets/python"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .output()
+        .unwrap();
+    assert!(done.status.success(), "{}{}", text(&done.stdout), text(&done.stderr));
 }

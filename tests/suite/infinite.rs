@@ -55,7 +55,7 @@ fn it_is_a_run_like_any_other_whose_kernel_stands_still() {
         unreachable!()
     };
     let job = Job { spec: kept.future([]), device: DeviceChoice::Cpu, paced: false };
-    let fork = Worker::go_on(job, kept, Box::new(|| {}));
+    let fork = Worker::continue_run(job, kept, Box::new(|| {}));
     let later = read_all(&fork);
     let rest = snapshots(&later);
     assert!(!rest.is_empty());

@@ -107,7 +107,7 @@ fn what_is_waited_for_is_seen_when_it_was_measured() {
     for event in read_all(&start(spec)) {
         history.push(event);
         let now = history.rows().last().map(|row| row.epoch);
-        seen.push((now, history.tasks().len(), awaited.map(|awaited| history.sight(awaited))));
+        seen.push((now, history.tasks().len(), awaited.map(|awaited| history.milestone(awaited))));
     }
     for (now, tasks, [first, third, switch, spike, dip, finished, second]) in &seen[..seen.len() - 1] {
         let come = |sight: &Milestone| *sight == Milestone::Come;
@@ -120,7 +120,7 @@ fn what_is_waited_for_is_seen_when_it_was_measured() {
     }
     let (_, _, last) = seen.last().unwrap();
     assert!(last[..6].iter().all(|sight| *sight == Milestone::Come), "{last:?}");
-    assert_eq!(history.sight(LessonCondition::AccuracyLost(0.2)), Milestone::Come);
+    assert_eq!(history.milestone(LessonCondition::AccuracyLost(0.2)), Milestone::Come);
     assert!(matches!(&last[6], Milestone::Never(why) if why.contains("has ended")), "{:?}", last[6]);
     let spike = history.outcomes()[0].spike.unwrap();
     assert_eq!(history.figure("spike"), Some(spike.height));
@@ -129,15 +129,15 @@ fn what_is_waited_for_is_seen_when_it_was_measured() {
     let mut still = History::default();
     read_all(&start(control)).into_iter().for_each(|event| still.push(event));
     assert!(
-        matches!(still.sight(LessonCondition::Spike(1)), Milestone::Never(why) if why.starts_with("The velocity rose to "))
+        matches!(still.milestone(LessonCondition::Spike(1)), Milestone::Never(why) if why.starts_with("The velocity rose to "))
     );
     assert!(
-        matches!(still.sight(LessonCondition::Recovery(1)), Milestone::Never(why) if why.starts_with("The smallest λ_max was "))
+        matches!(still.milestone(LessonCondition::Recovery(1)), Milestone::Never(why) if why.starts_with("The smallest λ_max was "))
     );
-    assert!(matches!(still.sight(LessonCondition::AccuracyLost(0.3)), Milestone::Never(_)));
+    assert!(matches!(still.milestone(LessonCondition::AccuracyLost(0.3)), Milestone::Never(_)));
     let mut none = History::default();
     none.push(Event::Paused { step: 0 });
-    assert_eq!(none.sight(LessonCondition::Start), Milestone::NotYet);
+    assert_eq!(none.milestone(LessonCondition::Start), Milestone::NotYet);
 }
 
 /// Longest time for one step: runs share the machine with other tests.

@@ -135,6 +135,24 @@ fn the_state_of_a_resnet_of_torchvision_needs_no_metadata() {
     }
 }
 
+/// What inputs cannot mend is not blamed on them.
+#[test]
+fn a_kernel_of_another_size_is_another_network() {
+    let spec = small("resnet18");
+    let mut named = network(&spec).named();
+    let conv = named.iter_mut().find(|tensor| tensor.name == "conv1.weight").unwrap();
+    let load = |named: &[NamedTensor]| {
+        Network::load(&spec, &[file(named, &[], None)], IMAGE, &Device::flex()).unwrap_err().to_string()
+    };
+    (conv.shape, conv.values) = (vec![12, 3, 7, 7], vec![0.0; 12 * 3 * 49]);
+    let other = load(&named);
+    assert!(other.contains("conv1.weight has shape [12, 3, 7, 7] where [12, 3, 3, 3]"), "{other}");
+    let conv = named.iter_mut().find(|tensor| tensor.name == "conv1.weight").unwrap();
+    (conv.shape, conv.values) = (vec![12, 2, 3, 3], vec![0.0; 12 * 2 * 9]);
+    let inputs = load(&named);
+    assert!(inputs.contains("conv1.weight has shape [12, 2, 3, 3], which does not fit inputs of 3×32×32"), "{inputs}");
+}
+
 /// A batch's axis before what is added to each of its samples is no part of it.
 #[test]
 fn axes_of_length_one_are_taken_off_and_said() {

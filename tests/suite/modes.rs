@@ -4,6 +4,8 @@
 use std::f64::consts::PI;
 
 use kernelscope::analysis::{GrowingResiduals, Outputs, Residuals, static_kernel_rate};
+use kernelscope::chart::series_cache::{Key, SeriesCache, Window};
+use kernelscope::chart::series_id::SeriesId;
 use kernelscope::chart::{Figure, Format};
 use kernelscope::data::prepare;
 use kernelscope::math::modes::remaining_energy;
@@ -11,7 +13,6 @@ use kernelscope::math::plane::Plane;
 use kernelscope::paint::render;
 use kernelscope::run::{Event, History, RunInfo, angle_between, cell, grid, origin, profile};
 use kernelscope::spec::{Loss, Parametrisation, Source, Spec, Width};
-use kernelscope::ui::plot::series_cache::{Key, SeriesCache, SeriesId, Window};
 
 use super::{read_all, start, tiny};
 
@@ -108,8 +109,7 @@ fn trajectories_are_the_outputs() {
             grown.visible(&history, key, window);
         }
     }
-    let drawn: Vec<(f64, f64)> =
-        grown.visible(&history, key, window).pieces.iter().flatten().map(|point| (point.x, point.y)).collect();
+    let drawn: Vec<(f64, f64)> = grown.visible(&history, key, window).pieces.iter().flatten().copied().collect();
     let said = history.snapshots().iter().map(|snapshot| {
         let outputs = &snapshot.outputs.as_ref().unwrap().network;
         (snapshot.row.epoch, f64::from(outputs[13 * 10 + 6]))

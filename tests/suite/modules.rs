@@ -396,7 +396,7 @@ fn the_command_line_takes_the_folder_of_a_module_as_a_network() {
     let place = tempfile::tempdir().unwrap();
     let folder = place.path().join("net");
     fs::create_dir(&folder).unwrap();
-    [GRAPH, WEIGHTS].iter().for_each(|name| drop(fs::copy(module().join(name), folder.join(name)).unwrap()));
+    [GRAPH, WEIGHTS].iter().for_each(|name| _ = fs::copy(module().join(name), folder.join(name)).unwrap());
     let small = ["data.per_class=20", "kernel.probes_per_class=2", "tasks.steps=[2,2]"];
     let set = |more: &[&'static str]| -> Vec<&str> {
         small.iter().chain(more).flat_map(|setting| ["--set", setting]).collect()

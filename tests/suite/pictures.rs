@@ -438,7 +438,7 @@ fn pictures_of_the_study_page() {
         let told = RunSummary { diverged: false, headline: "velocity ×17.3, λ_max ×0.868".to_owned() };
         let compared = Comparison::of("network.width", &runs, |place| done[place].clone());
         vec![
-            Report::Opened { told: vec![Some(told); runs.len()], runs: runs.into() },
+            Report::Opened { summaries: vec![Some(told); runs.len()], runs: runs.into() },
             Report::Compared(Arc::new(compared)),
         ]
     };
@@ -452,7 +452,7 @@ fn pictures_of_the_study_page() {
 
     let nothing = |spec: &Spec| {
         let runs = spec.runs().expect("a ready-made study");
-        vec![Report::Opened { told: vec![None; runs.len()], runs: runs.into() }]
+        vec![Report::Opened { summaries: vec![None; runs.len()], runs: runs.into() }]
     };
     let Some(mut album) = Album::new(page(nothing)) else { return };
     until(&mut album.harness, "a look at the folder", |app| app.study().opened().is_some());
@@ -491,7 +491,7 @@ fn pictures_of_the_page_of_learners() {
         let learnt = LearningCurves::of("data.samples", &runs, |place| (points(&runs[place]), Arc::default()));
         let told = RunSummary { diverged: false, headline: "test error 0.31".to_owned() };
         vec![
-            Report::Opened { told: vec![Some(told); runs.len()], runs: runs.into() },
+            Report::Opened { summaries: vec![Some(told); runs.len()], runs: runs.into() },
             Report::LearningCurves(Arc::new(learnt)),
         ]
     };

@@ -8,7 +8,7 @@ use std::fs;
 use burn::tensor::Device;
 use kernelscope::analysis::ErrorKind;
 use kernelscope::data::{SampleRole, prepare};
-use kernelscope::lab::scaling::{Observer, Progress, Shelf, Stop, learn};
+use kernelscope::lab::scaling::{Observer, Progress, Shelf, Stop, run_experiment};
 use kernelscope::math::Gram;
 use kernelscope::math::regression::Regression;
 use kernelscope::model::Network;
@@ -63,7 +63,7 @@ fn all_points(spec: &Spec, learners: &[Learner], protocol: Protocol) -> Vec<Poin
         true
     };
     let mut observer = Observer { report: &mut report, cancelled: &|| false, shelf: &mut Memory::default() };
-    learn(spec, &lesson, &[], false, &mut observer).unwrap();
+    run_experiment(spec, &lesson, &[], false, &mut observer).unwrap();
     points
 }
 
@@ -265,7 +265,7 @@ fn learners_are_gone_on_with_and_a_cancelled_one_leaves_what_is_known() {
             Progress::Share(_) => true,
         };
         let mut observer = Observer { report: &mut report, cancelled: &|| false, shelf: &mut Memory::default() };
-        let done = learn(&spec, &lesson, &before, before.is_empty(), &mut observer);
+        let done = run_experiment(&spec, &lesson, &before, before.is_empty(), &mut observer);
         rounds += 1;
         match done {
             Ok(()) => break,
@@ -294,8 +294,14 @@ fn blocks_on_the_shelf_are_used() {
         }
         true
     };
-    learn(&spec, &lesson, &[], false, &mut Observer { report: &mut report, cancelled: &|| false, shelf: &mut shelf })
-        .unwrap();
+    run_experiment(
+        &spec,
+        &lesson,
+        &[],
+        false,
+        &mut Observer { report: &mut report, cancelled: &|| false, shelf: &mut shelf },
+    )
+    .unwrap();
     assert_eq!(found.unwrap().condition, Some(1.0), "the identity has condition 1");
     assert_eq!(*shelf.taken.borrow(), 1);
 }
@@ -334,7 +340,7 @@ fn on_the_circle_the_exponent_is_that_of_the_spectrum() {
                 true
             };
             let mut observer = Observer { report: &mut report, cancelled: &|| false, shelf: &mut Memory::default() };
-            learn(&spec, &experiment, &[], samples == 128 && seed == 1, &mut observer).unwrap();
+            run_experiment(&spec, &experiment, &[], samples == 128 && seed == 1, &mut observer).unwrap();
         }
         errors.push(sum);
     }
@@ -368,7 +374,7 @@ fn a_study_of_learners_has_a_row_for_each_point_and_goes_on_where_it_was() {
     let table = folder.table();
     assert_eq!(table.len(), 1 + 6 * 2);
     assert_eq!(table[0][..5], ["run", "variant", "data.samples", "seed", "learner"]);
-    let learnt = folder.learnt();
+    let learnt = folder.learning_curves();
     assert_eq!((learnt.curves.len(), learnt.span()), (2, Some((16.0, 64.0))));
     let sentence = learnt.sentence(ErrorKind::Square, (16.0, 64.0));
     assert!(sentence.starts_with("For n from 16 to 64"), "{sentence}");

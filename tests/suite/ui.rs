@@ -8,6 +8,8 @@ use std::time::{Duration, Instant};
 use egui_kittest::Harness;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use kernelscope::analysis::{GrowingDistances, compared_snapshots};
+use kernelscope::chart::series_cache::{Key, SeriesCache, Window};
+use kernelscope::chart::series_id::SeriesId;
 use kernelscope::math::Gram;
 use kernelscope::math::distance::{Centring, distances};
 use kernelscope::run::{Block, Ending, Event, History, Metric, RunState};
@@ -16,7 +18,6 @@ use kernelscope::ui::App;
 use kernelscope::ui::app::commands::UserCommand;
 use kernelscope::ui::kit::background_task::BackgroundTask;
 use kernelscope::ui::playback::clock::{Clock, bands};
-use kernelscope::ui::plot::series_cache::{Key, SeriesCache, SeriesId, Window};
 use kernelscope::ui::views::View;
 use kernelscope::worker::{DeviceChoice, Job, Worker};
 
@@ -421,7 +422,7 @@ fn the_clock_follows_until_the_user_looks_elsewhere() {
     assert!(clock.is_following());
     let bands = bands(&history);
     assert_eq!(bands.iter().map(|band| band.task).collect::<Vec<_>>(), [1, 2]);
-    assert!((bands[0].end - 6.0).abs() < 0.1 && bands[0].end == bands[1].start);
+    assert!((bands[0].to - 6.0).abs() < 0.1 && bands[0].to == bands[1].from);
 }
 
 /// A layer's multiple is the spike of its own curve at the last switch.
@@ -556,7 +557,7 @@ fn thinned_curves_keep_every_extreme_however_they_were_read() {
             .filter(|value| value.is_finite());
         let (low, high) =
             values.fold((f64::INFINITY, f64::NEG_INFINITY), |(low, high), value| (low.min(value), high.max(value)));
-        let drawn: Vec<f64> = fresh.pieces.iter().flatten().map(|point| point.y).collect();
+        let drawn: Vec<f64> = fresh.pieces.iter().flatten().map(|point| point.1).collect();
         assert!(drawn.len() < series.len(), "{} of {} points drawn", drawn.len(), series.len());
         assert!(drawn.contains(&low) && drawn.contains(&high), "the extremes of {metric:?} are drawn");
         assert_eq!(fresh.span, Some((low, high)));

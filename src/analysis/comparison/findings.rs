@@ -3,20 +3,20 @@
 use crate::analysis::outcome::{RUN_FIGURES, SWITCH_FIGURES, Switch};
 use crate::run::{Block, Ending, History, Metric, RunState};
 
-/// Epochs before the switch that the aligned curves show, where the task before was as long.
+/// The epochs before the switch in the aligned curves, where the task before was as long.
 pub const BEFORE: f64 = 3.0;
 
-/// (time or place on the axis, value), in order.
+/// Points (time or position on the axis, value), in order.
 pub type Points = Vec<(f64, f64)>;
 /// A curve that is compared around a switch, on the probes of the task that ends there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Quantity {
     Velocity,
-    /// Over its value at the switch.
+    /// λ_max over its value at the switch.
     LambdaMax,
-    /// Over its value at the switch.
+    /// The scale over its value at the switch.
     Scale,
-    /// With the labels, centred.
+    /// The alignment with the labels, centred.
     Alignment,
 }
 
@@ -36,7 +36,7 @@ impl Quantity {
         matches!(self, Self::LambdaMax | Self::Scale)
     }
 
-    /// Whether it is undefined right after a switch, because no lag straddles one.
+    /// Returns whether it is undefined right after a switch, because no lag straddles one.
     pub(crate) fn has_gap(self) -> bool {
         self == Self::Velocity
     }
@@ -46,7 +46,7 @@ impl Quantity {
 #[derive(Clone, Debug)]
 pub struct Findings {
     pub(crate) switches: Vec<Reaction>,
-    /// By [`RUN_FIGURES`].
+    /// The figures of the run, by [`RUN_FIGURES`].
     run: [Option<f64>; RUN_FIGURES.len()],
 }
 
@@ -54,10 +54,11 @@ pub struct Findings {
 #[derive(Clone, Debug)]
 pub(crate) struct Reaction {
     figures: [Option<f64>; SWITCH_FIGURES.len()],
-    /// Epochs from the start of the task before to the switch, and from there to the end of the new task or of the run.
+    /// The epochs from the start of the task before to the switch, and from there to the end of the new task or of the
+    /// run.
     pub(crate) before: f64,
     pub(crate) after: f64,
-    /// By [`Quantity::ALL`], over epochs since the switch.
+    /// The curves by [`Quantity::ALL`], over epochs since the switch.
     pub(crate) curves: [Points; 4],
 }
 
@@ -81,7 +82,7 @@ impl Findings {
         Some(Self { switches, run: history.run_figures() })
     }
 
-    /// A figure by its name: one of this switch (from 0), or one of the whole run.
+    /// Returns a figure by its name: one of this switch (from 0), or one of the whole run.
     pub(crate) fn figure(&self, name: &str, switch: usize) -> Option<f64> {
         let place = |names: &[&str]| names.iter().position(|known| *known == name);
         let found = match place(&SWITCH_FIGURES) {
@@ -92,7 +93,8 @@ impl Findings {
     }
 }
 
-/// The curve of one task's probes around a switch, which is then at 0; over its last value up to there where relative.
+/// Returns the curve of one task's probes around a switch, which is then at 0; over its last value up to there where
+/// relative.
 fn around(history: &History, task: usize, quantity: Quantity, switch: f64, (from, to): (f64, f64)) -> Option<Points> {
     let series = history.series(Block::Task(task), quantity.metric());
     let unit = if quantity.is_relative() { series.iter().rev().find(|point| point.0 <= switch)?.1 } else { 1.0 };

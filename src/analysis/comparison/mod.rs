@@ -14,7 +14,7 @@ use crate::spec::StudyRun;
 
 pub use findings::{BEFORE, Findings, Points, Quantity};
 
-/// (time or place on the axis, smallest, mean and largest of several values), in order.
+/// Points (time or position on the axis, smallest, mean and largest of several values), in order.
 pub type Spread = Vec<(f64, [f64; 3])>;
 
 /// The scale on which the values of an axis are placed.
@@ -30,43 +30,43 @@ pub enum Spacing {
 /// One value of the axis.
 #[derive(Clone, Debug)]
 pub struct Value {
-    /// As it stands in the run file.
+    /// The value as written in the run file.
     key: String,
     /// The value as it is shown.
     pub text: String,
-    /// Where it lies on the axis; an infinite width lies nowhere on it.
+    /// The position on the axis; an infinite width has none.
     pub at: f64,
 }
 
-/// Runs along the axis that belong together.
+/// A series of runs along the axis.
 #[derive(Clone, Debug)]
 pub struct Series {
-    /// That of its variant; empty where there is one series only.
+    /// The name of its variant; empty where there is only one series.
     pub name: String,
-    /// Those of its runs that have finished, by value and seed.
+    /// Its finished runs, by value and seed.
     runs: Vec<Vec<(u64, Arc<Findings>)>>,
 }
 
 /// One figure against the axis, of one series.
 #[derive(Clone, Debug, Default)]
 pub struct FigureByAxis {
-    /// Place of the value, seed, and the figure where it is defined.
+    /// The index of the value, the seed, and the figure, where it is defined.
     pub runs: Vec<(usize, u64, f64)>,
     /// Smallest, mean and largest over the seeds for which it is defined, by place of the value.
     pub spread: Spread,
     /// The means where the figure is defined for all runs: a mean over only those runs in which an event happened would suggest
     /// that it always happens.
     pub means: Points,
-    /// Smallest, mean and largest at an infinite width, which has no place on the axis.
+    /// Smallest, mean and largest at an infinite width, which has no position on the axis.
     pub beyond: Option<[f64; 3]>,
-    /// Through all runs, each for one, where the axis is logarithmic.
+    /// The power law through all runs with equal weights, where the axis is logarithmic.
     pub law: Option<PowerLaw>,
 }
 
 /// One value's curves around a switch, each in unbroken pieces.
 #[derive(Clone, Debug, Default)]
 pub struct SwitchCurves {
-    /// By seed.
+    /// The curves of each run, by seed.
     pub runs: Vec<(u64, Vec<Points>)>,
     pub mean: Vec<Spread>,
 }
@@ -81,7 +81,7 @@ pub struct Comparison {
 }
 
 impl Comparison {
-    /// Of these runs, as far as `done` knows them by their place.
+    /// Compares these runs, as far as `done` has their findings, by index.
     pub fn of(axis: &str, runs: &[StudyRun], done: impl Fn(usize) -> Option<Arc<Findings>>) -> Self {
         let mut values: Vec<Value> = Vec::new();
         for run in runs {
@@ -113,34 +113,35 @@ impl Comparison {
         comparison
     }
 
-    /// The places of a run's series and of its value.
+    /// Returns the indices of a run's series and of its value.
     pub fn place(&self, run: &StudyRun) -> Option<(usize, usize)> {
         let series = self.series.iter().position(|series| series.name == run.variant)?;
         Some((series, self.values.iter().position(|value| value.key == run.value)?))
     }
 
-    /// Whether there are several series.
+    /// Returns whether there are several series.
     pub fn has_series(&self) -> bool {
         self.series.len() > 1
     }
 
-    /// The most switches that any of the runs had.
+    /// Returns the largest number of switches of a run.
     pub fn switches(&self) -> usize {
         self.findings().map(|findings| findings.switches.len()).max().unwrap_or(0)
     }
 
-    /// Whether every run had one, so that switches are what is compared.
+    /// Returns whether every run had a switch, so that switches can be compared.
     pub fn all_switch(&self) -> bool {
         self.findings().all(|findings| !findings.switches.is_empty())
     }
 
-    /// How many runs are compared.
+    /// Returns the number of runs that are compared.
     pub fn finished(&self) -> usize {
         self.findings().count()
     }
 
-    /// A figure against the axis, by series: one of a switch (from 0) by its name in [`crate::analysis::outcome::SWITCH_FIGURES`], or one of the
-    /// whole run by its name in [`crate::analysis::outcome::RUN_FIGURES`].
+    /// Returns a figure against the axis, by series: one of a switch (from 0) by its name in
+    /// [`crate::analysis::outcome::SWITCH_FIGURES`], or one of the whole run by its name in
+    /// [`crate::analysis::outcome::RUN_FIGURES`].
     pub fn against(&self, figure: &str, switch: usize) -> Vec<FigureByAxis> {
         self.series.iter().map(|series| self.of_series(series, figure, switch)).collect()
     }
@@ -149,18 +150,18 @@ impl Comparison {
         let mut against = FigureByAxis::default();
         for (place, (value, runs)) in self.values.iter().zip(&series.runs).enumerate() {
             let of = |(seed, findings): &(u64, Arc<Findings>)| Some((*seed, findings.figure(figure, switch)?));
-            let told: Vec<(u64, f64)> = runs.iter().filter_map(of).collect();
-            if let Some(around) = ends_and_mean(&told.iter().map(|run| run.1).collect::<Vec<_>>()) {
+            let values: Vec<(u64, f64)> = runs.iter().filter_map(of).collect();
+            if let Some(around) = ends_and_mean(&values.iter().map(|run| run.1).collect::<Vec<_>>()) {
                 if value.at.is_infinite() {
                     against.beyond = Some(around);
                 } else {
-                    if told.len() == runs.len() {
+                    if values.len() == runs.len() {
                         against.means.push((value.at, around[1]));
                     }
                     against.spread.push((value.at, around));
                 }
             }
-            against.runs.extend(told.into_iter().map(|(seed, figure)| (place, seed, figure)));
+            against.runs.extend(values.into_iter().map(|(seed, figure)| (place, seed, figure)));
         }
         if self.spacing == Spacing::Log {
             let points = against.runs.iter().map(|&(place, _, figure)| (self.values[place].at, figure));
@@ -169,8 +170,8 @@ impl Comparison {
         against
     }
 
-    /// The stretch around a switch that all runs have which had it, in epochs since it: at most [`BEFORE`] of the task before,
-    /// and the new task or what there is of it.
+    /// Returns the stretch around a switch, in epochs since it, that all runs with this switch have: at most [`BEFORE`]
+    /// of the task before, and the new task as far as it was trained.
     pub fn stretch(&self, switch: usize) -> (f64, f64) {
         let reactions = || self.findings().filter_map(|findings| findings.switches.get(switch));
         let before = reactions().map(|reaction| reaction.before).fold(BEFORE, f64::min);
@@ -178,7 +179,8 @@ impl Comparison {
         (-before, if after.is_finite() { after } else { 1.0 })
     }
 
-    /// The curves of each value of a series around a switch, over the stretch that all runs have.
+    /// Returns the curves of each value of a series around a switch, over the [stretch](Self::stretch) that all runs
+    /// have.
     pub fn around(&self, quantity: Quantity, switch: usize, series: usize) -> Vec<SwitchCurves> {
         let (from, to) = self.stretch(switch);
         let column = Quantity::ALL.iter().position(|known| *known == quantity).unwrap_or(0);
@@ -201,14 +203,15 @@ impl Comparison {
     }
 }
 
-/// A curve cut at the switch, where it has a gap there.
+/// Cuts a curve at the switch, where it has a gap there.
 fn pieces<T>(mut points: Vec<(f64, T)>, gap: bool) -> Vec<Vec<(f64, T)>> {
     let at = if gap { points.partition_point(|point| point.0 <= 1e-9) } else { points.len() };
     let rest = points.split_off(at);
     [points, rest].into_iter().filter(|piece| !piece.is_empty()).collect()
 }
 
-/// Mean and ends of several curves at the times of the first one, the others interpolated; where all of them reach.
+/// Returns the mean, smallest and largest of several curves at the times of the first one, the others interpolated,
+/// within the range of all.
 fn mean_of(curves: &[(u64, Points)], gap: bool) -> Spread {
     let Some((_, first)) = curves.first() else { return Vec::new() };
     let at = |x: f64| -> Option<(f64, [f64; 3])> {
@@ -229,7 +232,7 @@ fn interpolated(curve: &[(f64, f64)], x: f64, gap: bool) -> Option<f64> {
     (!straddles).then(|| before + (value - before) * (x - left) / (right - left))
 }
 
-/// Smallest, mean and largest; `None` of nothing.
+/// Returns the smallest value, the mean and the largest value; `None` without values.
 fn ends_and_mean(values: &[f64]) -> Option<[f64; 3]> {
     let (low, high) = ends(values.iter().copied());
     (!values.is_empty()).then(|| [low, values.iter().sum::<f64>() / values.len() as f64, high])

@@ -206,8 +206,9 @@ impl PanelKind {
                  is a bias of the logits."
                     .to_owned()
             }
-            Self::Law(law) => law.words.to_owned(),
-            Self::LearningCurves => "Test accuracy over all logits at the end, the mean over the tasks that were trained.".to_owned(),
+            Self::Law(law) => law.definition.to_owned(),
+            Self::LearningCurves => "Test accuracy over all logits at the end, the mean over the tasks that were \
+                trained.".to_owned(),
         };
         let how = match self.content() {
             Content::Aligned(_) => {
@@ -230,8 +231,8 @@ impl PanelKind {
 }
 
 /// Explains how a power law is drawn, and the text beside it.
-const LAW_IN_WORDS: &str = "Logarithmic: a dot is a run, the band goes from the smallest to the largest of a value's seeds around \
-    their mean, and the straight line is the power law A·x^b through all runs by least squares of the logarithms. Beside it \
-    stands b with its 95 % interval (Student's t, all runs for one each). Where the width varies, the faint lines have the \
-    slopes −½ and −1. What is not above 0 has no place here; at an infinite width, which has none on the axis either, a value \
-    above 0 is a dotted level.";
+const LAW_IN_WORDS: &str = "Logarithmic: a dot is a run, the band goes from the smallest to the largest of a value's \
+    seeds around their mean, and the straight line is the power law A·x^b through all runs by least squares of the \
+    logarithms. Beside it stands b with its 95 % interval (Student's t, all runs for one each). Where the width \
+    varies, the faint lines have the slopes −½ and −1. What is not above 0 has no place here; at an infinite width, \
+    which has none on the axis either, a value above 0 is a dotted level.";

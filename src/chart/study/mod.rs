@@ -24,7 +24,7 @@ const ALIGNED: [PanelKind; 4] = [PanelKind::Velocity, PanelKind::LambdaMax, Pane
 /// Returns all figures of a study, by the names of their files.
 pub(super) fn figures(study: &StudyFolder) -> Vec<(String, Chart)> {
     if study.is_of_learners() {
-        return learning::figure(&study.learnt()).into_iter().collect();
+        return learning::figure(&study.learning_curves()).into_iter().collect();
     }
     let done = |place| Findings::of(study.ended(place)?).map(Arc::new);
     let runs = Comparison::of(study.axis(), study.runs(), done);
@@ -44,7 +44,7 @@ pub(super) fn figures(study: &StudyFolder) -> Vec<(String, Chart)> {
     figures
 }
 
-/// One panel with the names of what it shows.
+/// Returns one panel with a legend.
 fn described(kind: PanelKind, runs: &Comparison, series: usize) -> Panel {
     let mut panel = panel(kind, runs, View { switch: 0, series });
     let names = match (ALIGNED.contains(&kind), runs.has_series()) {
@@ -59,7 +59,7 @@ fn described(kind: PanelKind, runs: &Comparison, series: usize) -> Panel {
     panel
 }
 
-/// The curves of one series; `None` where there are none.
+/// Returns the curves of one series; `None` where there are none.
 fn aligned(runs: &Comparison, series: usize) -> Option<(String, Chart)> {
     let mut panels = ALIGNED.map(|kind| described(kind, runs, series));
     let of = if runs.has_series() { format!("{}; ", runs.series[series].name) } else { String::new() };

@@ -83,13 +83,13 @@ impl Panel {
                 let name = format!("{} {text}, seed {seed}", runs.axis);
                 self.targets.push(Target { name, points: pieces.concat(), ink: colour.into(), run: None });
                 if !alone {
-                    let thin = |points| Line { points, ink: colour.at(0.45), width: 0.8, style: Dashes::None };
+                    let thin = |points| Line::new(points, colour.at(0.45), 0.8, Dashes::None);
                     self.lines.extend(pieces.into_iter().map(thin));
                 }
             }
             for piece in &around.mean {
                 let points = self.points(piece.iter().map(|&(x, [_, mean, _])| (x, mean)));
-                self.lines.push(Line { points, ink: colour.into(), width: 1.8, style: Dashes::None });
+                self.lines.push(Line::new(points, colour, 1.8, Dashes::None));
             }
         }
     }
@@ -132,7 +132,7 @@ impl Panel {
             };
             let style = if broken || figure.style == Style::Broken { Dashes::Broken } else { Dashes::None };
             let points = self.points(found.means.iter().map(|&(at, mean)| (across(runs, at), mean)));
-            self.lines.push(Line { points, ink: line, width: 1.4, style });
+            self.lines.push(Line::new(points, line, 1.4, style));
             self.bars(&found.spread, |at| across(runs, at), line);
             let what = if figure.name.is_empty() { String::new() } else { format!(" ({})", figure.name) };
             self.level(runs, &found, line);
@@ -157,7 +157,7 @@ impl Panel {
             self.ribbon(found.spread.iter().map(|&(at, around)| (across(runs, at), around)), ink);
             let means = self.points(found.means.iter().map(|&(at, mean)| (across(runs, at), mean)));
             let width = if found.law.is_some() { 0.8 } else { 1.4 };
-            self.lines.push(Line { points: means, ink, width, style: Dashes::Broken });
+            self.lines.push(Line::new(means, ink, width, Dashes::Broken));
             if let (Some(law), [from, .., to]) = (found.law, found.spread.as_slice()) {
                 let points = self.points([from.0, to.0].into_iter().map(|at| (across(runs, at), law.at(at))));
                 if let Some(end) = points.last() {
@@ -165,7 +165,7 @@ impl Panel {
                 }
                 let left = law.at(first).log10();
                 top = Some(top.map_or(left, |top| top.max(left)));
-                self.lines.push(Line { points, ink, width: 1.4, style });
+                self.lines.push(Line::new(points, ink, 1.4, style));
             }
             self.level(runs, &found, ink);
             self.runs(runs, series, &found, (!broken, ""), |place| {
@@ -176,7 +176,7 @@ impl Panel {
             let (left, right) = (across(runs, first), across(runs, last));
             for (slope, name) in [(-0.5, "−½"), (-1.0, "−1")] {
                 let points = vec![(left, top), (right, top + slope * (right - left))];
-                let line = Line { points, ink: Colour::Faint.into(), width: 1.0, style: Dashes::Dotted };
+                let line = Line::new(points, Colour::Faint, 1.0, Dashes::Dotted);
                 self.guides.push((line, name));
             }
         }
@@ -211,7 +211,7 @@ impl Panel {
             if let Some(end) = points.last() {
                 let text = if runs.has_series() { "∞".to_owned() } else { format!("∞: {}", format::number(mean)) };
                 self.ends.push(End { at: *end, text, ink });
-                self.lines.push(Line { points, ink, width: 1.0, style: Dashes::Dotted });
+                self.lines.push(Line::new(points, ink, 1.0, Dashes::Dotted));
             }
         }
     }

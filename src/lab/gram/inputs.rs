@@ -1,7 +1,8 @@
-//! Inputs as users bring them: the array `x` of a safetensors file or of an `.npz` archive, or a plain `.npy` file.
+//! Reads inputs from files of users: the array `x` of a safetensors file or of an `.npz` archive, or a plain `.npy` file.
 //!
-//! Guarantees: finite, at least one, and of a shape that says which images they are; anything else is one sentence. What a
-//! header claims is checked against the bytes of the file before memory is allocated. `Inputs::words` says how they were read.
+//! Guarantees: the inputs are finite, at least one, and of a shape that determines their images; any other input is
+//! refused in one sentence. The sizes in a header are compared with the length of the file before memory is allocated.
+//! `Inputs::words` describes how they were interpreted.
 
 use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
@@ -13,7 +14,7 @@ use crate::storage::{Layout, LayoutError, Singles, foreign, is_array, read_singl
 /// The array of a file that holds the inputs; others are ignored.
 const ARRAY: &str = "x";
 
-/// Why inputs cannot be used.
+/// The reason why inputs cannot be used; each prints as one sentence.
 #[derive(Debug, Error, PartialEq, Eq)]
 pub enum InputsError {
     #[error("no safetensors file, no .npy file and no .npz archive: {0}")]
@@ -36,22 +37,22 @@ pub enum InputsError {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Inputs {
     pub count: usize,
-    /// Channels, height, width.
+    /// The channels, height and width of an input.
     pub image: [usize; 3],
     pub values: Vec<f32>,
-    /// How they were understood, and what was done to read them.
+    /// A description of how they were interpreted and converted.
     pub words: String,
-    /// The shape of the array, and what was done to read it.
+    /// The shape of the array, and a note on its conversion.
     read: (Vec<usize>, Option<String>),
 }
 
 impl Inputs {
-    /// Reads the inputs in the bytes of a file, for a network that reads images or one that reads rows of numbers. Images keep
-    /// their shape for either: the network flattens them itself.
+    /// Reads the inputs in the bytes of a file, for a network that reads images or one that reads rows of numbers. Images
+    /// keep their shape for either: the network flattens them itself.
     pub fn parse(bytes: &[u8], images: bool) -> Result<Self, InputsError> {
         let Singles { shape, values, note } =
             if is_array(bytes) { read_singles(bytes, ARRAY).map_err(InputsError::Array)? } else { tensor(bytes)? };
-        let Layout { count, image, words } = Layout::of(&shape, images)?;
+        let Layout { count, image, description: words } = Layout::of(&shape, images)?;
         if let Some(at) = values.iter().position(|value| !value.is_finite()) {
             return Err(InputsError::NotFinite(at / image.iter().product::<usize>()));
         }
@@ -77,12 +78,12 @@ impl Inputs {
         Ok(Ok(Self { count, image, values, words, read: (shape, note) }.noted()))
     }
 
-    /// Reads the shape of the inputs again, for a network that reads images or one that reads rows of numbers.
+    /// Interprets the shape of the inputs again, for a network that reads images or one that reads rows of numbers.
     ///
     /// # Errors
     /// If they are rows of numbers that are no image.
     pub fn understood(self, images: bool) -> Result<Self, InputsError> {
-        let Layout { image, words, .. } = Layout::of(&self.read.0, images)?;
+        let Layout { image, description: words, .. } = Layout::of(&self.read.0, images)?;
         Ok(Self { image, words, ..self }.noted())
     }
 
@@ -91,16 +92,17 @@ impl Inputs {
         self
     }
 
-    /// Whether they are rows of numbers, whose shape says nothing of images.
+    /// Returns whether they are rows of numbers, whose shape does not determine images.
     pub fn are_rows(&self) -> bool {
         self.read.0.len() == 2
     }
 }
 
-/// The array of inputs in a safetensors file. The reader checks that each array's shape is backed by the bytes of the file.
+/// Reads the array of inputs in a safetensors file. The reader checks that the shape of each array fits the length of the
+/// file.
 fn tensor(bytes: &[u8]) -> Result<Singles, InputsError> {
     let file = SafeTensors::deserialize(bytes).map_err(|err| {
-        // The parser's own words mean something to those who write such files.
+        // The parser's own message goes to the log, for authors of such files.
         log::info!("inputs: {err}");
         InputsError::Format(
             foreign(bytes)
@@ -119,7 +121,7 @@ fn tensor(bytes: &[u8]) -> Result<Singles, InputsError> {
             data.as_chunks().0.iter().map(|bytes| $to(<$number>::from_le_bytes(*bytes))).collect()
         };
     }
-    // Products are in 32 bits; what does not fit them becomes infinite, which is refused.
+    // Products are in 32 bits; a value out of their range becomes infinite, which is refused.
     let values: Vec<f32> = match view.dtype() {
         Dtype::F32 => each!(f32, |value| value),
         Dtype::F64 => each!(f64, |value| value as f32),

@@ -1,9 +1,8 @@
-//! One kernel for its own sake: weights and inputs from files, a matrix out. No training, no events.
+//! Computes one kernel from weights and inputs in files, without training or events.
 //!
-//! Guarantees: whatever is wrong with the files is one sentence that names the file and the tensor, before anything is
-//! computed; [`Gram::measure`] starts from weights and inputs each time and keeps nothing, so it can be timed; a kernel that
-//! is not finite is an error and not a file. What is asked and what is answered is plain data, so that the command line sees
-//! no tensor.
+//! Guarantees: an error in the files is one sentence that names the file and the tensor, before anything is computed;
+//! [`Gram::measure`] starts from weights and inputs each time and stores nothing, so it can be timed; a kernel that is
+//! not finite is an error and not a file. Requests and results are plain data, so that the command line uses no tensor.
 
 mod inputs;
 
@@ -17,6 +16,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use thiserror::Error;
 
 pub use self::inputs::{Inputs, InputsError};
+pub use crate::model::TensorOrigin;
 use crate::model::{ChosenDevice, DeviceChoice, Network, WeightsError, choose, is_host};
 pub use crate::ntk::{Kernel, PartKind, Reduction, Request};
 use crate::ntk::{jacobian, layerwise};
@@ -30,29 +30,29 @@ use crate::storage::{Graph, GraphError, LayoutError, WeightsFile, WeightsFileErr
 /// The method by which a kernel is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
-    /// Layer by layer: what the program does everywhere.
+    /// Layer by layer, as the program computes every kernel.
     Layerwise,
-    /// The oracle: the Jacobian, one backward pass per input and logit.
+    /// The reference implementation: the Jacobian, with one backward pass per input and logit.
     Jacobian,
 }
 
-/// Which kernel is wanted.
+/// A request for a kernel.
 #[derive(Clone, Debug)]
 pub struct Order {
-    /// What is known of the network beside what the file says.
+    /// The settings of the network besides those in the file.
     pub said: KnownSettings,
     /// The folder of an exported module, whose graph is the network.
     pub graph: Option<PathBuf>,
     pub weights: PathBuf,
     pub inputs: PathBuf,
-    /// The columns, where they are not the rows.
+    /// The inputs of the columns, if they differ from those of the rows.
     pub others: Option<PathBuf>,
     pub request: Request,
     pub method: Method,
     pub device: DeviceChoice,
 }
 
-/// Why there is no kernel; each prints as one sentence.
+/// The reason why there is no kernel; each prints as one sentence.
 #[derive(Debug, Error)]
 pub enum GramError {
     #[error("cannot read {}: {}", path.display(), words(source))]
@@ -113,7 +113,7 @@ pub enum GramError {
     Device(String),
 }
 
-/// A network and its inputs, read and checked, on their device.
+/// A network and its inputs, read, checked, and placed on their device.
 pub struct Gram {
     network: Network,
     images: Tensor<2>,
@@ -121,9 +121,9 @@ pub struct Gram {
     request: Request,
     method: Method,
     device: ChosenDevice,
-    /// Names and sizes of the parameter tensors that are asked for.
+    /// Names and sizes of the parameter tensors in the kernel.
     tensors: Vec<(String, usize)>,
-    /// How the inputs were understood: those of the rows, and of the columns where they are others.
+    /// Descriptions of how the inputs were interpreted: those of the rows, and of the columns if they differ.
     inputs: Vec<String>,
     notes: Vec<String>,
 }
@@ -133,17 +133,17 @@ pub struct Gram {
 pub struct Explained {
     /// Names of the layers, in the order of the forward pass and of the plan's parts.
     pub layers: Vec<String>,
-    /// Whether anything of each layer is wanted.
+    /// Whether each layer contributes to the kernel.
     pub wanted: Vec<bool>,
     pub plan: Plan,
     pub work: KernelShape,
 }
 
 impl Gram {
-    /// Reads the files and puts what is in them onto the device.
+    /// Reads the files and places weights and inputs on the device.
     ///
     /// # Errors
-    /// When a file cannot be read or does not hold what it should, or when the request names a layer that is not there.
+    /// When a file cannot be read or lacks the expected contents, or when the request names a layer that does not exist.
     pub fn open(order: &Order) -> Result<Self, GramError> {
         if let Some(folder) = &order.graph {
             return Self::open_graph(order, folder);
@@ -180,7 +180,7 @@ impl Gram {
         if let Some((key, said, told)) = contradicted.or_else(|| said.contradiction(&network.assumed())) {
             return Err(GramError::Tensors { path: at(), key, said, told });
         }
-        // What the command line assumes of attention heads is among `assumed`.
+        // The assumption of the command line on attention heads is among `assumed`.
         let is_open = |name: &str| !said.settings.contains_key(name) && name != "heads";
         let open = network.assumed().settings.into_iter().filter(|(name, _)| is_open(name));
         let open = open.map(|(name, setting)| format!("{name} = {setting} (--set {name}=…)"));
@@ -247,7 +247,7 @@ impl Gram {
         notes: Vec<String>,
     ) -> Self {
         let inputs = std::iter::once(&rows).chain(&columns).map(|inputs| inputs.words.clone()).collect();
-        // Last: opening a driver takes long and prints messages of its own.
+        // The device comes last: opening a driver takes long and prints messages.
         let device = choose(order.device);
         let network = if is_host(&device.device) { network } else { network.to_device(&device.device) };
         let place = |inputs: Inputs| {
@@ -258,17 +258,22 @@ impl Gram {
         Self { network, images, others, request, method: order.method, device, tensors, inputs, notes }
     }
 
-    /// What was done to read the weights and what was assumed of them, in words.
+    /// Returns descriptions of the conversions of the weights and of the assumptions about them.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
 
-    /// Where the kernel is computed, in words.
-    pub fn device(&self) -> &str {
-        &self.device.words
+    /// Where the tensors of the network are in the weights file, and what else that file has.
+    pub fn origins(&self) -> &[TensorOrigin] {
+        self.network.origins()
     }
 
-    /// How the inputs were understood, a line for each file.
+    /// Where the kernel is computed, in words.
+    pub fn device(&self) -> &str {
+        &self.device.description
+    }
+
+    /// Returns descriptions of how the inputs were interpreted, a line for each file.
     pub fn inputs(&self) -> &[String] {
         &self.inputs
     }
@@ -277,7 +282,7 @@ impl Gram {
         is_host(&self.device.device)
     }
 
-    /// Parameters that the kernel sums over.
+    /// Returns the number of parameters that the kernel sums over.
     pub fn parameters(&self) -> usize {
         self.tensors.iter().map(|(_, size)| size).sum()
     }
@@ -289,13 +294,14 @@ impl Gram {
         Explained { layers, wanted, plan, work }
     }
 
-    /// Floating-point operations of [`Self::measure`].
+    /// Returns the number of floating-point operations of [`Self::measure`].
     pub fn flop(&self) -> f64 {
         let Explained { plan, work, .. } = self.explain();
         match self.method {
             Method::Layerwise => plan.flop(&work),
             Method::Jacobian => {
-                // One forward pass and one way back, twice as dear, for each logit; then all products of gradients.
+                // One forward pass and, for each logit, a backward pass of twice its cost; then all products of
+                // gradients.
                 let (n, m) = work.samples;
                 let classes = self.classes();
                 let pairs = (n * classes) as f64 * (m * classes) as f64;
@@ -304,10 +310,10 @@ impl Gram {
         }
     }
 
-    /// Says whether 32-bit floats can hold all that the layers give for these inputs.
+    /// Checks that 32-bit floats can hold the outputs of all layers for these inputs.
     ///
     /// # Errors
-    /// When they cannot: what is behind such a layer may be finite again (the tanh of infinity is 1), and is no kernel.
+    /// When they cannot: later layers may be finite again (the tanh of infinity is 1), but the kernel would be wrong.
     pub fn check_range(&self) -> Result<(), GramError> {
         match self.first_overflow() {
             None => Ok(()),
@@ -315,9 +321,9 @@ impl Gram {
         }
     }
 
-    /// The first layer whose output is not finite, for any of the inputs.
+    /// Returns the name of the first layer whose output is not finite, for any of the inputs.
     fn first_overflow(&self) -> Option<String> {
-        /// Inputs of one forward pass.
+        /// The number of inputs of one forward pass.
         const GROUP: usize = 128;
         let overflow = |images: &Tensor<2>| {
             let [count, _] = images.dims();
@@ -329,7 +335,7 @@ impl Gram {
         std::iter::once(&self.images).chain(&self.others).find_map(overflow)
     }
 
-    /// If this layer is an embedding, it was given a number that is no token: all weights are finite.
+    /// Returns the error of an input that is no token, if this layer is an embedding: all weights are finite.
     fn no_token(&self, layer: &str) -> Option<GramError> {
         let tokens = |line: &Line| match &line.op {
             Op::Embedding(embedding) if line.name == layer => Some(embedding.tokens),
@@ -371,7 +377,7 @@ impl Gram {
         self.network.forward(one).dims()[1]
     }
 
-    /// Says whether the machine can hold the kernel and what it takes.
+    /// Checks that the memory of the machine can hold the kernel and its computation.
     ///
     /// # Errors
     /// When it cannot: the program would be killed half-way.
@@ -384,7 +390,7 @@ impl Gram {
             Method::Layerwise => (kept * parts + plan.bytes(), "fewer inputs or another reduction"),
             Method::Jacobian => {
                 let rows = work.samples.0 + if work.same { 0 } else { work.samples.1 };
-                // For all logits at once only where each meets each.
+                // All logits at once only where all pairs of logits are needed.
                 let logits = if work.apart { self.classes() } else { 1 };
                 let jacobians = 8.0 * (rows * logits) as f64 * self.parameters() as f64;
                 (kept * parts + jacobians, "fewer inputs or --method layerwise")
@@ -399,7 +405,8 @@ impl Gram {
     }
 }
 
-/// The network that the file and the order mean together, all that is said of it, and what is assumed beside, each in words.
+/// Returns the network that the file and the order describe together, all its settings, and descriptions of the
+/// assumptions.
 fn network_of(order: &Order, file: &WeightsFile) -> Result<(NetworkSpec, KnownSettings, Vec<String>), GramError> {
     let path = || order.weights.clone();
     if let Some((key, said, asked)) = file.said.contradiction(&order.said) {
@@ -413,8 +420,9 @@ fn network_of(order: &Order, file: &WeightsFile) -> Result<(NetworkSpec, KnownSe
     Ok((spec, said, assumed))
 }
 
-/// The network in the weights for these inputs, how it was read, and the inputs as it reads them. Whether rows of numbers are
-/// images is asked of the program for either: an outline of it for images of a usual size may not exist.
+/// Loads the network from the weights for these inputs, with a description of how it was read, and the inputs in its
+/// interpretation. For rows of numbers both interpretations are tried: an outline of the program for images of a usual
+/// size may not exist.
 fn load(
     order: &Order,
     spec: &NetworkSpec,
@@ -431,7 +439,7 @@ fn load(
         let inputs = inputs.understood(network.program().reads_images()).map_err(refused)?;
         return Ok((network, read, inputs));
     }
-    // The likelier first, whose error is reported if neither fits.
+    // The more probable interpretation comes first; its error is reported if neither fits.
     let first = spec.reads_images();
     let mut failed = None;
     for images in [first, !first] {
@@ -439,7 +447,7 @@ fn load(
         let found = found.and_then(|inputs| load(inputs.image).map(|(network, read)| (network, read, inputs)));
         match found {
             Ok(found) if found.0.program().reads_images() == images => return Ok(found),
-            // Its program takes the rows of numbers for images of one line.
+            // This program interprets the rows of numbers as images of one line.
             Ok(_) => failed = failed.or(inputs.clone().understood(true).err().map(refused)),
             Err(err) => failed = failed.or(Some(err)),
         }
@@ -453,7 +461,8 @@ fn load(
 /// Builds the network of a graph with the weights in the bytes of safetensors files; also returns how they were read.
 pub fn load_graph(graph: &Graph, parts: &[Vec<u8>], device: &Device) -> Result<(Network, Vec<String>), WeightsError> {
     let program = graph.program().map_err(WeightsError::Unfit)?;
-    let known = graph.tensors.iter().map(|tensor| tensor.name.as_str()).chain(graph.aliases.keys().map(String::as_str));
+    let floats = graph.tensors.iter().filter(|tensor| tensor.is_float);
+    let known = floats.map(|tensor| tensor.name.as_str()).chain(graph.aliases.keys().map(String::as_str));
     Network::of_tensors(program, &graph.network("graph"), parts, &known.collect(), device)
 }
 
@@ -461,7 +470,7 @@ fn read_file(path: &Path) -> Result<Vec<u8>, GramError> {
     read_regular(path).map_err(|source| GramError::Read { path: path.to_owned(), source })
 }
 
-/// Every layer that is asked for must be there: a kernel of nothing is all zeros and looks like one.
+/// Checks that every requested layer exists: the kernel of none would be all zeros without an error.
 fn check_layers(request: &Request, tensors: &[(String, usize)]) -> Result<(), GramError> {
     let only = |name: &String| Request { only: Some(vec![name.clone()]), ..request.clone() };
     let absent = |name: &&String| !tensors.iter().any(|(tensor, _)| only(name).includes(tensor));

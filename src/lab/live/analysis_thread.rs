@@ -1,7 +1,7 @@
-//! The analysis of a measured kernel: eigenvalues, velocities, distances, alignments and scores, on a thread beside training.
+//! Analyses a measured kernel on a thread beside training: eigenvalues, velocities, distances, alignments and scores.
 //!
-//! Only plain numbers go in and come out. Kernels arrive in the order in which they were measured and each is remembered for
-//! the velocities to come, so what is computed does not depend on how far the two threads are apart.
+//! Its inputs and outputs are plain numbers. Kernels arrive in the order in which they were measured, and the analysis
+//! stores those that later velocities need, so the results do not depend on how far the two threads are apart.
 
 use std::sync::Arc;
 use std::time::Instant;
@@ -19,35 +19,35 @@ use crate::run::{Accuracy, Block, Event, Outputs, Partner, Prediction, Row, Snap
 use crate::spec::{Loss, Spec, TrainingSpec};
 use crate::train::score;
 
-/// A piece of work that the trainer hands over.
+/// A piece of work for the analysis thread.
 pub(super) enum Work {
-    /// A kernel was measured after this step, at the end of this lag; `request` where a snapshot is due.
+    /// A kernel measured after this step, at the end of this lag; `request` where a snapshot is due.
     Kernel { step: u64, measured: Box<MeasuredKernels>, lag: Lag, request: Option<Box<SnapshotRequest>> },
     /// The task has ended.
     Switch,
-    /// The state of the run is kept, to which what is remembered here belongs.
+    /// A fork: the state of the trainer, which the state of the analysis completes.
     Fork(Box<TrainerState>),
 }
 
-/// A request for a snapshot, and what it is made of beside the kernel.
+/// A request for a snapshot, with its parts other than the kernel.
 pub(super) struct SnapshotRequest {
-    /// The row as far as the trainer knows it: `blocks` and `accuracy` are empty.
+    /// The row with the trainer's numbers: `blocks` and `accuracy` are empty.
     pub row: Row,
     pub outputs: SnapshotOutputs,
 }
 
-/// The test of a task: what the outputs on its test images are held against.
+/// The test of a task: the labels or values against which the outputs on its test images are scored.
 pub(super) struct TaskTest {
     pub task: usize,
     pub classes: Vec<usize>,
     pub labels: Vec<usize>,
-    /// What the one output is to be, of a regression; else empty.
+    /// The target of the one output, in regression; else empty.
     pub values: Vec<f32>,
-    /// Of the images that the linear probe learns from: their classes, or on which side of 0 their numbers are.
+    /// The classes of the images that the linear probe learns from; in regression the sign of each target.
     pub probe_classes: Vec<usize>,
 }
 
-/// The analyzer of a run: what it remembers of the kernels so far.
+/// The analyzer of a run, which stores the kernels that later metrics need.
 pub(super) struct Analyzer {
     pub meter: Meter,
     pub tests: Vec<TaskTest>,
@@ -65,10 +65,10 @@ impl Analyzer {
             }
             Work::Fork(state) => Ok(vec![Event::Forked(Arc::new(state.complete(self.meter.clone())))]),
             Work::Kernel { step, measured, lag, request } => {
-                let told = self.kernel(*measured, lag, request).map_err(|message| Halt::Failed { step, message })?;
-                let Some((snapshot, partner)) = told else { return Ok(Vec::new()) };
+                let events = self.kernel(*measured, lag, request).map_err(|message| Halt::Failed { step, message })?;
+                let Some((snapshot, partner)) = events else { return Ok(Vec::new()) };
                 let warning = self.stability.warning(&snapshot.row);
-                // With the kernel where its lag begins, if no snapshot tells of that.
+                // The kernel where the lag begins goes along, if no snapshot holds it.
                 let partner = partner.map(|partner| Event::Partner(Arc::new(partner)));
                 let snapshot = Event::Snapshot(Arc::new(snapshot));
                 Ok(partner.into_iter().chain([snapshot]).chain(warning).collect())
@@ -86,7 +86,7 @@ impl Analyzer {
         let tensors = request.as_ref().map(|_| tensor_grams(&measured, self.meter.probes())).unwrap_or_default();
         let reading = self.meter.read(measured).map_err(|err| err.to_string())?;
         let reading_seconds = began.elapsed().as_secs_f64();
-        let told = request.map(|request| {
+        let snapshot = request.map(|request| {
             let SnapshotRequest { mut row, outputs } = *request;
             let SnapshotOutputs { probes, tests, features, moved, mut predicted } = outputs;
             let began = Instant::now();
@@ -97,9 +97,9 @@ impl Analyzer {
             row.accuracy = self.tests.iter().zip(&tests).map(|(test, outputs)| self.mark(test, outputs)).collect();
             row.predictions = predicted.iter().flat_map(|predicted| self.compare(predicted, &tests, &probes)).collect();
             for ((accuracy, test), kernels) in row.accuracy.iter_mut().zip(&self.tests).zip(features.iter().flatten()) {
-                // What the network is asked: which class, or of one output on which side of 0.
-                let asked = Targets::of(&test.labels, &test.values).classes();
-                accuracy.probe = kernels.accuracy(&test.probe_classes, &asked);
+                // The classes of the test images; in regression the sign of each target.
+                let test_classes = Targets::of(&test.labels, &test.values).classes();
+                accuracy.probe = kernels.accuracy(&test.probe_classes, &test_classes);
             }
             self.meter.fill(&mut row, &reading, &spectra, &probes, moved, lag);
             row.cost.metrics_seconds = Some(reading_seconds + began.elapsed().as_secs_f64());
@@ -122,8 +122,8 @@ impl Analyzer {
             };
             Ok::<_, String>((snapshot, partner))
         });
-        self.meter.hold(lag, reading, told.is_some());
-        told.transpose()
+        self.meter.store(lag, reading, snapshot.is_some());
+        snapshot.transpose()
     }
 
     fn compare(&self, predicted: &Predicted, tests: &[Vec<f32>], probes: &[f32]) -> Vec<Prediction> {
@@ -150,18 +150,18 @@ impl Analyzer {
     }
 }
 
-/// Root mean square of the difference.
+/// Returns the root mean square of the difference.
 fn gap(a: &[f32], b: &[f32]) -> f64 {
     let square = |(a, b): (&f32, &f32)| (f64::from(*a) - f64::from(*b)).powi(2);
     (a.iter().zip(b).map(square).sum::<f64>() / a.len().max(1) as f64).sqrt()
 }
 
-/// The largest stable learning rate of a run, as far as the first kernel tells of it.
+/// The largest stable learning rate of a run, estimated from the first kernel.
 pub(super) struct Stability {
     training: TrainingSpec,
     /// α² of the laziness.
     gain: f64,
-    /// Entries of the outputs on the probes of each task.
+    /// The number of entries of the outputs on the probes of each task.
     entries: Vec<usize>,
 }
 
@@ -172,8 +172,8 @@ impl Stability {
         Self { training: spec.training.clone(), gain, entries }
     }
 
-    /// Says at the start of a run when its rate is beyond the largest stable one: 2 (1 + μ) over the curvature of the loss, of
-    /// which the first kernel tells. An optimiser that does not follow the gradient has no such rate.
+    /// Warns at the start of a run if its rate is above the largest stable one, 2 (1 + μ) over the curvature of the loss,
+    /// which the first kernel gives. An optimiser that does not follow the gradient has no such rate.
     fn warning(&self, row: &Row) -> Option<Event> {
         let training = &self.training;
         if row.step > 0 || !training.optimiser.follows_gradient() {

@@ -1,4 +1,4 @@
-//! The batches of a run: which images a step trains on, from the address of the step alone.
+//! Draws the batches of a run: the images of a step follow from its address alone.
 
 use crate::data::{Batch, Prepared, ReplayMemory, batch_order, batch_range};
 use crate::spec::Spec;
@@ -7,37 +7,38 @@ use crate::train::StepOptions;
 /// The address of a step within a run.
 #[derive(Clone, Copy)]
 pub(super) struct StepAddress {
-    /// Place of the task in the order of training.
+    /// The index of the task in the order of training.
     pub place: usize,
-    /// Its number.
+    /// The number of the task.
     pub task: usize,
-    /// How many of its steps were done before.
+    /// The number of its steps done before.
     pub done: u64,
 }
 
-/// A step of training, as far as it must be known to be taken, and to be taken again.
+/// The plan of a training step: everything that determines it, so that it can be repeated.
 #[derive(Clone)]
 pub(super) struct StepPlan {
     pub at: StepAddress,
-    /// Images of each earlier task that are replayed.
+    /// The number of images of each earlier task that are replayed.
     pub replay: usize,
     pub terms: StepOptions,
 }
 
-/// The batches of a run: any of them, and quickly the next one.
+/// The batches of a run, in random access, with a cache for the next one.
 #[derive(Default)]
 pub(super) struct Batches {
-    /// Task and epoch of this order.
+    /// The task and epoch of this order.
     of: Option<(usize, u64)>,
     order: Vec<usize>,
-    /// Place in the order of training of the task that this memory is for, and how many images of each it keeps.
+    /// The index in the order of training of the task that this memory is for, and the number of images of each earlier
+    /// task in it.
     remembers: Option<(usize, usize)>,
     memory: ReplayMemory,
 }
 
 impl Batches {
-    /// The images of a step, with what is replayed of earlier tasks; `trained` are the tasks begun before,
-    /// by number.
+    /// Returns the images of a step, with the replayed images of earlier tasks; `trained` are the tasks begun before, by
+    /// number.
     pub fn get(
         &mut self,
         spec: &Spec,
@@ -65,7 +66,7 @@ impl Batches {
     }
 }
 
-/// The tasks of these but for one, each once, by number.
+/// Returns these tasks without the current one, each once, by number.
 pub(super) fn earlier(trained: &[usize], task: usize) -> Vec<usize> {
     let mut earlier: Vec<usize> = trained.iter().copied().filter(|&other| other != task).collect();
     earlier.sort_unstable();

@@ -1,5 +1,5 @@
-//! The network of finite width as the subject of a run: everything that lives on a device, which is the network, its optimiser,
-//! the images it is asked about, and what is trained beside it.
+//! Implements the subject of a run as a network of finite width, with everything that is on a device: the network, its
+//! optimiser, its input images, and the models that are trained beside it.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -20,13 +20,13 @@ use crate::train::{
 pub(super) struct Finite {
     learner: NetworkTrainer,
     probes: Tensor<2>,
-    /// Test images of each task, [n, inputs].
+    /// The test images of each task, [n, inputs].
     tests: Vec<Tensor<2>>,
-    /// Training images of each task that its linear probe learns from, [n, inputs].
+    /// The training images of each task that its linear probe learns from, [n, inputs].
     probe_images: Vec<Tensor<2>>,
-    /// The weights that a displacement is measured from.
+    /// The earlier weights, from which a displacement is measured.
     trail: Lagged<Vec<Tensor<1>>>,
-    /// On the CPU only: a run that predicts is on no device that can fail.
+    /// The predictors, on the CPU only: a run with predictors uses no device that can fail.
     predictors: Option<Predictors>,
 }
 
@@ -58,7 +58,7 @@ impl Finite {
         }
     }
 
-    /// Takes over what is known beside the learner of a state that was kept; it was started from that learner.
+    /// Restores the parts of a stored state beside the learner, which this subject was started with.
     pub fn restore(&mut self, state: &FiniteState, (spec, data): (&Spec, &Prepared)) {
         self.predictors = state.predictors.as_ref().map(|kept| Predictors::restored(&self.learner, kept, (spec, data)));
         let like = self.learner.parameters();
@@ -136,7 +136,7 @@ impl Subject for Finite {
         Some(self.learner.step_length(&batch.pixels, batch.targets(), terms))
     }
 
-    // Of the network, and of what is trained beside it.
+    // The network takes the step, and so do the models beside it.
     fn step(&mut self, batch: &Batch, terms: &StepOptions, want_norm: bool) -> StepOutcome {
         let outcome = self.learner.step(&batch.pixels, batch.targets(), terms, want_norm);
         if let Some(predictors) = self.predictors.as_mut().filter(|_| outcome.loss.is_finite()) {
@@ -167,8 +167,8 @@ impl Subject for Finite {
         Some(SnapshotOutputs { probes, tests, features, moved: self.trail.before(lag).map(moved), predicted })
     }
 
-    fn hold(&mut self, lag: Lag) {
-        self.trail.hold(lag, self.learner.parameters());
+    fn store_weights(&mut self, lag: Lag) {
+        self.trail.store(lag, self.learner.parameters());
     }
 
     fn end_task(&mut self) {
@@ -225,7 +225,7 @@ impl FiniteState {
     }
 }
 
-/// These rows of the probes.
+/// Selects these rows of the probes.
 fn select(probes: &Tensor<2>, rows: &[usize]) -> Tensor<2> {
     Tensor::cat(rows.iter().map(|&row| probes.clone().narrow(0, row, 1)).collect(), 0)
 }

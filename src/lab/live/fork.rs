@@ -1,9 +1,9 @@
-//! The state of a run between two steps, from which a fork of it goes on.
+//! Stores the state of a run between two steps, from which a fork of it continues.
 //!
-//! Guarantees: everything that later numbers depend on is kept (weights, optimiser, position in the stream, terms of training,
-//! and the kernels and weights that lags still need), in plain numbers, because tensors do not leave their thread. What a
-//! batch holds depends on its address alone, so no random state is needed. A run that goes on is therefore, bit for bit,
-//! the run that its spec gives from the start.
+//! Guarantees: everything that later numbers depend on is stored (weights, optimiser, position in the stream, training
+//! conditions, and the kernels and weights that lags still need), in plain numbers, because tensors do not leave their
+//! thread. The images of a batch depend on its address alone, so no random state is needed. A continued run is therefore,
+//! bit for bit, the run that its spec gives from the start.
 
 use std::sync::Arc;
 
@@ -13,22 +13,23 @@ use crate::lab::metrics::Meter;
 use crate::run::Checkpoint;
 use crate::spec::Spec;
 
-/// The state of a run that was kept, from which it goes on.
-pub(super) struct KeptRun {
+/// The stored state of a run, from which a fork continues.
+pub(super) struct StoredRun {
     pub trainer: TrainerState,
     pub meter: Meter,
 }
 
-impl KeptRun {
-    /// Returns whether the run was in the program's own memory: a future that timed the devices anew might go elsewhere.
+impl StoredRun {
+    /// Returns whether the run was on the CPU: a fork must not measure the devices again, because it might choose another
+    /// one.
     pub fn is_on_host(&self) -> bool {
         self.trainer.is_on_host
     }
 }
 
-/// The trainer's part of a kept state.
+/// The trainer's part of a stored state.
 pub(super) struct TrainerState {
-    /// With all changes: those that have happened, and then those still to come.
+    /// The spec with all changes: those that have happened, followed by those still to come.
     pub spec: Spec,
     pub at: Position,
     pub task: CurrentTask,
@@ -37,7 +38,7 @@ pub(super) struct TrainerState {
 }
 
 impl TrainerState {
-    /// The checkpoint, with what the analysis remembers.
+    /// Returns the checkpoint, which adds the state of the analysis.
     pub fn complete(self, meter: Meter) -> Checkpoint {
         Checkpoint {
             step: self.at.step,
@@ -46,7 +47,7 @@ impl TrainerState {
             measured: self.task.measured,
             spec: self.spec.clone(),
             happened: self.at.happened.len(),
-            state: Arc::new(KeptRun { trainer: self, meter }),
+            state: Arc::new(StoredRun { trainer: self, meter }),
         }
     }
 }

@@ -1,4 +1,5 @@
-//! The infinitely wide network as the subject of a run: its kernel is constant and determines its outputs. It has no weights.
+//! Implements the subject of a run as the infinitely wide network: its kernel is constant and determines its outputs. It
+//! has no weights.
 
 use burn::tensor::Device;
 
@@ -20,14 +21,14 @@ pub(super) struct Infinite {
     field: InfiniteWidthModel,
     /// Θ̊ on the probes.
     gram: Gram,
-    /// Sets of logits whose kernels are told apart.
+    /// The number of sets of logits with separate kernels.
     sets: usize,
     tasks: usize,
     momentum: f64,
 }
 
 impl Infinite {
-    /// Draws the network, or goes on from a state that was kept.
+    /// Creates the network, from its start or from a stored state.
     pub fn open(
         spec: &Spec,
         data: &Prepared,
@@ -67,7 +68,7 @@ impl Subject for Infinite {
         Some(Vec::new())
     }
 
-    // With a constant kernel, what a step needs are its columns.
+    // With a constant kernel, a step needs the columns of its batch.
     fn prepare_step(
         &mut self,
         tasks: &[usize],
@@ -85,7 +86,7 @@ impl Subject for Infinite {
         Some(&self.gram)
     }
 
-    // Θ̊, of every logit the same.
+    // The kernel is Θ̊, the same for every logit.
     fn kernel(&self, want_full: bool, _: &dyn Fn() -> bool) -> Option<MeasuredKernels> {
         let trace = self.gram.values().to_vec();
         let full = want_full.then(|| MeasuredKernels::full_of(&self.gram, self.field.classes())).flatten();
@@ -103,12 +104,12 @@ impl Subject for Infinite {
         })
     }
 
-    // P is a number: see `NetworkTrainer::optimiser_kernel`.
+    // P is a scalar: see `NetworkTrainer::optimiser_kernel`.
     fn optimiser_kernel(&self, theta: &[f64], _: &[String], _: &dyn Fn() -> bool) -> Option<Option<Vec<f64>>> {
         Some(Some(theta.iter().map(|value| value / (1.0 - self.momentum)).collect()))
     }
 
-    // Exact: f is linear in its steps.
+    // The prediction is exact: f is linear in its steps.
     fn ledger(
         &self,
         rows: &[usize],

@@ -1,4 +1,5 @@
-//! The infinite-width kernel on the probes, where the network of a run has one: how far Θ is from it stands beside each snapshot.
+//! Computes the infinite-width kernel on the probes, where the network of a run has one, for the distance of Θ from it in
+//! each snapshot.
 
 use super::subject::Subject;
 use crate::data::Prepared;
@@ -6,11 +7,11 @@ use crate::math::Gram;
 use crate::spec::Spec;
 use crate::theory::InfiniteNetwork;
 
-/// Numbers that all pairs of probes take on their way at most: a second or two.
+/// The largest number of intermediate values for all pairs of probes: a second or two of work.
 const MOST_WORK: usize = 300_000_000;
 
-/// Θ̊ on the probes; `None` where the network begins from a file, has no limit in closed form or no kernel of these images, where it would take
-/// long, or when cancelled.
+/// Returns Θ̊ on the probes; `None` where the network begins from a file, has no limit in closed form or no kernel of these
+/// images, where it would take long, or when cancelled.
 pub(super) fn of(subject: &dyn Subject, spec: &Spec, data: &Prepared, cancelled: &dyn Fn() -> bool) -> Option<Gram> {
     // Weights of a file are no draw, of which this is the limit.
     if !spec.kernel.reduction.is_trace() || spec.network.weights.is_some() {

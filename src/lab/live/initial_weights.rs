@@ -67,7 +67,11 @@ fn names_beside(weights: &Path) -> Vec<String> {
 /// Words a refusal for a run, whose network is known.
 fn said(why: &WeightsError) -> String {
     match why {
-        WeightsError::Missing { name, .. } => {
+        WeightsError::Missing { name, .. }
+        | WeightsError::MissingOwn { name, .. }
+        | WeightsError::Another { name, .. }
+        | WeightsError::MissingBias { name }
+        | WeightsError::MissingOwnBias { name } => {
             format!("there is no tensor {name}, which the network of this run has: give weights of the same network")
         }
         WeightsError::Unknown { name, .. } => {

@@ -1,28 +1,29 @@
-//! The forgetting ledger of one step: how each image of the batch moves the logits of images of earlier tasks.
+//! Computes the forgetting ledger of one step: how each image of the batch moves the logits of images of earlier tasks.
 //!
-//! To first order a step of plain SGD changes the output on an old image x by −η Σ_b Θ(x, x_b) ∂L/∂f(x_b), the sum over the
-//! images of the batch, each with a part of its own; ∂L/∂f is (p − y)/N for cross-entropy and (f − y)/(N C) for MSE (Lee et al.
-//! 2019, eq. 3). What the step really changed stands beside it, and the gap is what is not linear in one step.
+//! To first order a step of plain SGD changes the output on an old image x by −η Σ_b Θ(x, x_b) ∂L/∂f(x_b), a sum with one
+//! term for each image of the batch; ∂L/∂f is (p − y)/N for cross-entropy and (f − y)/(N C) for MSE (Lee et al. 2019, eq.
+//! 3). The measured change stands beside it, and the gap is the part that is not linear in one step.
 
 use super::batches::earlier;
 use crate::data::{Batch, Prepared};
 use crate::run::OldImage;
 
-/// Entries of the rectangle Θ(old, new) at most: 128 MiB.
+/// The largest number of entries of the rectangle Θ(old, new): 128 MiB.
 const MOST_ENTRIES: usize = 1 << 24;
 
-/// Rows of the probes that a ledger of this batch tells of: those of the tasks trained before this one, as many as fit, evenly.
+/// Returns the rows of the probes in a ledger of this batch: those of the tasks trained before this one, evenly chosen
+/// where not all fit.
 pub(super) fn rows(data: &Prepared, trained: &[usize], task: usize, batch: &Batch) -> Vec<usize> {
     let of_task = |task: usize| data.probes.blocks[task - 1].clone();
     let rows: Vec<usize> = earlier(trained, task).into_iter().flat_map(of_task).collect();
     let classes = data.set.readout().count();
-    // Of many classes one entry is large.
+    // With many classes one entry is large.
     let room = MOST_ENTRIES / (batch.labels.len() * classes * classes).max(1);
     if rows.len() > room { (0..room).map(|place| rows[place * rows.len() / room]).collect() } else { rows }
 }
 
-/// The ledger's entries for these probes, from what each image of the batch adds to their outputs, [probes, batch, C], and from
-/// the outputs before and after the step, [probes, C].
+/// Returns the ledger's entries for these probes, from the contribution of each image of the batch to their outputs,
+/// [probes, batch, C], and from the outputs before and after the step, [probes, C].
 pub(super) fn old_images(
     data: &Prepared,
     rows: &[usize],

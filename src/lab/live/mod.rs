@@ -1,8 +1,9 @@
-//! The live run: a network goes through its tasks, and its kernel is measured on the way.
+//! Executes the live run: a network trains on its tasks, and its kernel is measured on the way.
 //!
-//! Everything that happens is an event, in order; commands act between two steps; what changes a result is itself an event
-//! and repeats when fed back. Nothing here knows of a window, nor of the thread it runs on; what needs no tensor is left to
-//! a thread beside it, through which all events go ([`EventQueue`](super::EventQueue)) and whose pace changes none.
+//! Everything that happens is an event, in order; commands are carried out between two steps; a command that changes a
+//! result is recorded as an event and repeats when the run is repeated. This code depends on no window and no thread;
+//! computations without tensors run on a thread beside it, through which all events go
+//! ([`EventQueue`](super::EventQueue)) and whose speed changes none.
 
 mod analysis_thread;
 mod batches;
@@ -22,7 +23,7 @@ mod training_conditions;
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 
-use self::fork::KeptRun;
+use self::fork::StoredRun;
 pub use self::trainer::Open;
 use self::trainer::{PreparedRun, RunStart, Trainer};
 use super::Control;
@@ -32,7 +33,7 @@ use crate::model::DeviceChoice;
 use crate::run::{Checkpoint, Ending, Event, Sink};
 use crate::spec::Spec;
 
-/// Trains and measures one run to its end, and says why it ended.
+/// Trains and measures one run to its end, which is reported with its reason.
 ///
 /// `paced` lets `window.pace` slow it down; headless runs are never paced.
 pub fn run(spec: &Spec, device: DeviceChoice, paced: bool, control: &mut dyn Control, sink: Box<dyn Sink + Send>) {
@@ -40,31 +41,30 @@ pub fn run(spec: &Spec, device: DeviceChoice, paced: bool, control: &mut dyn Con
     run_on(spec, &open, paced, control, sink);
 }
 
-/// Goes on from a run that was kept, in the future that this spec says ([`Checkpoint::future`]). What happened before is not
-/// told again.
-pub fn go_on(
+/// Continues a stored run as a fork with this spec ([`Checkpoint::future`]). Earlier events are not reported again.
+pub fn continue_run(
     (spec, from): (&Spec, &Checkpoint),
     device: DeviceChoice,
     paced: bool,
     control: &mut dyn Control,
     sink: Box<dyn Sink + Send>,
 ) {
-    let kept: &KeptRun = from.state.downcast_ref().expect("only this laboratory makes checkpoints");
+    let kept: &StoredRun = from.state.downcast_ref().expect("only this laboratory makes checkpoints");
     let device = if kept.is_on_host() { DeviceChoice::Cpu } else { device };
     let open = |data: &Prepared, cancelled: &dyn Fn() -> bool| for_run(device, spec, data, cancelled);
-    begin(&RunStart { spec, kept: Some(kept), open: &open, paced }, control, sink);
+    begin(&RunStart { spec, stored: Some(kept), open: &open, paced }, control, sink);
 }
 
-/// Trains and measures one run as [`run`] does, on a device that the caller opens.
+/// Trains and measures one run like [`run`], on a device that the caller opens.
 pub fn run_on(spec: &Spec, open: Open<'_>, paced: bool, control: &mut dyn Control, sink: Box<dyn Sink + Send>) {
-    begin(&RunStart { spec, kept: None, open, paced }, control, sink);
+    begin(&RunStart { spec, stored: None, open, paced }, control, sink);
 }
 
 fn begin(beginning: &RunStart<'_>, control: &mut dyn Control, mut sink: Box<dyn Sink + Send>) {
     let opened = match PreparedRun::new(beginning, control) {
         Ok(opened) => opened,
         Err(message) => {
-            // Nobody left to tell is a way to end, too.
+            // If the sink is closed too, nobody needs to know the ending.
             let _ = sink.emit(Event::Ended(Ending::Failed { step: 0, message }));
             return;
         }
@@ -73,8 +73,8 @@ fn begin(beginning: &RunStart<'_>, control: &mut dyn Control, mut sink: Box<dyn 
     match catch_unwind(AssertUnwindSafe(|| trainer.train())) {
         Ok(outcome) => trainer.end(outcome),
         Err(panic) => {
-            // What happened before it broke is told first.
-            trainer.let_go();
+            // Events from before the panic are passed on first.
+            trainer.report_before_panic();
             resume_unwind(panic)
         }
     }

@@ -1,7 +1,7 @@
-//! The network linearised anew now and then: a kernel that is measured again and constant in between.
+//! Linearises the network anew at intervals: its kernel is measured again and constant in between.
 //!
-//! Each piece starts where the one before it ended, so the prediction is a chain of linearisations and never looks at the
-//! network's outputs; only its kernel is taken over. With pieces of one step it would be the network itself, up to the
+//! Each piece starts where the one before it ended, so the prediction is a chain of linearisations and does not use the
+//! network's outputs; it takes over only the kernel. With pieces of one step it would be the network itself, up to the
 //! curvature within a step.
 
 use burn::tensor::{Tensor, TensorData};
@@ -9,16 +9,16 @@ use burn::tensor::{Tensor, TensorData};
 use crate::data::{Batch, Prepared};
 use crate::train::{ImageIndex, Linearised, LinearisedState, NetworkTrainer, StepOptions};
 
-/// The piece that is being trained.
+/// A chain of linearisations, of which the current piece is being trained.
 pub(super) struct Piecewise {
     linearised: Linearised,
     places: ImageIndex,
     /// Every image of the run, [images, inputs].
     images: Tensor<2>,
-    /// What the pieces before have left: prediction minus network where this piece began, row-major [images, C].
+    /// The outputs that earlier pieces have left: prediction minus network where this piece began, row-major [images, C].
     offset: Vec<f32>,
     classes: usize,
-    /// Epochs of a piece.
+    /// The length of a piece in epochs.
     pub every: f64,
 }
 
@@ -30,7 +30,7 @@ pub(super) struct PiecewiseState {
 }
 
 impl Piecewise {
-    /// Begins where the network is.
+    /// Begins at the network's current weights.
     pub fn new(learner: &NetworkTrainer, data: &Prepared, every: f64) -> Self {
         let (places, pixels) = ImageIndex::of(data);
         let count = pixels.len() / data.set.train.dim();
@@ -39,7 +39,7 @@ impl Piecewise {
         Self { linearised: learner.linearised(), places, images, offset: vec![0.0; count * classes], classes, every }
     }
 
-    /// Goes on from a state that was kept.
+    /// Continues from a stored state.
     pub fn restored(learner: &NetworkTrainer, data: &Prepared, every: f64, state: &PiecewiseState) -> Self {
         let mut fresh = Self::new(learner, data, every);
         fresh.linearised.restore(&state.linearised);
@@ -51,7 +51,7 @@ impl Piecewise {
         PiecewiseState { linearised: self.linearised.state(), offset: self.offset.clone() }
     }
 
-    /// The next piece begins, with the network's kernel as it is now; `None` when `cancelled` says so.
+    /// Begins the next piece with the network's kernel as it is now; `None` when cancelled.
     pub fn renew(&mut self, learner: &NetworkTrainer, cancelled: &dyn Fn() -> bool) -> Option<()> {
         let here = learner.outputs_of(&self.linearised, &self.images, cancelled)?;
         let network = learner.outputs(&self.images, cancelled)?;
@@ -62,7 +62,7 @@ impl Piecewise {
         Some(())
     }
 
-    /// The step that the network takes.
+    /// Takes the step that the network takes.
     pub fn step(&mut self, images: &Tensor<2>, batch: &Batch, terms: &StepOptions) {
         let row = |&(task, index): &(usize, usize)| self.places.trained(task, index) * self.classes;
         let offset: Vec<f32> =
@@ -72,7 +72,7 @@ impl Piecewise {
         self.linearised.step(images, batch.targets(), Some(offset), terms);
     }
 
-    /// Outputs on the test images of a task by its place among the tasks, or on the probes, row-major [n, C].
+    /// Returns outputs on the test images of a task by its index, or on the probes, row-major [n, C].
     pub fn outputs(
         &self,
         learner: &NetworkTrainer,

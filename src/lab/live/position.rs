@@ -1,4 +1,5 @@
-//! The position of a run: where it stands in its stream of tasks, and within the task being trained. Plain values, which a fork copies.
+//! Defines the position of a run in its stream of tasks, and in the task being trained. It consists of plain values,
+//! which a fork copies.
 
 use std::collections::VecDeque;
 
@@ -9,20 +10,20 @@ use crate::spec::{Change, Spec};
 /// The position of a run between two tasks.
 #[derive(Clone)]
 pub(super) struct Position {
-    /// Changes of the spec that are still to come, and those that have happened.
+    /// The changes of the spec that are still to come, and those that have happened.
     pub script: VecDeque<Change>,
     pub happened: Vec<Change>,
     pub upcoming: VecDeque<usize>,
-    /// Numbers of the tasks that are over, in the order in which they were trained.
+    /// The numbers of the tasks that are over, in the order of training.
     pub trained: Vec<usize>,
-    /// Place, number and steps of the last of them.
+    /// The index, number and steps of the last of them.
     pub ended: Option<(usize, usize, u64)>,
     pub step: u64,
-    /// Epochs of the tasks that are over.
+    /// The epochs of the tasks that are over.
     pub past_epochs: f64,
     pub conditions: TrainingConditions,
     pub per_epoch: usize,
-    /// The rate that reached the optimiser in the last step.
+    /// The learning rate of the last step.
     pub last_rate: Option<f64>,
 }
 
@@ -42,14 +43,14 @@ impl Position {
         }
     }
 
-    /// Returns the same position in a future of another spec.
+    /// Returns the same position for a fork with another spec.
     pub fn in_future(&self, spec: &Spec) -> Self {
         let rest = self.happened.len().min(spec.changes.len());
         Self { script: spec.changes[rest..].iter().cloned().collect(), ..self.clone() }
     }
 }
 
-/// The task being trained.
+/// The task being trained, and the progress in it.
 #[derive(Clone)]
 pub(super) struct CurrentTask {
     pub number: usize,
@@ -58,7 +59,7 @@ pub(super) struct CurrentTask {
     pub total: u64,
     pub done: u64,
     pub cadence: Cadence,
-    /// A snapshot was taken at this step already.
+    /// Whether a snapshot was taken at this step already.
     pub measured: bool,
     pub losses: (f64, u64),
 }

@@ -1,13 +1,14 @@
-//! The predictions of static kernels: the network linearised at initialisation, at the last switch and now and
-//! then, and its outputs moved by the infinite-width kernel, all trained beside it; and what kernel regression with these
-//! kernels says of the end of the new task.
+//! Predicts with static kernels: linearisations of the network at initialisation, at the last switch and at intervals,
+//! and its outputs moved by the infinite-width kernel, all trained beside it; and kernel regressions with these kernels,
+//! which predict the end of the new task.
 //!
-//! All take the network's own steps, so their gap to it is the kernel's motion (or its distance from the limit) and nothing else. The
-//! regression is the formula of the theory, f_k = f_{k−1} + Θ(·, X_k) Θ(X_k, X_k)⁻¹ (y_k − f_{k−1}(X_k)) (Bennani et al. 2020;
-//! Doan et al. 2021; Karakida & Akaho 2022): the mean squared error at t = ∞, whatever the network is trained on and however
-//! long, from the first [`SETTLED_PER_CLASS`] training images of each class. Θ is the trace kernel here, the same for each logit
-//! (Θ ⊗ I), so that n and not n·C equations are solved; the linearised networks have the full kernel. An independent computation
-//! of the default run with the full 5000 × 5000 one gives .34 to .51 for the accuracies that this gives as .40 to .57.
+//! All take the network's own steps, so their gap to it is the kernel's motion (or its distance from the limit) and
+//! nothing else. The regression is the formula of the theory, f_k = f_{k−1} + Θ(·, X_k) Θ(X_k, X_k)⁻¹ (y_k −
+//! f_{k−1}(X_k)) (Bennani et al. 2020; Doan et al. 2021; Karakida & Akaho 2022): the mean squared error at t = ∞,
+//! whatever the network is trained on and however long, from the first [`SETTLED_PER_CLASS`] training images of each
+//! class. Θ is the trace kernel here, the same for each logit (Θ ⊗ I), so that n and not n·C equations are solved; the
+//! linearised networks have the full kernel. An independent computation of the default run with the full 5000 × 5000 one
+//! gives .34 to .51 for the accuracies that this gives as .40 to .57.
 
 use burn::tensor::Tensor;
 
@@ -25,31 +26,31 @@ use crate::train::{
     NetworkTrainer, StepOptions,
 };
 
-/// Training images of each class of the new task from which the regression predicts: the kernel of all would hold training up.
+/// The number of training images of each class of the new task in the regression: the kernel of all would delay training.
 pub const SETTLED_PER_CLASS: usize = 100;
-/// And of all classes together: Θ(X, X) is solved in one piece, without being asked whether to go on.
+/// The largest number of all classes together: Θ(X, X) is solved in one piece, which cannot be cancelled.
 const SETTLED: usize = 1000;
 
-/// The predictors of a run: what is trained beside its network, and what the regressions have said at the last switch.
+/// The predictors of a run: the models trained beside its network, and the results of the regressions at the last switch.
 pub(super) struct Predictors {
     linearised: Vec<(Predictor, Linearised)>,
     piecewise: Option<Piecewise>,
-    /// With the infinite-width kernel, where there is one.
+    /// The model with the infinite-width kernel, where there is one.
     field: Option<InfiniteWidthModel>,
     settled: Vec<FixedPrediction>,
 }
 
-/// A prediction that stands until the next switch.
+/// A prediction that is fixed until the next switch.
 #[derive(Clone)]
 struct FixedPrediction {
     by: Predictor,
     condition: f64,
     jitter: f64,
-    /// Outputs on the test images of each task, row-major [n, C].
+    /// The outputs on the test images of each task, row-major [n, C].
     tests: Vec<Vec<f32>>,
 }
 
-/// The predictors in plain numbers.
+/// The state of the predictors in plain numbers.
 #[derive(Clone)]
 pub(super) struct PredictorState {
     linearised: Vec<(Predictor, LinearisedState)>,
@@ -58,19 +59,20 @@ pub(super) struct PredictorState {
     settled: Vec<FixedPrediction>,
 }
 
-/// Outputs that are predicted for a snapshot.
+/// The predicted outputs for a snapshot.
 pub(super) struct Predicted {
     pub by: Predictor,
-    /// Condition number and jitter of a regression.
+    /// The condition number and jitter of a regression.
     pub solved: Option<(f64, f64)>,
-    /// As those of the network itself.
+    /// The outputs on the test images, as those of the network itself.
     pub tests: Vec<Vec<f32>>,
-    /// The same on the probes, of what is trained step by step.
+    /// The outputs on the probes, for models that are trained step by step.
     pub probes: Option<Vec<f32>>,
 }
 
 impl Predictors {
-    /// Begins at the very start of a run; returns also why there is no infinite-width prediction, if there is none. `None` when cancelled.
+    /// Creates the predictors at the start of a run; returns also the reason why there is no infinite-width prediction,
+    /// if there is none. `None` when cancelled.
     pub fn new(
         learner: &NetworkTrainer,
         (spec, data): (&Spec, &Prepared),
@@ -94,7 +96,7 @@ impl Predictors {
         Some((predictors, why))
     }
 
-    /// Goes on from a state that was kept, of a learner of the same spec.
+    /// Continues from a stored state, of a learner of the same spec.
     pub fn restored(learner: &NetworkTrainer, state: &PredictorState, (spec, data): (&Spec, &Prepared)) -> Self {
         let restored = |(by, state): &(Predictor, LinearisedState)| {
             let mut linearised = learner.linearised();
@@ -125,14 +127,15 @@ impl Predictors {
         }
     }
 
-    /// Makes these tasks ready. Without the infinite-width kernel from now on where it cannot be had.
+    /// Prepares these tasks. Where the infinite-width kernel cannot be computed, its model is dropped, and the reason is
+    /// returned.
     pub fn prepare(&mut self, tasks: &[usize], cancelled: &dyn Fn() -> bool) -> Result<(), InfiniteWidthModelError> {
         let ready = self.field.as_mut().map_or(Ok(()), |field| field.prepare(tasks, cancelled));
         self.field.take_if(|_| ready.is_err());
         ready
     }
 
-    /// The step that the network takes.
+    /// Takes the step that the network takes.
     pub fn step(&mut self, learner: &NetworkTrainer, batch: &Batch, terms: &StepOptions) {
         let images = learner.upload(&batch.pixels, batch.labels.len());
         for (_, linearised) in &mut self.linearised {
@@ -148,7 +151,7 @@ impl Predictors {
         }
     }
 
-    /// Computes what each says of the test images of each task, and of the probes; `None` when `cancelled` says so.
+    /// Computes the outputs of each predictor on the test images of each task, and on the probes; `None` when cancelled.
     pub fn outputs(
         &self,
         learner: &NetworkTrainer,
@@ -156,18 +159,22 @@ impl Predictors {
         cancelled: &dyn Fn() -> bool,
     ) -> Option<Vec<Predicted>> {
         let mut all = Vec::new();
-        let told = |by, tests, probes| Predicted { by, solved: None, tests, probes: Some(probes) };
+        let predicted = |by, tests, probes| Predicted { by, solved: None, tests, probes: Some(probes) };
         for (by, linearised) in &self.linearised {
             let outputs = |images| learner.outputs_of(linearised, images, cancelled);
-            all.push(told(*by, tests.iter().map(outputs).collect::<Option<_>>()?, outputs(probes)?));
+            all.push(predicted(*by, tests.iter().map(outputs).collect::<Option<_>>()?, outputs(probes)?));
         }
         if let Some(field) = &self.field {
-            all.push(told(Predictor::Infinite, (0..tests.len()).map(|at| field.test(at)).collect(), field.probes()));
+            all.push(predicted(
+                Predictor::Infinite,
+                (0..tests.len()).map(|at| field.test(at)).collect(),
+                field.probes(),
+            ));
         }
         if let Some(piecewise) = &self.piecewise {
             let outputs = |(place, images)| piecewise.outputs(learner, images, Some(place), cancelled);
             let on_tests = tests.iter().enumerate().map(outputs).collect::<Option<_>>()?;
-            all.push(told(Predictor::Piecewise, on_tests, piecewise.outputs(learner, probes, None, cancelled)?));
+            all.push(predicted(Predictor::Piecewise, on_tests, piecewise.outputs(learner, probes, None, cancelled)?));
         }
         all.extend(self.settled.iter().map(|settled| Predicted {
             by: settled.by,
@@ -177,8 +184,8 @@ impl Predictors {
         }));
         Some(all)
     }
-    /// Linearises the network at a switch, and predicts the outputs on these test images at the end of the task that begins;
-    /// returns `None` when cancelled, else what could not be predicted, in words.
+    /// Linearises the network at a switch, and predicts the outputs on these test images at the end of the task that
+    /// begins; returns `None` when cancelled, else a message for each prediction that failed.
     pub fn begin_task(
         &mut self,
         (learner, tests): (&NetworkTrainer, &[Tensor<2>]),
@@ -251,8 +258,8 @@ impl Predictors {
         }
         Some(problems)
     }
-    /// Begins the next piece of the piecewise linearisation where one is due before the next step of this task; `None` when
-    /// cancelled.
+    /// Begins the next piece of the piecewise linearisation where one is due before the next step of this task; `None`
+    /// when cancelled.
     pub fn renew_piece(
         &mut self,
         learner: &NetworkTrainer,
@@ -261,7 +268,7 @@ impl Predictors {
     ) -> Option<()> {
         let Some(piecewise) = &mut self.piecewise else { return Some(()) };
         let steps = ((piecewise.every * task.epoch_steps as f64).round() as u64).max(1);
-        // A task begins with a piece of its own; the run's first one has it from the start.
+        // A task begins with a new piece; the first task of a run has one from the start.
         let first = task.done == 0 && task.place == 0;
         if first || !task.done.is_multiple_of(steps) {
             return Some(());

@@ -1,4 +1,4 @@
-//! What a run trains and measures: a network of finite width, or the infinitely wide one, asked the same questions.
+//! Defines the interface of what a run trains and measures: a network of finite width, or the infinitely wide one.
 
 use std::any::Any;
 
@@ -16,37 +16,37 @@ use crate::run::NamedTensor;
 use crate::spec::Spec;
 use crate::train::{FeatureKernels, InfiniteWidthModelError, NetworkTrainer, StepOptions, StepOutcome};
 
-/// The state of a subject in plain numbers, from which another one of its kind goes on.
+/// The state of a subject in plain numbers, from which another one of its kind continues.
 pub(super) type SubjectState = Box<dyn Any + Send + Sync>;
 
-/// The outputs of a subject, and what else it knows, for a snapshot.
+/// The outputs of a subject for a snapshot, and its other numbers.
 pub(super) struct SnapshotOutputs {
-    /// Outputs on the probes, [n, C].
+    /// The outputs on the probes, [n, C].
     pub probes: Vec<f32>,
-    /// Outputs on the test images of each task.
+    /// The outputs on the test images of each task.
     pub tests: Vec<Vec<f32>>,
-    /// What the linear probe of each task learns from and is tested on; none where it is not wanted.
+    /// The features that the linear probe of each task is trained and tested on; `None` where they were not requested.
     pub features: Option<Vec<FeatureKernels>>,
     /// ‖Δw‖ over the lag.
     pub moved: Option<f64>,
-    /// What static kernels say of the test images.
+    /// The predictions of static kernels for the test images.
     pub predicted: Vec<Predicted>,
 }
 
-/// A subject of a run. Each method that takes `cancelled` gives up, and returns `None`, once that says so.
+/// A subject of a run. Each method that takes `cancelled` stops and returns `None` once that returns true.
 pub(super) trait Subject {
-    /// The device that it lives on; `None` where it has no tensor.
+    /// Returns its device; `None` where it has no tensor.
     fn device(&self) -> Option<&Device>;
 
-    /// Returns whether nothing can be lost with its device.
+    /// Returns whether its device cannot fail.
     fn is_on_host(&self) -> bool {
         self.device().is_none_or(is_host)
     }
 
-    /// A copy of the learner on the CPU, where there is a learner.
+    /// Returns a copy of the learner on the CPU, where there is a learner.
     fn copy_to_cpu(&self) -> Option<NetworkTrainer>;
 
-    /// Prepares the task that begins; returns in words what there will be no prediction of.
+    /// Prepares the task that begins; returns messages on predictions that will be missing.
     fn begin_task(
         &mut self,
         of: (&Spec, &Prepared),
@@ -54,8 +54,8 @@ pub(super) trait Subject {
         cancelled: &dyn Fn() -> bool,
     ) -> Option<Vec<String>>;
 
-    /// Prepares the next step of a task, whose batch is drawn from these tasks; returns in words what there will be no prediction
-    /// of from here on.
+    /// Prepares the next step of a task, whose batch is drawn from these tasks; returns messages on predictions that will
+    /// be missing from here on.
     ///
     /// # Errors
     /// When the step cannot be taken, or when cancelled.
@@ -72,7 +72,7 @@ pub(super) trait Subject {
     /// Measures the kernel on the probes.
     fn kernel(&self, want_full: bool, cancelled: &dyn Fn() -> bool) -> Option<MeasuredKernels>;
 
-    /// The optimiser's kernel on the probes, from Θ on them; the inner `None` where there is none (yet).
+    /// Returns the optimiser's kernel on the probes, from Θ on them; the inner `None` where there is none (yet).
     fn optimiser_kernel(
         &self,
         theta: &[f64],
@@ -80,19 +80,19 @@ pub(super) trait Subject {
         cancelled: &dyn Fn() -> bool,
     ) -> Option<Option<Vec<f64>>>;
 
-    /// Θ̊ on the probes, where this is what is trained.
+    /// Returns Θ̊ on the probes, if this is the infinitely wide network.
     fn infinite_kernel(&self) -> Option<&Gram> {
         None
     }
 
-    /// Computes the outputs for a snapshot, with features where the dearer numbers are wanted.
+    /// Computes the outputs for a snapshot, with features where the more expensive numbers are requested.
     fn snapshot_outputs(&self, lag: Lag, dearer: bool, cancelled: &dyn Fn() -> bool) -> Option<SnapshotOutputs>;
 
     /// Computes outputs on some probes, row-major [probes, C].
     fn outputs_on(&self, rows: &[usize], cancelled: &dyn Fn() -> bool) -> Option<Vec<f32>>;
 
-    /// Outputs on some probes before a step, row-major [probes, C], and what each image of the batch adds to them to first
-    /// order, [probes, batch, C].
+    /// Returns outputs on some probes before a step, row-major [probes, C], and the contribution of each image of the
+    /// batch to first order, [probes, batch, C].
     fn ledger(
         &self,
         rows: &[usize],
@@ -101,18 +101,18 @@ pub(super) trait Subject {
         cancelled: &dyn Fn() -> bool,
     ) -> Option<(Vec<f32>, Vec<f64>)>;
 
-    /// Keeps the weights, where there are any, for displacements to come.
-    fn hold(&mut self, _lag: Lag) {}
+    /// Stores the weights, where there are any, for later displacements.
+    fn store_weights(&mut self, _lag: Lag) {}
 
     /// Ends a task.
     fn end_task(&mut self) {}
 
-    /// The weights, where there are any.
+    /// Returns the weights, where there are any.
     fn weights(&self) -> Option<Vec<NamedTensor>>;
 
-    /// The length that a step of plain SGD would have, where there are weights.
+    /// Returns the length that a step of plain SGD would have, where there are weights.
     fn step_length(&self, batch: &Batch, terms: &StepOptions) -> Option<f64>;
 
-    /// Keeps the state.
+    /// Returns a copy of the state.
     fn state(&self) -> SubjectState;
 }

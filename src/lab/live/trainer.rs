@@ -1,4 +1,4 @@
-//! The trainer of a run takes its steps, measures its kernel when that is due, and carries out commands between two steps.
+//! Trains a run: takes its steps, measures its kernel when that is due, and carries out commands between two steps.
 //!
 //! The methods of [`Trainer`] stand in this one file, in sections: tasks and steps, measuring, commands, the device, events.
 
@@ -10,7 +10,7 @@ use super::analysis_thread::{Analyzer, SnapshotRequest, Stability, TaskTest, Wor
 use super::batches::{Batches, StepAddress, StepPlan};
 use super::cpu_fallback::{self, CpuFallback, failure};
 use super::finite::Finite;
-use super::fork::{KeptRun, TrainerState};
+use super::fork::{StoredRun, TrainerState};
 use super::infinite::Infinite;
 use super::infinite_kernel;
 use super::initial_weights::InitialWeights;
@@ -30,30 +30,30 @@ use crate::run::{Ending, Event, Ledger, Origin, Probe, Row, RunInfo, Sink, Snaps
 use crate::spec::{Change, Cost, Effect, KnownSettings, LINEAR_PROBE_IMAGES, PER_EPOCH, RATES, Spec};
 use crate::train::{InfiniteWidthModelError, StepOutcome};
 
-/// The time after which a paused run looks again whether it is to end.
+/// The time after which a paused run checks whether it is cancelled.
 const PAUSE_TICK: Duration = Duration::from_millis(50);
-/// The same while it keeps to its pace.
+/// The same time for a run that waits for its pace.
 const PACE_TICK: Duration = Duration::from_millis(30);
-/// The time for which a run that was stopped waits for the snapshot that is being analysed.
+/// The time for which a cancelled run waits for the analysis in progress.
 const PATIENCE: Duration = Duration::from_millis(300);
 
-/// Opens a device for a run on these images, asking now and then whether it is cancelled.
+/// Opens a device for a run on these images, and checks at intervals whether it is cancelled.
 pub type Open<'a> = &'a dyn Fn(&Prepared, &dyn Fn() -> bool) -> ChosenDevice;
 
-/// The beginning of a run: what it is given.
+/// The arguments of a run.
 pub(super) struct RunStart<'a> {
     pub spec: &'a Spec,
-    /// Where it goes on from.
-    pub kept: Option<&'a KeptRun>,
+    /// The stored state from which it continues.
+    pub stored: Option<&'a StoredRun>,
     pub open: Open<'a>,
-    /// Whether it keeps to the pace of its spec.
+    /// Whether it follows the pace of its spec.
     pub paced: bool,
 }
 
-/// Why training ends before its tasks do.
+/// The reason why training ends before its tasks do.
 pub(super) enum Stop {
     Cancelled,
-    /// Nobody listens.
+    /// The sink is closed.
     Closed,
     Diverged(String),
     Failed {
@@ -72,13 +72,13 @@ impl From<Halt> for Stop {
     }
 }
 
-/// The parts of a run that is about to begin: its data are read, its subject and its analysis are there.
+/// A run that is about to begin: its data are read, its subject and its analysis exist.
 pub(super) struct PreparedRun {
     data: Prepared,
     subject: Box<dyn Subject>,
     fallback: Option<CpuFallback>,
-    /// Where the subject lives.
-    words: String,
+    /// The description of its device.
+    device_description: String,
     /// Θ̊ on the probes.
     limit: Option<Arc<[f64]>>,
     analyzer: Analyzer,
@@ -88,18 +88,18 @@ pub(super) struct PreparedRun {
 }
 
 impl PreparedRun {
-    pub fn new(&RunStart { spec, kept, open, .. }: &RunStart<'_>, control: &dyn Control) -> Result<Self, String> {
+    pub fn new(&RunStart { spec, stored, open, .. }: &RunStart<'_>, control: &dyn Control) -> Result<Self, String> {
         let data = prepare(spec).map_err(|err| err.to_string())?;
         let shape = data.set.shape();
-        // Again with the true shape: the files may hold more, or other classes, than their source promised.
+        // Checked again with the true shape: the files may hold more, or other classes, than their source promised.
         if let Some(problem) = spec.problems(&shape).into_iter().next() {
             return Err(format!("{}: {}", problem.field, problem.message));
         }
-        let state = kept.map(|kept| &kept.trainer.subject);
+        let state = stored.map(|stored| &stored.trainer.subject);
         let cancelled = || control.cancelled();
         // Of a run that goes on only f₀ is that of the beginning.
         let (mut weights_hash, mut notes, mut initial) = (spec.network.weights_hash.clone(), Vec::new(), None);
-        if kept.is_none() || spec.network.laziness().is_some() {
+        if stored.is_none() || spec.network.laziness().is_some() {
             let read = InitialWeights::read(&spec.network, shape.image, data.set.outputs())?;
             if let Some(InitialWeights { network, hash, notes: told }) = read {
                 (weights_hash, notes, initial) = (Some(hash), told, Some(network));
@@ -129,54 +129,55 @@ impl PreparedRun {
             let meter = Meter::new(data.probes.labels.clone(), &data.probes.blocks, spec.training.loss, alpha);
             meter.of_values(data.probes.values.clone()).against(infinite_kernel::of(&*subject, spec, &data, &cancelled))
         };
-        let meter = kept.map_or_else(fresh, |kept| kept.meter.clone());
+        let meter = stored.map_or_else(fresh, |stored| stored.meter.clone());
         let limit = meter.limit().map(|gram| Arc::clone(gram.values()));
         let stability = Stability::of(spec, &data);
         let analyzer = Analyzer { meter, tests, loss: spec.training.loss, stability };
-        let notes = if kept.is_some() { Vec::new() } else { notes };
-        Ok(Self { data, subject, fallback, words, limit, analyzer, weights_hash, notes })
+        let notes = if stored.is_some() { Vec::new() } else { notes };
+        Ok(Self { data, subject, fallback, device_description: words, limit, analyzer, weights_hash, notes })
     }
 }
 
-/// The trainer of a run: everything that it needs, and where it stands.
+/// The trainer of a run, with everything that it needs and its position.
 pub(super) struct Trainer<'a> {
     spec: Spec,
     data: Prepared,
     subject: Box<dyn Subject>,
-    /// Where the device can fail.
+    /// The copy on the CPU, where the device can fail.
     fallback: Option<CpuFallback>,
     batches: Batches,
     queue: EventQueue<Work>,
-    /// For the analysis, since the last snapshot.
+    /// The time waited for the analysis since the last snapshot.
     waited: Duration,
     control: &'a mut dyn Control,
     pacing: Pacing,
     at: Position,
-    /// The task with which a run that was kept goes on; taken when it does.
+    /// The task with which a stored run continues; taken when it does.
     resumed: Option<CurrentTask>,
     fork_at_switch: bool,
     ledger_wanted: bool,
-    words: String,
+    device_description: String,
     /// How the initial weights were read.
     notes: Vec<String>,
     /// Θ̊ on the probes, until it is reported.
     limit: Option<Arc<[f64]>>,
     paused: bool,
-    /// Steps to take before pausing again.
+    /// The number of steps to take before pausing again.
     allowance: Option<u64>,
-    /// The task being trained is to end.
+    /// Whether the task being trained is to end.
     switch: bool,
 }
 
 impl<'a> Trainer<'a> {
-    /// Starts the analysis, and stands before the first step.
+    /// Starts the analysis, and is ready for the first step.
     pub fn new(
-        &RunStart { spec, kept, paced, .. }: &RunStart<'_>,
+        &RunStart { spec, stored, paced, .. }: &RunStart<'_>,
         opened: PreparedRun,
         control: &'a mut dyn Control,
         sink: Box<dyn Sink + Send>,
     ) -> Self {
-        let PreparedRun { data, subject, fallback, words, limit, mut analyzer, weights_hash, notes } = opened;
+        let PreparedRun { data, subject, fallback, device_description, limit, mut analyzer, weights_hash, notes } =
+            opened;
         let mut spec = spec.clone();
         spec.network.weights_hash = weights_hash;
         Self {
@@ -186,13 +187,13 @@ impl<'a> Trainer<'a> {
             queue: EventQueue::start("analysis", sink, move |work| analyzer.analyse(work)),
             waited: Duration::ZERO,
             pacing: Pacing::new(if paced { spec.window.pace } else { 0.0 }, paced),
-            at: kept.map_or_else(|| Position::first(&spec), |kept| kept.trainer.at.in_future(&spec)),
-            resumed: kept.map(|kept| kept.trainer.task.clone()),
+            at: stored.map_or_else(|| Position::first(&spec), |stored| stored.trainer.at.in_future(&spec)),
+            resumed: stored.map(|stored| stored.trainer.task.clone()),
             spec,
             data,
             control,
             notes,
-            words,
+            device_description,
             limit,
             fork_at_switch: false,
             ledger_wanted: false,
@@ -224,7 +225,7 @@ impl<'a> Trainer<'a> {
         self.settle()
     }
 
-    /// Returns the task that was kept half-way, or begins the next one.
+    /// Returns the stored task of a fork, or begins the next one.
     fn next_task(&mut self) -> Result<Option<CurrentTask>, Stop> {
         if let Some(current) = self.resumed.take() {
             return Ok(Some(current));
@@ -306,18 +307,18 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// Plans the step of a task that follows `done` others, as it would be taken now.
+    /// Plans the step of a task that follows `done` others under the current conditions.
     fn plan(&self, place: usize, task: usize, done: u64) -> StepPlan {
         let address = StepAddress { place, task, done };
         self.at.conditions.plan((&self.spec, &self.data), &self.at.trained, address)
     }
 
-    /// The images of this step.
+    /// Returns the images of this step.
     fn batch(&mut self, plan: &StepPlan) -> Batch {
         self.batches.get(&self.spec, &self.data, &self.at.trained, plan)
     }
 
-    /// Prepares the task that begins: what is predicted of it is computed.
+    /// Prepares the task that begins, and computes the predictions for it.
     fn prepare_task(&mut self, current: &CurrentTask) -> Result<(), Stop> {
         let cancelled = || self.control.cancelled();
         let of = (&self.spec, &self.data);
@@ -342,13 +343,14 @@ impl<'a> Trainer<'a> {
         messages.into_iter().try_for_each(|message| self.emit(Event::Warning { step, epoch, message }))
     }
 
-    /// The rate that reaches the optimiser in the next step; with clamped steps it is another in each, and this is the last one.
+    /// Returns the rate of the optimiser in the next step; with clamped steps it differs in each, and this is the last
+    /// one.
     fn rate(&self) -> f64 {
         let clamped = self.at.last_rate.filter(|_| self.at.conditions.length.is_some());
         clamped.unwrap_or_else(|| self.spec.effective_rate(self.at.conditions.rate))
     }
 
-    /// Takes the step, and reports what it did to the probes of earlier tasks where a ledger is due.
+    /// Takes the step, and reports its effect on the probes of earlier tasks where a ledger is due.
     fn step_with_ledger(
         &mut self,
         current: &CurrentTask,
@@ -381,11 +383,12 @@ impl<'a> Trainer<'a> {
         Ok(outcome)
     }
 
-    /// Returns whether the coming step has a ledger: asked for, or the first one of a task after others.
+    /// Returns whether the coming step has a ledger: a requested one, or that of the first step of a task after others.
     fn wants_ledger(&mut self, current: &CurrentTask) -> bool {
         let first = current.done == 0 && current.place > 0;
         let wanted = std::mem::take(&mut self.ledger_wanted);
-        // To first order the outputs follow the kernel of the network that is trained, which must be the one that is measured.
+        // To first order the outputs follow the kernel of the network that is trained, which must be the one that is
+        // measured.
         let shape = self.data.set.shape();
         let program = || self.spec.network.program(shape.image, shape.outputs);
         let is_measured = || program().is_ok_and(|program| !program.differs_in_training());
@@ -394,7 +397,7 @@ impl<'a> Trainer<'a> {
 
     // Measuring.
 
-    /// Measures the kernel; where a snapshot is due (or the task ends here), gathers also what else the snapshot needs.
+    /// Measures the kernel; where a snapshot is due (or the task ends here), collects its other parts too.
     fn measure(&mut self, current: &mut CurrentTask, at_switch: bool) -> Result<(), Stop> {
         let began = Instant::now();
         let snapshot = at_switch || current.done == 0 || current.cadence.snapshot_due(current.done);
@@ -409,16 +412,19 @@ impl<'a> Trainer<'a> {
             Some(measured)
         };
         let measured = self.on_device(epoch, kernel)?.ok_or(Stop::Cancelled)?;
-        // Here and not by the analysis: training must not go on from weights that are no numbers.
+        // Checked here and not by the analysis: training must not continue from weights that are not finite.
         let both = [Some(&measured.trace), measured.optimiser.as_ref()];
         both.into_iter().flatten().try_for_each(|values| all_finite(self.data.probes.len(), values)).map_err(
             |err| Stop::Diverged(format!("{err} at step {}: start again with a smaller rate", self.at.step)),
         )?;
         let kernel_seconds = began.elapsed().as_secs_f64();
         let lag = Lag { done: current.done, steps: current.cadence.lag(), epoch_steps: current.epoch_steps };
-        let mut request =
-            if snapshot { Some(self.ask(current, lag, (at_switch, want_full), kernel_seconds)?) } else { None };
-        self.on_device(epoch, |subject, _| subject.hold(lag))?;
+        let mut request = if snapshot {
+            Some(self.snapshot_request(current, lag, (at_switch, want_full), kernel_seconds)?)
+        } else {
+            None
+        };
+        self.on_device(epoch, |subject, _| subject.store_weights(lag))?;
         if snapshot {
             self.renew_fallback(epoch)?;
         }
@@ -430,7 +436,7 @@ impl<'a> Trainer<'a> {
         let (measured, request) = (Box::new(measured), request.map(Box::new));
         let work = Work::Kernel { step: self.at.step, measured, lag, request };
         self.queue.give(work, &|| self.control.cancelled())?;
-        // What training loses; the analysis itself is beside it, and waiting for a reader is no measuring.
+        // This is the time that training loses: the analysis runs beside it, and waiting for a reader is not measuring.
         self.pacing.measured(began.elapsed().saturating_sub(waited.for_reader));
         if snapshot {
             current.measured = true;
@@ -443,9 +449,9 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// Gathers what only the trainer knows of a snapshot: numbers of its row, and outputs of the network. `dearer` at a switch and
-    /// at the end of an epoch.
-    fn ask(
+    /// Collects the trainer's part of a snapshot: numbers of its row, and outputs of the network. `dearer` is set at a
+    /// switch and at the end of an epoch.
+    fn snapshot_request(
         &mut self,
         current: &CurrentTask,
         lag: Lag,
@@ -473,9 +479,10 @@ impl<'a> Trainer<'a> {
         Ok(SnapshotRequest { row, outputs })
     }
 
-    // Commands: what a result depends on passes through `apply`.
+    // Commands: everything that changes a result passes through `apply`.
 
-    /// Does between two steps what the spec's script and the user want; waits where the run is paused or ahead of its pace.
+    /// Carries out what the spec's script and the user's commands require between two steps; waits where the run is
+    /// paused or ahead of its pace.
     fn between_steps(&mut self, current: &mut CurrentTask) -> Result<(), Stop> {
         loop {
             self.queue.check()?;
@@ -486,7 +493,7 @@ impl<'a> Trainer<'a> {
             }
             self.keep_pace(current)?;
             self.check_cancelled()?;
-            // What came while it kept its pace may have paused it.
+            // A command that came while it kept its pace may have paused it.
             if !self.paused || self.allowance.is_some() || self.switch {
                 break;
             }
@@ -502,7 +509,7 @@ impl<'a> Trainer<'a> {
         if current.done == 0 && current.place > 0 && std::mem::take(&mut self.fork_at_switch) {
             self.fork(current)?;
         }
-        // What follows a switch belongs to the next task.
+        // Commands behind a switch belong to the next task.
         while !self.switch
             && let Some(place) = self.at.script.iter().position(|change| self.is_due(change, current))
             && let Some(change) = self.at.script.remove(place)
@@ -548,7 +555,8 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// One step belongs to two tasks where they meet: to the end of the old and the start of the new.
+    /// Returns whether a change is due: the step where two tasks meet counts as the end of the old and the start of the
+    /// new.
     fn is_due(&self, change: &Change, current: &CurrentTask) -> bool {
         if let Some(place) = change.place {
             return current.place + 1 >= place;
@@ -589,7 +597,7 @@ impl<'a> Trainer<'a> {
                 }
             }
             Command::Fork { at_switch: false } => self.fork(current)?,
-            Command::Fork { at_switch: true } if self.at.upcoming.is_empty() => self.no_fork(current)?,
+            Command::Fork { at_switch: true } if self.at.upcoming.is_empty() => self.warn_without_fork(current)?,
             Command::Fork { at_switch: true } => self.fork_at_switch = true,
             Command::TakeLedger => self.ledger_wanted = true,
             Command::SetUpcoming(order) => {
@@ -605,7 +613,7 @@ impl<'a> Trainer<'a> {
         self.apply(Change { step: self.at.step, task: Some(current.number), place: None, effect }, current)
     }
 
-    /// Applies a change that a result depends on, and reports it, so that a saved run can repeat it.
+    /// Applies a change that affects results, and reports it, so that a saved run can repeat it.
     fn apply(&mut self, change: Change, current: &mut CurrentTask) -> Result<(), Stop> {
         match &change.effect {
             Effect::Clamped => {
@@ -641,8 +649,8 @@ impl<'a> Trainer<'a> {
         self.emit(Event::Changed { step: self.at.step, epoch, change })
     }
 
-    /// The mean length of a step, η ‖∇L‖, over the batches of the last epoch, at the weights as they are; of the task before
-    /// where this one has not begun.
+    /// Returns the mean length of a step, η ‖∇L‖, over the batches of the last epoch, at the current weights; of the task
+    /// before where this one has not begun.
     fn step_length(&mut self, current: &CurrentTask) -> Result<Option<f64>, Stop> {
         let (place, task, done) = match (current.done, self.at.ended) {
             (0, Some(ended)) => ended,
@@ -668,13 +676,13 @@ impl<'a> Trainer<'a> {
         self.send_progress(Some(current))?;
         self.paused = true;
         self.emit(Event::Paused { step: self.at.step })?;
-        // Nothing is lost by waiting here, and who reads `Paused` sees the last snapshot.
+        // Waiting here costs nothing, and the reader of `Paused` has the last snapshot.
         self.settle()
     }
 
     // The device, and forks.
 
-    /// Does something with the subject, on its device. If that fails, the CPU takes over, and it is done there.
+    /// Calls a function of the subject, on its device. If that fails, the CPU takes over and repeats the call.
     fn on_device<T>(&mut self, epoch: f64, work: impl Fn(&mut dyn Subject, &dyn Fn() -> bool) -> T) -> Result<T, Stop> {
         let cancelled = || self.control.cancelled();
         if !self.subject.is_on_host() {
@@ -690,7 +698,7 @@ impl<'a> Trainer<'a> {
         Ok(work(&mut *self.subject, &cancelled))
     }
 
-    /// Copies the learner to the CPU, if there is reason to and it is time.
+    /// Copies the learner to the CPU, if its device can fail and a copy is due.
     fn renew_fallback(&mut self, epoch: f64) -> Result<(), Stop> {
         if !self.fallback.as_ref().is_some_and(CpuFallback::is_due) {
             return Ok(());
@@ -703,7 +711,7 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
-    /// Goes on with the fallback, brought to where training stands, after the device has failed.
+    /// Continues with the fallback, brought to the current step, after the device has failed.
     fn take_over(&mut self, why: &str, epoch: f64) -> Result<(), Stop> {
         let step = self.at.step;
         let Some(CpuFallback { mut learner, since, .. }) = self.fallback.take() else {
@@ -715,18 +723,18 @@ impl<'a> Trainer<'a> {
             let batch = self.batch(plan);
             learner.step(&batch.pixels, batch.targets(), &plan.terms, false);
         }
-        // The trail is lost with the device: what the weights moved is told again once a lag has passed.
+        // The earlier weights are lost with the device: displacements are reported again once a lag has passed.
         self.subject = Box::new(Finite::new(learner, &self.data));
-        self.words = ChosenDevice::cpu(Some(why)).words;
+        self.device_description = ChosenDevice::cpu(Some(why)).description;
         let message = format!(
             "At step {step} {why}: the CPU goes on, from a copy of the weights that was {} steps old and has repeated them",
             since.len()
         );
         self.emit(Event::Warning { step, epoch, message })?;
-        self.emit(Event::Moved(self.words.clone()))
+        self.emit(Event::Moved(self.device_description.clone()))
     }
 
-    /// Keeps the state as it is now; the analysis adds its part.
+    /// Stores the current state; the analysis adds its part.
     fn fork(&mut self, current: &CurrentTask) -> Result<(), Stop> {
         let subject = self.on_device(self.epoch(current), |subject, _| subject.state())?;
         let is_on_host = self.subject.is_on_host();
@@ -736,8 +744,8 @@ impl<'a> Trainer<'a> {
         self.give(Work::Fork(Box::new(state)))
     }
 
-    /// Warns that there will be no fork.
-    fn no_fork(&mut self, current: &CurrentTask) -> Result<(), Stop> {
+    /// Warns that there is no fork.
+    fn warn_without_fork(&mut self, current: &CurrentTask) -> Result<(), Stop> {
         let message = "There is no switch to come at which this run could be forked".to_owned();
         self.emit(Event::Warning { step: self.at.step, epoch: self.epoch(current), message })
     }
@@ -749,7 +757,7 @@ impl<'a> Trainer<'a> {
         Ok(self.queue.emit(event, &|| self.control.cancelled())?)
     }
 
-    /// Hands work to the analysis, once there is room for it.
+    /// Passes work to the analysis, once there is room for it.
     fn give(&mut self, work: Work) -> Result<(), Stop> {
         self.reserve()?;
         Ok(self.queue.give(work, &|| self.control.cancelled())?)
@@ -789,7 +797,7 @@ impl<'a> Trainer<'a> {
         self.spec.tasks.steps_at(place, self.data.stream.task(task).info().steps_per_epoch).max(1)
     }
 
-    /// Reports the weights, unless they are no numbers any more.
+    /// Reports the weights, unless they are not finite.
     fn send_weights(&mut self) -> Result<(), Stop> {
         let Some(tensors) = self.on_device(self.at.past_epochs, |subject, _| subject.weights())? else { return Ok(()) };
         let network =
@@ -816,21 +824,21 @@ impl<'a> Trainer<'a> {
             image: probes.shape,
             thumbnails: probes.thumbnails.clone().into(),
             parameters: Cost::of(&self.spec, &self.data.set.shape()).parameters,
-            origin: Origin::Trained { device: self.words.clone() },
+            origin: Origin::Trained { device: self.device_description.clone() },
             planned_steps: planned,
         }
     }
 
-    /// Reports what happened before training broke.
-    pub fn let_go(&mut self) {
+    /// Reports the events from before a panic.
+    pub fn report_before_panic(&mut self) {
         self.queue.close(PATIENCE);
     }
 
-    /// Reports how training ended, after everything else; the weights of a run that was stopped are worth keeping.
+    /// Reports how training ended, after everything else, and the weights also of a run that was stopped.
     pub fn end(&mut self, outcome: Result<(), Stop>) {
         let step = self.at.step;
         let mut stop = outcome.err();
-        // What is being analysed happened before: if that went wrong, it went wrong first.
+        // The analysis in progress is of an earlier step: if it failed, that failure comes first.
         if matches!(stop, Some(Stop::Diverged(_) | Stop::Failed { .. })) {
             stop = self.settle().err().or(stop);
         }

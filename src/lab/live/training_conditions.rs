@@ -1,4 +1,4 @@
-//! The conditions of training as they stand: those of the spec, and what was changed since.
+//! Defines the current conditions of training: those of the spec, with the changes since.
 
 use super::batches::{StepAddress, StepPlan};
 use crate::data::Prepared;
@@ -38,7 +38,7 @@ impl TrainingConditions {
             Effect::PerEpoch(_) | Effect::Order(_) | Effect::Switch | Effect::Clamped => {}
         }
     }
-    /// Plans the step of a task that follows `done` others, as it would be taken now; `trained` are the tasks begun before.
+    /// Plans the step of a task that follows `done` others, under these conditions; `trained` are the tasks begun before.
     pub fn plan(
         &self,
         (spec, data): (&Spec, &Prepared),
@@ -46,7 +46,7 @@ impl TrainingConditions {
         StepAddress { place, task, done }: StepAddress,
     ) -> StepPlan {
         let present = self.masked.then(|| {
-            // With replay, images of earlier tasks are in the batch, too.
+            // With replay, the batch contains images of earlier tasks, too.
             let earlier = if self.replay > 0 { &trained[..place] } else { &[] };
             let tasks = earlier.iter().chain([&task]);
             let classes = tasks.flat_map(|&task| data.stream.task(task).classes()).copied();

@@ -1,6 +1,6 @@
-//! The infinite-width kernel on the circle, decomposed exactly: it depends on the angle between two points alone, so its
-//! eigenfunctions are cos kγ and sin kγ, its eigenvalues the Fourier coefficients of its profile, and the power of the target is the
-//! law by which it was drawn.
+//! Decomposes the infinite-width kernel on the circle exactly: it depends on the angle between two points alone, so its
+//! eigenfunctions are cos kγ and sin kγ, its eigenvalues the Fourier coefficients of its profile, and the power of the
+//! target in each mode is that of the law from which it was sampled.
 
 use std::f64::consts::PI;
 
@@ -11,17 +11,17 @@ use crate::math::polynomial::power_sum;
 use crate::spec::Spec;
 use crate::theory::InfiniteNetwork;
 
-/// Frequencies that are resolved, and points of the profile: what lies above would fold back as 1/POINTS².
+/// The number of resolved frequencies; the points of the profile make higher ones alias as 1/POINTS².
 const FREQUENCIES: usize = 1 << 12;
 const POINTS: usize = 1 << 16;
-/// Samples up to which the curve is drawn: a quarter of the modes.
+/// The largest number of samples of the curve: a quarter of the modes.
 pub(super) const MOST: f64 = (FREQUENCIES / 2) as f64;
 
-/// Eigenvalues and the target's power by mode.
+/// Returns the eigenvalues and the target's power by mode.
 pub(super) fn problem(spec: &Spec, image: [usize; 3], classes: usize) -> Result<Eigenproblem, Stop> {
     let limit = InfiniteNetwork::of(&spec.network, image, classes).map_err(|err| Stop::Failed(err.to_string()))?;
     let angle = |at: usize| 2.0 * PI * at as f64 / POINTS as f64;
-    // The profile is even: half of it is all of it.
+    // The profile is even: half of it suffices.
     let half = POINTS / 2;
     let points: Vec<f64> = (0..=half).flat_map(|at| [angle(at).cos(), angle(at).sin()]).collect();
     let kernels = limit.between(&limit.points(&[1.0, 0.0]), &limit.points(&points), &|| false);
@@ -31,7 +31,7 @@ pub(super) fn problem(spec: &Spec, image: [usize; 3], classes: usize) -> Result<
     for k in 1..=FREQUENCIES {
         let eigenvalue = mean(&profile, half, k);
         let share = (k as f64).powf(-spec.data.exponent) / total;
-        // Cosine and sine, with half of the power each: over random phases that is their mean.
+        // Cosine and sine have half of the power each, which is their mean over random phases.
         eigenvalues.extend([eigenvalue; 2]);
         power.extend([share / 2.0; 2]);
     }
@@ -42,7 +42,7 @@ pub(super) fn problem(spec: &Spec, image: [usize; 3], classes: usize) -> Result<
     Ok(Eigenproblem::new(&eigenvalues, &power))
 }
 
-/// The mean of the profile times cos kγ over the whole circle.
+/// Returns the mean of the profile times cos kγ over the whole circle.
 fn mean(profile: &[f64], half: usize, k: usize) -> f64 {
     let step = PI * k as f64 / half as f64;
     let (sine, cosine) = step.sin_cos();

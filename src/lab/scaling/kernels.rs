@@ -1,4 +1,4 @@
-//! The kernel of a learner between two sets of samples: of a network, or of infinite width.
+//! Computes the kernel of a learner between two sets of samples: of a network, or of infinite width.
 
 use burn::tensor::{Device, Tensor, TensorData};
 
@@ -15,7 +15,7 @@ pub(super) enum KernelSource {
     Infinite(InfiniteNetwork),
 }
 
-/// Samples as a kernel takes them.
+/// Samples in the form that a kernel takes.
 pub(super) struct Samples {
     tensor: Tensor<2>,
     wide: Vec<f64>,
@@ -37,7 +37,7 @@ impl Samples {
         self.count
     }
 
-    /// Some of them, in their order.
+    /// Returns a range of the samples.
     pub fn part(&self, rows: std::ops::Range<usize>) -> Self {
         let dim = self.wide.len() / self.count.max(1);
         let tensor = if self.wide.is_empty() {
@@ -50,7 +50,7 @@ impl Samples {
 }
 
 impl KernelSource {
-    /// The kernel of some samples (rows) with others, row-major; among themselves where there are no others.
+    /// Returns the kernel of some samples (rows) with others, row-major; among themselves where there are no others.
     pub fn between(
         &self,
         rows: &Samples,
@@ -75,7 +75,7 @@ impl KernelSource {
         }
     }
 
-    /// The kernel among samples, the trace over outputs where there are several, and its asymmetry.
+    /// Returns the kernel among samples, the trace over outputs where there are several, and its asymmetry.
     pub fn trace_gram(&self, images: &Images, cancelled: &dyn Fn() -> bool) -> Result<(Gram, f64), Stop> {
         let values = self.between(&Samples::of(images, self), None, Reduction::Trace, cancelled)?;
         Gram::symmetrised(images.len(), values).map_err(|err| Stop::Failed(err.to_string()))

@@ -1,9 +1,10 @@
-//! The scaling laboratory evaluates learners on the same n samples, by rules that are the same for all.
+//! Evaluates learners on the same n samples, by rules that are the same for all: the scaling laboratory.
 //!
-//! Guarantees: whatever chooses (early stopping, rate, ridge, round) looks at samples that nothing is fitted to, and never at the
-//! test; a kernel regression starts from zero and fits y alone, because with the network's own outputs as offset the after-kernel
-//! would be the network; each point is reported as soon as it is known, and what is known already is not computed again. Whoever
-//! started it can end it between two steps and between two blocks of a kernel, and finished blocks are kept on a shelf.
+//! Guarantees: every choice (early stopping, rate, ridge, round) is made on samples to which nothing is fitted, and never
+//! on the test set; a kernel regression starts from zero and fits y alone, because with the network's own outputs as
+//! offset the after-kernel would be the network; each point is reported as soon as it is computed, and known points are
+//! not computed again. The caller can end it between two steps and between two blocks of a kernel, and finished blocks
+//! are stored on a shelf.
 
 mod circle;
 mod kernels;
@@ -26,11 +27,11 @@ use crate::run::{InstantCurve, Point};
 use crate::spec::{Learner, LearningExperiment, Ridge, Spec};
 use crate::theory::{InfiniteNetwork, Rfm};
 
-/// Does one run of a study of learners, but for what is `known` already; the instant curves with it where `predict` says so.
+/// Executes one run of a study of learners, without the points in `known`; with the instant curves if `predict` is set.
 ///
 /// # Errors
-/// When it was cancelled, or a sentence when it cannot be done.
-pub fn learn(
+/// When it was cancelled, or cannot be executed; the latter error is one sentence.
+pub fn run_experiment(
     spec: &Spec,
     definition: &LearningExperiment,
     known: &[Point],
@@ -49,16 +50,16 @@ pub fn learn(
     Ok(())
 }
 
-/// The experiment of one run: what its learners share.
+/// The experiment of one run: the data that its learners share.
 struct Experiment<'a> {
     spec: &'a Spec,
     definition: &'a LearningExperiment,
     known: &'a [Point],
     data: Prepared,
     split: Split,
-    /// The network on these samples, once it is trained.
+    /// The network trained on these samples, once it is trained.
     trained: Option<Trained>,
-    /// What of the work is done, and all of it.
+    /// The work done so far, and the total.
     done: f64,
     total: f64,
 }
@@ -76,7 +77,8 @@ impl<'a> Experiment<'a> {
             && stock < n + aside
         {
             let message = format!(
-                "{n} samples and {aside} to choose by are more than the {stock} images beside the probes: take fewer samples, a smaller validation or another data set"
+                "{n} samples and {aside} to choose by are more than the {stock} images beside the probes: take fewer \
+                 samples, a smaller validation or another data set"
             );
             return Err(Stop::Failed(message));
         }
@@ -92,7 +94,7 @@ impl<'a> Experiment<'a> {
         Ok(experiment)
     }
 
-    /// About how much of the work a learner is.
+    /// Returns about what share of the work a learner takes.
     fn weight(&self, learner: Learner) -> f64 {
         match learner {
             Learner::Network => 3.0,
@@ -107,7 +109,7 @@ impl<'a> Experiment<'a> {
         self.known.iter().any(|point| point.is_of(learner, epoch))
     }
 
-    /// Evaluates one learner and reports its points, where they are not known yet.
+    /// Evaluates one learner and reports its points, unless they are known already.
     fn evaluate(&mut self, learner: Learner, observer: &mut Observer<'_>) -> Result<(), Stop> {
         let began = Instant::now();
         let epochs = &self.definition.protocol.epochs;
@@ -140,25 +142,25 @@ impl<'a> Experiment<'a> {
             )?,
             Learner::Linearised => {
                 let start = network::start(self.spec, &self.data, &self.split, observer)?;
-                let asked = RegressionSetup { start: Some(start), ridge: Ridge::None };
-                self.regression(learner, &KernelSource::Network(Box::new(self.initial())), asked, observer)?
+                let setup = RegressionSetup { start: Some(start), ridge: Ridge::None };
+                self.regression(learner, &KernelSource::Network(Box::new(self.initial())), setup, observer)?
             }
             Learner::KernelEnd => {
                 let (network, about) = {
                     let trained = self.trained(observer)?;
                     (trained.network.clone(), trained.point(learner))
                 };
-                let asked = RegressionSetup::from_zero(self.ridge());
-                let regressed = self.regression(learner, &KernelSource::Network(Box::new(network)), asked, observer)?;
+                let setup = RegressionSetup::from_zero(self.ridge());
+                let regressed = self.regression(learner, &KernelSource::Network(Box::new(network)), setup, observer)?;
                 with_training(regressed, &about)
             }
             Learner::KernelConstant => {
                 let trained = self.constant(observer)?;
-                let asked = RegressionSetup::from_zero(self.ridge());
+                let setup = RegressionSetup::from_zero(self.ridge());
                 let regressed = self.regression(
                     learner,
                     &KernelSource::Network(Box::new(trained.network.clone())),
-                    asked,
+                    setup,
                     observer,
                 )?;
                 with_training(regressed, &trained.point(learner))
@@ -176,7 +178,7 @@ impl<'a> Experiment<'a> {
         self.definition.protocol.ridge
     }
 
-    /// The network before it is trained.
+    /// Returns the network before it is trained.
     fn initial(&self) -> Network {
         let (network, image) = (&self.spec.network, self.data.set.train.shape);
         Network::new(network, self.spec.seed, image, self.data.set.outputs(), &Device::flex())
@@ -187,7 +189,7 @@ impl<'a> Experiment<'a> {
         limit.map(KernelSource::Infinite).map_err(|err| Stop::Failed(err.to_string()))
     }
 
-    /// The network on these samples, trained once.
+    /// Returns the network on these samples, trained once.
     fn trained(&mut self, observer: &mut Observer<'_>) -> Result<&Trained, Stop> {
         self.train(observer)?;
         self.trained.as_ref().ok_or_else(|| Stop::Failed("the network was not trained".to_owned()))
@@ -205,7 +207,7 @@ impl<'a> Experiment<'a> {
         Ok(())
     }
 
-    /// The network on a fixed number of samples.
+    /// Returns the network trained on a fixed number of samples.
     fn constant(&self, observer: &mut Observer<'_>) -> Result<Trained, Stop> {
         let mut spec = self.spec.clone();
         spec.data.samples = self.definition.protocol.constant;
@@ -226,7 +228,7 @@ impl<'a> Experiment<'a> {
         &self,
         learner: Learner,
         kernel: &KernelSource,
-        asked: RegressionSetup,
+        setup: RegressionSetup,
         observer: &mut Observer<'_>,
     ) -> Result<Point, Stop> {
         let job = regression::Job {
@@ -235,7 +237,7 @@ impl<'a> Experiment<'a> {
             output_kernel: self.definition.protocol.kernel,
             name: learner.key(),
         };
-        job.solve(learner, &asked, observer)
+        job.solve(learner, &setup, observer)
     }
 
     fn kernels_of_epochs(&mut self, observer: &mut Observer<'_>) -> Result<(), Stop> {
@@ -272,7 +274,7 @@ impl<'a> Experiment<'a> {
         Ok(())
     }
 
-    /// The mean output of networks that differ in their initial weights; the first is the network itself.
+    /// Returns the mean output of networks that differ in their initial weights; the first is the network itself.
     fn ensemble(&mut self, observer: &mut Observer<'_>) -> Result<Point, Stop> {
         let members = self.definition.protocol.ensemble;
         let first = self.trained(observer)?;
@@ -312,14 +314,15 @@ impl<'a> Experiment<'a> {
         let fitted = Rfm::fit(&train, dimension, &split.train_targets, ridges, validate, rounds, observer.cancelled);
         let machine = fitted.map_err(|err| Stop::Failed(err.to_string()))?.ok_or(Stop::Cancelled)?;
         let mut point = Point::of(Learner::FeatureMachine, split.train.len());
-        let said = |inputs: &[f64]| machine.predict(inputs);
-        let outputs = regression::Outputs { train: said(&train), validation: said(&validation), test: said(&test) };
+        let predict = |inputs: &[f64]| machine.predict(inputs);
+        let outputs =
+            regression::Outputs { train: predict(&train), validation: predict(&validation), test: predict(&test) };
         split.score(&mut point, &outputs);
         (point.ridge, point.round) = (Some(machine.ridge), Some(machine.round));
         Ok(point)
     }
 
-    /// The instant learning curves of kernels that are known before any target.
+    /// Reports the instant learning curves of kernels that do not depend on the targets.
     fn predict(&mut self, observer: &mut Observer<'_>) -> Result<(), Stop> {
         let wanted = self.definition.protocol.pool;
         let most = self.data.available_samples(self.spec).map_or(wanted, |stock| wanted.min(stock));
@@ -339,14 +342,14 @@ impl<'a> Experiment<'a> {
             let outputs = self.data.set.outputs();
             let targets: Vec<f64> = pool.targets().matrix(outputs).into_iter().map(f64::from).collect();
             let problem = Eigenproblem::of_gram(&gram, &targets, outputs).map_err(Stop::Failed)?;
-            // Measured on M points it is good for n up to nine tenths of them.
+            // Measured on M points the curve is reliable for n up to nine tenths of them.
             observer.report(Progress::Instant(instant(learner, &problem, 0.9 * pool.len() as f64)))?;
         }
         Ok(())
     }
 }
 
-/// A regression with the kernel of a network that was trained, and how.
+/// Adds to a regression with the kernel of a trained network how that network was trained.
 fn with_training(point: Point, about: &Point) -> Point {
     Point {
         rate: about.rate,
@@ -358,7 +361,7 @@ fn with_training(point: Point, about: &Point) -> Point {
     }
 }
 
-/// The curve of a kernel without a ridge from n = 8 to so many, as a share of the target's power.
+/// Returns the curve of a kernel without a ridge from n = 8 to this many, as a share of the target's power.
 fn instant(learner: Learner, problem: &Eigenproblem, most: f64) -> InstantCurve {
     let total = problem.total();
     let samples: Vec<f64> =

@@ -1,7 +1,7 @@
-//! The network as a learner: trained until it interpolates or its epochs are over, at the rate and to the step that samples choose
-//! which it never saw.
+//! Trains the network as a learner until it interpolates or its epochs are over; the rate and the step are chosen on
+//! validation samples.
 //!
-//! Batches, steps and weights are those of the live laboratory: a run of the same spec with the rate that was chosen is this very
+//! Batches, steps and weights are those of the live laboratory: a run of the same spec with the chosen rate is this very
 //! network, bit for bit.
 
 use burn::tensor::{Device, Tensor};
@@ -17,36 +17,36 @@ use crate::run::Point;
 use crate::spec::{Learner as Who, Protocol, Spec};
 use crate::train::{NetworkTrainer, StepOptions};
 
-/// A run of the network as a learner: what it is trained on, and by which rules.
+/// A training of the network as a learner: its samples, and its rules.
 pub(super) struct Run<'a> {
     pub spec: &'a Spec,
     pub data: &'a Prepared,
     pub split: &'a Split,
     pub protocol: &'a Protocol,
-    /// Epochs at which the network is taken.
+    /// The epochs at which the network is copied.
     pub taken_at: &'a [f64],
 }
 
-/// A network that was trained.
+/// A trained network.
 pub(super) struct Trained {
-    /// As validation chose it.
+    /// The network at the step that validation chose.
     pub network: Network,
     pub outputs: Outputs,
     pub validation: f64,
     pub samples: usize,
-    /// As in `training.rate`, and the epochs that it had.
+    /// The rate as in `training.rate`, and the epochs of training.
     pub rate: f64,
     pub budget: f64,
     pub stopped: f64,
     pub all_epochs: f64,
     pub interpolates: bool,
-    /// On the probes, of the network that was chosen and of the last one.
+    /// The drift on the probes of the chosen network and of the last one.
     pub drift: f64,
     pub last_drift: f64,
     pub epochs: Vec<AtEpoch>,
 }
 
-/// The network at an epoch that was asked for.
+/// The network at a requested epoch.
 #[derive(Clone)]
 pub(super) struct AtEpoch {
     pub epoch: f64,
@@ -55,11 +55,11 @@ pub(super) struct AtEpoch {
     pub velocity: Option<f64>,
 }
 
-/// From one look at the errors to the next the steps grow by this factor.
+/// The factor between the steps at which the errors are evaluated.
 const LOOKS: f64 = 1.05;
 
 impl Trained {
-    /// Says how it was trained, as a point without errors.
+    /// Returns how it was trained, as a point without errors.
     pub fn point(&self, learner: Who) -> Point {
         Point {
             rate: Some(self.rate),
@@ -72,15 +72,15 @@ impl Trained {
     }
 }
 
-/// The outputs before the first step.
+/// Returns the outputs before the first step.
 pub(super) fn start(spec: &Spec, data: &Prepared, split: &Split, observer: &Observer<'_>) -> Result<Outputs, Stop> {
     let learner = NetworkTrainer::new(spec, data.set.train.shape, data.set.outputs(), &Device::flex());
     Sets::new(&learner, split).outputs(&learner, observer)
 }
 
 impl Run<'_> {
-    /// Trains at the best of the rates, then halved until the kernel's drift stands. `place` is what part of the whole work this is:
-    /// where it begins and how much.
+    /// Trains at the best of the rates, which is then halved until the kernel's drift no longer changes. The range is the
+    /// part of the whole work that this is: its start and its size.
     pub fn tuned(&self, (from, most): (f64, f64), observer: &mut Observer<'_>) -> Result<Trained, Stop> {
         let budget = self.spec.tasks.epochs_or_steps(self.epoch_steps());
         let count = (self.protocol.rates.len() + self.protocol.halvings) as f64;
@@ -128,7 +128,7 @@ impl Run<'_> {
         steps_per_epoch(self.data.stream.task(1).train_len(), self.spec.training.batch)
     }
 
-    /// One training; `None` when it diverged. `seed` is that of its weights and of the order of its batches.
+    /// Trains once; `None` when it diverged. `seed` sets its weights and the order of its batches.
     pub fn once(
         &self,
         rate: f64,
@@ -146,7 +146,7 @@ impl Run<'_> {
         let probes = learner.upload(&self.data.probes.pixels, self.data.probes.len());
         let terms = StepOptions::at(spec.effective_rate(rate));
         let first = gram(&learner.without_autodiff(), &probes, observer)?;
-        let mut watch = Watch::new(self.taken_at, &spec, epoch_steps, steps);
+        let mut watch = NetworkCopies::new(self.taken_at, &spec, epoch_steps, steps);
         let mut best: Option<(f64, u64, Network)> = None;
         let (mut order, mut pixels, mut labels) = (Vec::new(), Vec::new(), Vec::new());
         let (mut step, mut look, mut interpolates) = (0u64, 0u64, false);
@@ -155,8 +155,8 @@ impl Run<'_> {
             if step >= look || step == steps {
                 observer.report(Progress::Share(from + most * (step as f64 / steps as f64)))?;
                 look = (step + 1).max((step as f64 * LOOKS).ceil() as u64);
-                let said = sets.outputs_on(&learner, &sets.validation, observer)?;
-                let missed = share(&said, &self.split.validation_targets);
+                let outputs = sets.outputs_on(&learner, &sets.validation, observer)?;
+                let missed = share(&outputs, &self.split.validation_targets);
                 if !missed.is_finite() {
                     return Ok(None);
                 }
@@ -166,7 +166,8 @@ impl Run<'_> {
                 let fitted = share(&sets.outputs_on(&learner, &sets.train, observer)?, &self.split.train_targets);
                 interpolates = fitted <= self.protocol.interpolates;
             }
-            // Epochs that are still asked for are waited for: what has been fitted goes on moving.
+            // Training goes on to the requested epochs even when the network interpolates, because its weights still
+            // move.
             if step == steps || (interpolates && watch.is_done()) {
                 break;
             }
@@ -199,7 +200,7 @@ impl Run<'_> {
             interpolates,
             drift,
             last_drift,
-            epochs: watch.taken,
+            epochs: watch.copies,
         }))
     }
 }
@@ -236,28 +237,28 @@ impl Sets {
     }
 }
 
-/// Takes the network at the epochs that were asked for, with the velocity of its kernel over the lag before each.
-struct Watch {
-    /// Steps at which it is taken, with their epochs, ascending.
-    asked: Vec<(u64, f64)>,
+/// Copies the network at the requested epochs, with the velocity of its kernel over the lag before each.
+struct NetworkCopies {
+    /// The steps of the copies, with their epochs, ascending.
+    copy_steps: Vec<(u64, f64)>,
     lag: u64,
     lag_epochs: f64,
     before: Vec<(u64, Gram)>,
-    taken: Vec<AtEpoch>,
+    copies: Vec<AtEpoch>,
 }
 
-impl Watch {
+impl NetworkCopies {
     fn new(epochs: &[f64], spec: &Spec, epoch_steps: u64, steps: u64) -> Self {
         let lag = ((spec.kernel.lag * epoch_steps as f64).round() as u64).max(1);
-        let mut asked: Vec<(u64, f64)> =
+        let mut copy_steps: Vec<(u64, f64)> =
             epochs.iter().map(|&epoch| ((epoch * epoch_steps as f64).round() as u64, epoch)).collect();
-        asked.retain(|(step, _)| *step <= steps);
-        asked.sort_by_key(|(step, _)| *step);
-        Self { asked, lag, lag_epochs: lag as f64 / epoch_steps as f64, before: Vec::new(), taken: Vec::new() }
+        copy_steps.retain(|(step, _)| *step <= steps);
+        copy_steps.sort_by_key(|(step, _)| *step);
+        Self { copy_steps, lag, lag_epochs: lag as f64 / epoch_steps as f64, before: Vec::new(), copies: Vec::new() }
     }
 
     fn is_done(&self) -> bool {
-        self.taken.len() == self.asked.len()
+        self.copies.len() == self.copy_steps.len()
     }
 
     fn at(
@@ -268,8 +269,9 @@ impl Watch {
         first: &Gram,
         observer: &Observer<'_>,
     ) -> Result<(), Stop> {
-        let is_before = self.asked.iter().any(|(asked, _)| *asked == step + self.lag);
-        let here: Vec<f64> = self.asked.iter().filter(|(asked, _)| *asked == step).map(|(_, epoch)| *epoch).collect();
+        let is_before = self.copy_steps.iter().any(|(asked, _)| *asked == step + self.lag);
+        let here: Vec<f64> =
+            self.copy_steps.iter().filter(|(asked, _)| *asked == step).map(|(_, epoch)| *epoch).collect();
         if !is_before && here.is_empty() {
             return Ok(());
         }
@@ -280,7 +282,7 @@ impl Watch {
             let gap = before.and_then(|(_, gram)| distance_if_defined(&now, gram, Centring::Centred));
             let velocity = gap.map(|gap| gap / self.lag_epochs);
             let drift = change(&now, first).drift;
-            self.taken.push(AtEpoch { epoch, network: network.clone(), drift, velocity });
+            self.copies.push(AtEpoch { epoch, network: network.clone(), drift, velocity });
         }
         self.before.retain(|(at, _)| *at + self.lag > step);
         if is_before {

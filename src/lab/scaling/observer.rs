@@ -1,4 +1,5 @@
-//! What an experiment shares with whoever started it: it reports progress, can be cancelled, and keeps blocks of kernels.
+//! Defines the interface between an experiment and its caller: progress reports, cancellation, and storage of kernel
+//! blocks.
 
 use crate::run::{InstantCurve, Point};
 use crate::theory::LimitKernelError;
@@ -6,22 +7,22 @@ use crate::theory::LimitKernelError;
 /// The progress of an experiment.
 #[derive(Clone, Debug)]
 pub enum Progress {
-    /// So much of the work is done, from 0 to 1.
+    /// The share of the work done, from 0 to 1.
     Share(f64),
     Point(Box<Point>),
-    /// What a kernel is predicted to do, before anything was fitted.
+    /// The predicted curve of a kernel, before anything was fitted.
     Instant(InstantCurve),
 }
 
-/// A shelf keeps blocks of kernels over an interruption.
+/// A shelf stores blocks of kernels over an interruption.
 pub trait Shelf {
-    /// Returns what was put there under this name.
+    /// Returns the values stored under this name.
     fn get(&self, name: &str) -> Option<Vec<f64>>;
-    /// Keeps it; that it cannot be kept only costs time later.
+    /// Stores values; a failure only costs time later.
     fn put(&mut self, name: &str, values: &[f64]);
 }
 
-/// Why an experiment ended early.
+/// The reason why an experiment ended early.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Stop {
     Cancelled,
@@ -34,9 +35,9 @@ impl From<LimitKernelError> for Stop {
     }
 }
 
-/// The observer of an experiment: hears of its progress, can cancel it, and has a shelf.
+/// The caller of an experiment, which receives its progress, can cancel it, and has a shelf.
 pub struct Observer<'a> {
-    /// Takes progress; ends the experiment by returning false.
+    /// Receives progress; cancels the experiment by returning false.
     pub report: &'a mut dyn FnMut(Progress) -> bool,
     pub cancelled: &'a dyn Fn() -> bool,
     pub shelf: &'a mut dyn Shelf,

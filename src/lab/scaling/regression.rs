@@ -1,7 +1,8 @@
-//! Regression with a kernel: the ridge that samples choose which the kernel never saw, and what it then says of the test.
+//! Solves a regression with a kernel: chooses the ridge on validation samples, and predicts the test samples.
 //!
-//! The kernel is measured in panels of rows, and no more of it is held than the training samples' own matrix: of validation and
-//! test only what is predicted is kept. A panel that took long is put on the shelf, so that a large kernel can be gone on with.
+//! The kernel is measured in panels of rows, and only the training samples' own matrix is held in memory: of validation
+//! and test samples only the predictions are kept. A panel that took long is stored on the shelf, so that a large kernel
+//! can be continued.
 
 use std::ops::Range;
 use std::time::{Duration, Instant};
@@ -17,7 +18,7 @@ use crate::run::{Point, Reduced, finite};
 use crate::spec::{Learner, OutputKernel, Ridge};
 use crate::train::score;
 
-/// The samples of an experiment, split into those to train on, to choose by and to test on, and their targets.
+/// The samples of an experiment, split into training, validation and test samples, with their targets.
 pub(super) struct Split {
     pub train: Images,
     pub validation: Images,
@@ -39,7 +40,7 @@ pub(super) struct Outputs {
 
 /// The setup of a regression.
 pub(super) struct RegressionSetup {
-    /// Outputs that it starts from; y alone is fitted where there are none.
+    /// The outputs from which it starts; `None` if y alone is fitted.
     pub start: Option<Outputs>,
     pub ridge: Ridge,
 }
@@ -49,26 +50,26 @@ pub(super) struct Job<'a> {
     pub kernel: &'a KernelSource,
     pub split: &'a Split,
     pub output_kernel: OutputKernel,
-    /// Under which its panels lie on the shelf.
+    /// The name of its panels on the shelf.
     pub name: &'a str,
 }
 
-/// Samples that a regression is asked about.
+/// Samples whose outputs a regression predicts.
 struct Set<'a> {
     samples: &'a Samples,
-    /// Under which its panels lie on the shelf.
+    /// The name of its panels on the shelf.
     name: &'static str,
-    /// What the network says of them before training, where that is where the regression starts.
+    /// The outputs of the network before training, if the regression starts from them.
     start: Option<&'a [f64]>,
 }
 
-/// Rows of a full kernel at most: 300 MB.
+/// The largest number of rows of a full kernel: 300 MB.
 const MOST_FULL: usize = 6144;
-/// Samples of a panel.
+/// The number of samples of a panel.
 const PANEL: usize = 256;
-/// What took less is computed again rather than kept.
+/// A panel that took less is computed again rather than stored.
 const WORTH_KEEPING: Duration = Duration::from_millis(500);
-/// Ridges that are tried, as powers of ten of the mean of the kernel's diagonal, in halves; and none.
+/// The ridges that are tried, as powers of ten of the mean of the kernel's diagonal, in halves; and none.
 const RIDGES: std::ops::RangeInclusive<i32> = -14..=2;
 
 impl Split {
@@ -86,20 +87,20 @@ impl Split {
     }
 
     /// Fills in the errors.
-    pub fn score(&self, point: &mut Point, said: &Outputs) {
-        point.mse = finite(share(&said.test, &self.test_targets));
-        point.train_mse = finite(share(&said.train, &self.train_targets));
-        point.validation_mse = finite(share(&said.validation, &self.validation_targets));
-        let outputs: Vec<f32> = said.test.iter().map(|&value| value as f32).collect();
+    pub fn score(&self, point: &mut Point, predicted: &Outputs) {
+        point.mse = finite(share(&predicted.test, &self.test_targets));
+        point.train_mse = finite(share(&predicted.train, &self.train_targets));
+        point.validation_mse = finite(share(&predicted.validation, &self.validation_targets));
+        let outputs: Vec<f32> = predicted.test.iter().map(|&value| value as f32).collect();
         let classes: Vec<usize> = (0..self.outputs).collect();
         let accuracy = score(&outputs, self.test.targets(), &classes, crate::spec::Loss::Mse).accuracy;
         point.error = finite(1.0 - accuracy);
     }
 }
 
-/// Σ (f − y)² / Σ y².
-pub(super) fn share(said: &[f64], targets: &[f64]) -> f64 {
-    let missed: f64 = said.iter().zip(targets).map(|(f, y)| (f - y).powi(2)).sum();
+/// Returns Σ (f − y)² / Σ y².
+pub(super) fn share(predicted: &[f64], targets: &[f64]) -> f64 {
+    let missed: f64 = predicted.iter().zip(targets).map(|(f, y)| (f - y).powi(2)).sum();
     missed / targets.iter().map(|y| y * y).sum::<f64>()
 }
 
@@ -132,7 +133,7 @@ impl Job<'_> {
             OutputKernel::Auto if fits => (Reduced::Full, Reduction::Full),
             _ => (Reduced::Trace, Reduction::Trace),
         };
-        // Of a full kernel a sample and output is a row, and y a column.
+        // In a full kernel each sample and output is a row, and y a column.
         let each = if reduced == Reduced::Full { outputs } else { 1 };
         let train = Samples::of(&split.train, self.kernel);
         let gram = self.gram(&train, (reduction, each), observer)?;
@@ -151,9 +152,9 @@ impl Job<'_> {
         if (observer.cancelled)() {
             return Err(Stop::Cancelled);
         }
-        // Taken apart once for all ridges.
-        // Kernels of networks, too: they have eigenvalues that count well below what products in f32 may leave at worst, so only
-        // a least eigenvalue below 0 says how much of them is rounding.
+        // Decomposed once for all ridges.
+        // Kernels of networks, too: they have significant eigenvalues well below the worst-case rounding of products in
+        // f32, so only a smallest eigenvalue below 0 shows the size of the rounding.
         let decomposed = EigenDecomposition::of(&gram, Rounding::Double).map_err(Stop::Failed)?;
         let mut fits = Vec::new();
         for &ridge in &ridges {
@@ -166,8 +167,8 @@ impl Job<'_> {
         drop(decomposed);
         let validation = Samples::of(&split.validation, self.kernel);
         let set = Set { samples: &validation, name: "validation", start: start(|s| &s.validation) };
-        let mut tried = self.said(&set, &train, reduction, &fits, learner, observer)?;
-        let missed = |said: &Vec<f64>| share(said, &split.validation_targets);
+        let mut tried = self.predictions(&set, &train, reduction, &fits, learner, observer)?;
+        let missed = |predicted: &Vec<f64>| share(predicted, &split.validation_targets);
         let best = tried.iter().map(missed).enumerate().min_by(|a, b| a.1.total_cmp(&b.1)).map_or(0, |best| best.0);
         let ridge = ridges[best];
         let solved = fits.swap_remove(best);
@@ -175,11 +176,11 @@ impl Job<'_> {
         drop(gram);
         let test = Samples::of(&split.test, self.kernel);
         let set = Set { samples: &test, name: "test", start: start(|s| &s.test) };
-        let found = self.said(&set, &train, reduction, std::slice::from_ref(&solved), learner, observer)?;
+        let found = self.predictions(&set, &train, reduction, std::slice::from_ref(&solved), learner, observer)?;
         let test = found.into_iter().next().unwrap_or_default();
-        let said = Outputs { train: own, validation: tried.swap_remove(best), test };
+        let outputs = Outputs { train: own, validation: tried.swap_remove(best), test };
         let mut point = Point::of(learner, n);
-        split.score(&mut point, &said);
+        split.score(&mut point, &outputs);
         Ok(Point {
             kernel: Some(reduced),
             ridge: Some(ridge / unit),
@@ -189,8 +190,9 @@ impl Job<'_> {
         })
     }
 
-    /// Computes what some regressions say of a set of samples, whose kernel with the training samples is measured once for all of them.
-    fn said(
+    /// Predicts the outputs of some regressions on a set of samples, whose kernel with the training samples is measured
+    /// once for all of them.
+    fn predictions(
         &self,
         set: &Set<'_>,
         train: &Samples,
@@ -205,14 +207,14 @@ impl Job<'_> {
             let outputs = self.split.outputs;
             let before = set.start.map(|start| &start[rows.start * outputs..rows.end * outputs]);
             for (all, fit) in all.iter_mut().zip(fits) {
-                let said = fit.predict(&rectangle, before);
-                all.extend(said.map_err(|err| Stop::Failed(format!("{}: {err}", learner.words())))?);
+                let predicted = fit.predict(&rectangle, before);
+                all.extend(predicted.map_err(|err| Stop::Failed(format!("{}: {err}", learner.words())))?);
             }
         }
         Ok(all)
     }
 
-    /// The training samples' own kernel; `each` rows a sample.
+    /// Returns the kernel of the training samples; `each` is the number of rows of a sample.
     fn gram(
         &self,
         train: &Samples,
@@ -249,7 +251,7 @@ impl Job<'_> {
         Ok(gram)
     }
 
-    /// Some samples with all training samples.
+    /// Returns the kernel of some samples with all training samples.
     fn rectangle(
         &self,
         samples: &Samples,
@@ -264,7 +266,7 @@ impl Job<'_> {
         self.panel(&name, observer, &|cancelled| self.kernel.between(&part, Some(train), reduction, cancelled))
     }
 
-    /// From the shelf, or computed.
+    /// Returns a panel from the shelf, or computes it.
     fn panel(&self, name: &str, observer: &mut Observer<'_>, compute: Compute<'_>) -> Result<Vec<f64>, Stop> {
         let name = format!("{}-{name}", self.name);
         if let Some(kept) = observer.shelf.get(&name) {
@@ -282,7 +284,7 @@ impl Job<'_> {
     }
 }
 
-/// Computes a panel, asking now and then whether it is to be ended.
+/// Computes a panel, and checks at intervals whether it is cancelled.
 type Compute<'a> = &'a dyn Fn(&dyn Fn() -> bool) -> Result<Vec<f64>, Stop>;
 
 fn panels(count: usize) -> impl Iterator<Item = Range<usize>> {

@@ -1,7 +1,9 @@
-//! The laboratories: groups of presets that address the same question, and the views that show the answer.
+//! Lists the laboratories: groups of presets that address the same question, and the views that show the answer.
 //!
 //! Guarantee (held by a test): every preset run belongs to exactly one laboratory. Views are referred to by their titles,
 //! because a spec does not depend on the window; a test of the window checks that each exists.
+//!
+//! The method of [`Preset`] here finds its laboratory, and so stands beside the list.
 
 use super::Preset;
 

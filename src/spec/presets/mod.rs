@@ -1,4 +1,4 @@
-//! Preset runs and studies: each is a change to the defaults, with a sentence that describes what it shows.
+//! Defines the preset runs and studies: each is a change to the defaults, with a sentence that describes what it shows.
 
 mod builders;
 mod definition;
@@ -143,7 +143,8 @@ pub const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "static-kernel",
-        about: "Beside the network, what it would do if its kernel were constant: the gap is the kernel's motion and nothing else",
+        about: "Beside the network, what it would do if its kernel were constant: the gap is the kernel's motion and \
+            nothing else",
         change: |spec| spec.kernel.predict = true,
     },
     Preset {
@@ -153,7 +154,8 @@ pub const PRESETS: &[Preset] = &[
     },
     Preset {
         name: "precursor",
-        about: "As the paper's precursor measured: Adam, ten probes a task, the sum of the logits: λ_max falls here and rises there",
+        about: "As the paper's precursor measured: Adam, ten probes a task, the sum of the logits: λ_max falls here \
+            and rises there",
         change: |spec| {
             spec.tasks.classes = pairs();
             spec.tasks.epochs = vec![10.0];
@@ -322,7 +324,8 @@ pub const STUDIES: &[Preset] = &[
     },
     Preset {
         name: "sequence",
-        about: "The same ten classes as two, three or five tasks: every switch spikes (ratios of tasks of unequal size cannot be compared)",
+        about: "The same ten classes as two, three or five tasks: every switch spikes (ratios of tasks of unequal size \
+            cannot be compared)",
         change: |spec| {
             spec.tasks.epochs = vec![15.0, 10.0];
             spec.study = among(

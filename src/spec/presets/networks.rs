@@ -34,7 +34,8 @@ pub(super) const VISION_TRANSFORMER: Preset = Preset {
 /// As [`universality::RUN`], so that only the network differs.
 pub(super) const MEAN_READOUT: Preset = Preset {
     name: "mean-readout",
-    about: "A read-out that is a mean and not drawn: theory refuses its limit and names the line, while the network's own kernel is measured as ever",
+    about: "A read-out that is a mean and not drawn: theory refuses its limit and names the line, while the network's \
+        own kernel is measured as ever",
     change: |spec| {
         *spec = universality::RUN.spec();
         spec.network = NetworkSpec { parametrisation: spec.network.parametrisation, ..NetworkSpec::of("mean_readout") };
@@ -44,7 +45,8 @@ pub(super) const MEAN_READOUT: Preset = Preset {
 
 pub(super) const LIBRARY: Preset = Preset {
     name: "networks",
-    about: "Every network that comes with the program, small and for a few steps: does each of their kernels react to the switch?",
+    about: "Every network that comes with the program, small and for a few steps: does each of their kernels react to \
+        the switch?",
     change: |spec| {
         few_images(spec);
         spec.data.test_per_class = 20;

@@ -1,4 +1,4 @@
-//! The studies of the scaling laboratory: which learner's test error falls faster with more data?
+//! Defines the studies of the scaling laboratory: which learner's test error falls faster with more data?
 
 use super::Preset;
 use crate::spec::{
@@ -70,7 +70,8 @@ pub const FASHION_MLP: Preset = Preset {
 
 pub const EVOLUTION: Preset = Preset {
     name: "evolution",
-    about: "The kernel of a convolutional network after 0 to 30 epochs, used afresh: does it go on getting better after the third?",
+    about: "The kernel of a convolutional network after 0 to 30 epochs, used afresh: does it go on getting better \
+        after the third?",
     change: |spec| {
         convolutions(spec);
         spec.tasks.epochs = vec![30.0];

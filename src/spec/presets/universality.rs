@@ -1,5 +1,5 @@
-//! The studies of the Universality laboratory: does training follow the kernel more closely as the width grows? (Yang &
-//! Littwin 2021, *Tensor Programs IIb*.) Each takes minutes on two cores.
+//! Defines the studies of the Universality laboratory: does training follow the kernel more closely as the width grows?
+//! (Yang & Littwin 2021, *Tensor Programs IIb*.) Each takes minutes on two cores.
 
 use toml::Value;
 
@@ -23,7 +23,8 @@ pub(super) const INFINITE_WIDTH: Preset = Preset {
 /// Full-batch descent on exactly the probes, so that the closed form of each mode holds as long as the kernel is constant.
 pub(super) const RUN: Preset = Preset {
     name: "universality",
-    about: "Forty images, a wide network, and what three constant kernels predict for it: its logits, mode by mode, beside theirs",
+    about: "Forty images, a wide network, and what three constant kernels predict for it: its logits, mode by mode, \
+        beside theirs",
     change: |spec| {
         universal(spec);
         spec.data.test_per_class = 20;

@@ -1,5 +1,5 @@
-//! A network as its tensor program: one line for each variable, in the order of computation, with the operation, its
-//! inputs, its parameter tensors and its shape (the straight-line programs of *Tensor Programs* I–III).
+//! Defines a network as its tensor program: one line for each variable, in the order of computation, with the operation,
+//! its inputs, its parameter tensors and its shape (the straight-line programs of *Tensor Programs* I–III).
 //!
 //! It is the only description of a network. Names, cost, memory, the graph, the infinite-width limit, initial weights, the
 //! network on burn and the loading of weights are all derived from it, so they always describe the same network.

@@ -2,6 +2,8 @@
 //! spec with it would never be found again.
 //!
 //! The numbers are taken from the serialised spec, so that no setting can be forgotten.
+//!
+//! It adds one method to [`Spec`] and one to [`StudySpec`], see `validate`.
 
 use std::borrow::Cow;
 

@@ -1,6 +1,8 @@
 //! Validates runs of the infinitely wide network, beyond the checks of any run.
 //!
 //! Its kernel must exist and be constant: that requires the NTK parametrisation, trained by SGD with or without momentum.
+//!
+//! It adds one method to [`Spec`], see `validate`.
 
 use crate::spec::ops::PoolKind;
 use crate::spec::problem::problem;

@@ -1,6 +1,8 @@
 //! Validates a spec before a run starts: one sentence per invalid field.
 //!
 //! The window shows each sentence beside its field, the command line prints the first one; both use this list.
+//!
+//! Its files add methods of [`Spec`] by subject, one for each list of problems.
 
 pub(crate) mod finite;
 pub(crate) mod infinite;

@@ -1,6 +1,8 @@
-//! Points of the plane in place of images: their number, and the validation of runs on them.
+//! Validates points of the plane in place of images, and the runs on them.
 //!
 //! The probes are separate from the training points, and each task that names a class has all of them.
+//!
+//! It adds the methods of [`Spec`] for this source, see `validate`.
 
 use crate::math::plane::Plane;
 use crate::spec::problem::problem;
@@ -65,7 +67,8 @@ impl Spec {
         let probes = self.kernel.probes_per_class;
         if plane == Plane::Disk && Plane::side(probes).is_none() {
             let message = format!(
-                "the probes of the disk are a grid of k × k points, k²/2 of each class with k even, and {probes} is not such a number: take 32, 72, 128 or 200"
+                "the probes of the disk are a grid of k × k points, k²/2 of each class with k even, and {probes} is \
+                 not such a number: take 32, 72, 128 or 200"
             );
             found.push(problem("kernel.probes_per_class", message));
         }

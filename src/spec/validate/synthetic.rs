@@ -1,4 +1,6 @@
-//! Synthetic problems: polynomials on the sphere and power laws on the circle, with a single number as output.
+//! Validates synthetic problems: polynomials on the sphere and power laws on the circle, with a single number as output.
+//!
+//! It adds the methods of [`Spec`] for these sources, see `validate`.
 
 use crate::spec::problem::problem;
 use crate::spec::{DataShape, Loss, Problem, Source, Spec, TaskKind};

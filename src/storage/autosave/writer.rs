@@ -1,10 +1,11 @@
 //! Saves the window's runs to folders while they continue, so that a kill loses the last second and not the run.
 //!
-//! Guarantees: the sender of events never waits, neither for a disk nor for this thread; the queue of events takes bounded
-//! memory, and where the disk cannot keep up snapshots are dropped and the folder records how many. A folder takes
-//! bounded room: the Grams at most [`GRAMS`] bytes, by growing coarser, and the tables about [`TABLES`], after which no snapshot
-//! is added. The last [`KEPT`](super::shelf::KEPT) runs stay; of older ones only files of our own names go. A run that ended, was replaced by
-//! another or whose window was closed has an ending in its folder, so that one without was cut off.
+//! Guarantees: the sender of events never waits, neither for a disk nor for this thread; the queue of events takes
+//! bounded memory, and where the disk cannot keep up snapshots are dropped and the folder records how many. A folder
+//! takes bounded room: the Grams at most [`GRAMS`] bytes, by growing coarser, and the tables about [`TABLES`], after
+//! which no snapshot is added. The last [`KEPT`](super::shelf::KEPT) runs stay; of older ones only files with names of
+//! this program are removed. A run that ended, was replaced by another or whose window was closed has an ending in its
+//! folder, so that one without was cut off.
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -24,59 +25,62 @@ pub use super::shelf::CutOff;
 
 /// Bytes that the Grams of a run may take.
 const GRAMS: u64 = 256 << 20;
-/// Bytes that its tables may take, about.
+/// Bytes that the tables of a run may take, about.
 const TABLES: u64 = 128 << 20;
-/// Events that wait to be written at most; the last few places are for what a folder cannot be read without.
+/// The largest number of events in the queue; the last few places are reserved for events without which a folder cannot
+/// be read.
 const EVENTS: usize = 1024;
 const SPARE: usize = 64;
-/// Bytes that wait to be written at most.
+/// The largest number of bytes in the queue.
 const WAITING: u64 = 64 << 20;
-/// How long the thread waits for an event before it looks at the clock.
+/// The time for which the thread waits for an event before it checks the clock.
 const QUIET: Duration = Duration::from_millis(100);
-/// How often it looks how large the tables have become.
+/// The interval at which the thread checks the size of the tables.
 const LOOK_EVERY: Duration = Duration::from_secs(5);
 
-/// The place where runs are kept.
+/// Autosaves runs to folders of one parent folder.
 #[derive(Debug)]
 pub struct Autosave {
     shelf: Arc<Shelf>,
-    /// The folder of the run that has begun last.
-    place: Arc<Mutex<Option<PathBuf>>>,
+    /// The folder of the run that started last.
+    current_folder: Arc<Mutex<Option<PathBuf>>>,
 }
 
 impl Autosave {
-    /// Keeps runs in this folder, and looks whether the last one was cut off.
+    /// Opens the folder of autosaved runs, and checks whether the last one was cut off.
     pub fn open(folder: PathBuf) -> Self {
-        Self { shelf: Arc::new(Shelf::open(folder)), place: Arc::default() }
+        Self { shelf: Arc::new(Shelf::open(folder)), current_folder: Arc::default() }
     }
 
-    /// The last run, if it was cut off; its folder stays as long as this does.
+    /// Returns the last run, if it was cut off; its folder is not removed while this value exists.
     pub fn cut_off(&self) -> Option<&CutOff> {
         self.shelf.cut_off.as_ref()
     }
 
-    /// Runs of earlier windows that nobody writes any more, the last one first: what each is called, and its folder.
-    pub fn before(&self) -> &[(String, PathBuf)] {
-        &self.shelf.before
+    /// Returns the name and the folder of each run of an earlier window that no process writes any more, the last one
+    /// first.
+    pub fn earlier(&self) -> &[(String, PathBuf)] {
+        &self.shelf.earlier
     }
 
-    /// Tells where the run is kept that has begun last; from any thread, and without waiting.
-    pub fn place(&self) -> impl Fn() -> Option<PathBuf> + Send + Sync + 'static {
-        let place = Arc::clone(&self.place);
+    /// Returns a function that gives the folder of the run that started last; any thread may call it, and it does not
+    /// wait.
+    pub fn current_folder(&self) -> impl Fn() -> Option<PathBuf> + Send + Sync + 'static {
+        let place = Arc::clone(&self.current_folder);
         move || place.try_lock().ok()?.clone()
     }
 
-    /// Begins to keep a run of this spec. Nothing is written before it has started.
+    /// Starts the autosave of a run of this spec. Nothing is written before the run has started.
     pub fn begin(&self, spec: &Spec) -> Saver {
         let (outbox, inbox) = bounded(EVENTS);
         let (tell, trouble) = bounded(1);
         let (waiting, closed) = (Arc::new(AtomicU64::new(0)), Arc::new(AtomicBool::new(false)));
-        let (shelf, place, spec) = (Arc::clone(&self.shelf), Arc::clone(&self.place), spec.clone());
+        let (shelf, place, spec) = (Arc::clone(&self.shelf), Arc::clone(&self.current_folder), spec.clone());
         let folder = Arc::new(OnceLock::new());
         let (waits, ends) = (Arc::clone(&waiting), Arc::clone(&closed));
         let desk = WriterThread { inbox, waiting: waits, closed: ends, place, folder: Arc::clone(&folder) };
         let keep = move || {
-            if let Err(err) = desk.keep(&shelf, &spec) {
+            if let Err(err) = desk.write_events(&shelf, &spec) {
                 let _ = tell.try_send(format!("This run is no longer autosaved: {err}"));
             }
         };
@@ -88,25 +92,25 @@ impl Autosave {
     }
 }
 
-/// Takes the events of one run. Dropping it while a panic unwinds leaves the run cut off; otherwise the run is over.
+/// Takes the events of one run. Dropped while a panic unwinds, it leaves the run cut off; otherwise it ends the run.
 #[derive(Debug)]
 pub struct Saver {
-    /// None after it was given up.
+    /// `None` after the autosave was given up.
     outbox: Option<Sender<Event>>,
     waiting: Arc<AtomicU64>,
     closed: Arc<AtomicBool>,
     trouble: Receiver<String>,
-    /// Events since the last one that could be taken.
+    /// The number of events dropped since the last one that was taken.
     lost: u64,
     folder: Arc<OnceLock<PathBuf>>,
 }
 
 impl Saver {
-    /// Takes the next event, or leaves it out where the disk cannot keep up.
+    /// Takes the next event, or drops it where the disk cannot keep up.
     pub fn take(&mut self, event: &Event) {
         let Some(outbox) = &self.outbox else { return };
         let is_light = match event {
-            // No folder has these.
+            // These events are not stored in a folder.
             Event::Progress(_) | Event::Moved(_) | Event::Forked(_) | Event::Paused { .. } | Event::Resumed { .. } => {
                 return;
             }
@@ -118,7 +122,7 @@ impl Saver {
             | Event::Warning { .. }
             | Event::Weights(_) => false,
         };
-        let weight = weight(event);
+        let weight = queued_bytes(event);
         let waiting = self.waiting.load(Ordering::Relaxed);
         let is_full = outbox.len() + SPARE >= EVENTS || (waiting > 0 && waiting + weight > WAITING);
         if is_full && !is_light {
@@ -137,7 +141,7 @@ impl Saver {
         self.waiting.fetch_add(weight, Ordering::Relaxed);
         match outbox.try_send(event.clone()) {
             Ok(()) => {}
-            // What the folder cannot be read without: better a run that ends here than one with a hole.
+            // A folder cannot be read without this event: the autosave ends here rather than leave a gap.
             Err(TrySendError::Full(_)) => {
                 log::warn!("the disk is too slow: this run is no longer autosaved");
                 self.outbox = None;
@@ -147,17 +151,18 @@ impl Saver {
         }
     }
 
-    /// Where the run is kept; nothing before it has started.
+    /// Returns the cell that holds the folder of the run once it has started.
     pub fn folder(&self) -> Arc<OnceLock<PathBuf>> {
         Arc::clone(&self.folder)
     }
 
-    /// Why the run is no longer kept, once.
-    pub fn trouble(&self) -> Option<String> {
+    /// Returns the reason why the run is no longer saved; each reason is returned once.
+    pub fn take_failure(&self) -> Option<String> {
         self.trouble.try_recv().ok()
     }
 
-    /// Ends the saving of a run: writes the queued events and, if the run has not ended by itself, that it was stopped.
+    /// Ends the saving of a run: writes the queued events and, if the run has not ended by itself, records that it was
+    /// stopped.
     pub fn close(self) -> Closing {
         Closing(self.trouble.clone())
     }
@@ -165,27 +170,27 @@ impl Saver {
 
 impl Drop for Saver {
     fn drop(&mut self) {
-        // Before the channel closes, which is when the thread looks. After a panic the run was not ended by anybody.
+        // This comes before the channel closes, which is when the thread looks. After a panic nobody has ended the run.
         if self.outbox.is_some() && !std::thread::panicking() {
             self.closed.store(true, Ordering::Release);
         }
     }
 }
 
-/// A run that is being brought to its end.
+/// A run whose last events are being written.
 #[derive(Debug)]
 pub struct Closing(Receiver<String>);
 
 impl Closing {
-    /// Waits until everything is written, so long at most.
+    /// Waits until everything is written, at most for this time.
     pub fn wait(&self, at_most: Duration) {
         let patience = Instant::now() + at_most;
-        // Closed when the thread has ended; a sentence of trouble before that is no end.
+        // The channel is closed when the thread has ended; an error message before that is not the end.
         while self.0.recv_deadline(patience).is_ok() {}
     }
 }
 
-/// The thread's side.
+/// The state of the thread that writes.
 struct WriterThread {
     inbox: Receiver<Event>,
     waiting: Arc<AtomicU64>,
@@ -196,8 +201,8 @@ struct WriterThread {
 
 impl WriterThread {
     /// Writes until the run has ended or its sender is gone.
-    fn keep(&self, shelf: &Shelf, spec: &Spec) -> Result<(), FolderError> {
-        let (path, Opened { folder, .. }) = shelf.room(spec, jiff::Timestamp::now())?;
+    fn write_events(&self, shelf: &Shelf, spec: &Spec) -> Result<(), FolderError> {
+        let (path, Opened { folder, .. }) = shelf.make_room(spec, jiff::Timestamp::now())?;
         let mut folder = folder.with_gram_bytes(GRAMS);
         let (mut step, mut looked, mut is_full) = (0, Instant::now(), false);
         loop {
@@ -209,7 +214,7 @@ impl WriterThread {
                 }
                 Err(RecvTimeoutError::Disconnected) => break,
             };
-            self.waiting.fetch_sub(weight(&event), Ordering::Relaxed);
+            self.waiting.fetch_sub(queued_bytes(&event), Ordering::Relaxed);
             match &event {
                 Event::Snapshot(snapshot) if is_full => {
                     step = snapshot.row.step;
@@ -238,7 +243,7 @@ impl WriterThread {
                     looked = Instant::now();
                     is_full = table_bytes(&path) > TABLES;
                     if is_full {
-                        full(&mut folder, step, snapshot.row.epoch)?;
+                        record_full(&mut folder, step, snapshot.row.epoch)?;
                     }
                 }
                 _ => {}
@@ -248,14 +253,14 @@ impl WriterThread {
     }
 }
 
-/// Records in the folder that its run is over.
-fn full(folder: &mut RunFolder, step: u64, epoch: f64) -> Result<(), FolderError> {
+/// Records in the folder that no more room is left and the run is over.
+fn record_full(folder: &mut RunFolder, step: u64, epoch: f64) -> Result<(), FolderError> {
     let message = format!("These tables have {} MiB: no snapshot after this one is autosaved", TABLES >> 20);
     folder.take(&Event::Warning { step, epoch, message })
 }
 
-/// Bytes that an event keeps from being freed while it waits, about.
-fn weight(event: &Event) -> u64 {
+/// Returns about how many bytes an event keeps from being freed while it waits.
+fn queued_bytes(event: &Event) -> u64 {
     match event {
         Event::Snapshot(snapshot) => {
             let tensors: u64 = snapshot.tensors.iter().map(TensorGram::bytes).sum();

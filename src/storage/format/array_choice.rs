@@ -8,22 +8,22 @@ use super::npy::Header;
 use super::npz::NpzReader;
 use crate::run::{printable, printable_list};
 
-/// The arrays that `gram` and `theory` write, the one that most ask for first.
+/// The arrays that `gram` and `theory` write, the most common choice first.
 const OWN: [&str; 7] =
     ["trace", "sum-logits", "full", "ntk_train_train", "nngp_train_train", "ntk_test_test", "nngp_test_test"];
 
-/// The array of an archive that is taken for its kernels.
+/// The array of an archive that was chosen for its kernels.
 #[derive(Debug)]
 pub(crate) struct Choice {
     pub(crate) name: String,
-    /// Kernels, and rows of each.
+    /// The number of kernels, and the number of rows of each.
     pub(crate) count: usize,
     pub(crate) n: usize,
     /// A note on the choice and its alternatives, where it is not obvious.
     pub(crate) note: Option<String>,
 }
 
-/// An archive and the array of it that is meant: `K.npz`, or `K.npz:NAME`.
+/// Splits an argument into an archive and the name of an array of it: `K.npz`, or `K.npz:NAME`.
 pub fn array_of(path: &Path) -> (PathBuf, Option<String>) {
     let Some(text) = path.to_str().filter(|_| !path.exists()) else { return (path.to_owned(), None) };
     let ends = text.match_indices(".npz:").map(|(at, _)| at + 4);
@@ -32,7 +32,7 @@ pub fn array_of(path: &Path) -> (PathBuf, Option<String>) {
     found.map_or((path.to_owned(), None), |(archive, name)| (archive.to_owned(), Some(name.to_owned())))
 }
 
-/// How many square kernels of how many rows these are, if any.
+/// Returns the number of square kernels in an array of this shape, and of rows of each; `None` if it holds none.
 fn kernels(shape: &[usize]) -> Option<(usize, usize)> {
     match *shape {
         [n, m] if n == m => Some((1, n)),
@@ -42,10 +42,11 @@ fn kernels(shape: &[usize]) -> Option<(usize, usize)> {
 }
 
 impl Choice {
-    /// The array that was asked for, or else `gram`, or the first of our own names that is there; `file` is the name of the archive.
+    /// Chooses the named array, or else `gram`, or the first array with a name that this program writes; `file` is the
+    /// name of the archive.
     ///
     /// # Errors
-    /// When there is none, or it holds no kernels; in one sentence.
+    /// When there is no such array, or it holds no kernels; the error is one sentence.
     pub(crate) fn of(npz: &mut NpzReader, file: &str, wanted: Option<&str>) -> Result<Self, String> {
         let alone = || npz.names().next().filter(|_| npz.is_alone());
         let usual = || ["gram"].into_iter().chain(OWN).find(|name| npz.has(name));
@@ -88,7 +89,7 @@ impl Choice {
     }
 }
 
-/// The other arrays that hold kernels.
+/// Returns the other arrays that hold kernels.
 fn others(npz: &mut NpzReader, name: &str) -> Vec<String> {
     let names: Vec<String> = npz.names().filter(|other| *other != name).map(str::to_owned).collect();
     let is_kernel = |header: Header| header.is_numbers() && kernels(&header.shape).is_some_and(|(_, n)| n > 1);

@@ -1,8 +1,8 @@
 //! Exchanges arrays with other programs: reads `.npy` and `.npz`, writes `.npz`.
 //!
-//! Guarantees: a place that cannot be written is refused before anything is computed for it, and nothing there is replaced
-//! unasked; an archive appears whole or not at all; whatever the bytes of an array are, reading them is an error and no
-//! panic, and takes no more memory than they do.
+//! Guarantees: a place that cannot be written is refused before anything is computed for it, and no existing file is
+//! replaced unless that was asked for; an archive appears whole or not at all; arbitrary bytes of an array give an error
+//! and no panic, and take no more memory than their length.
 
 use std::io::{Cursor, Read as _};
 use std::path::Path;
@@ -22,7 +22,7 @@ pub type Named<'a> = (String, Vec<usize>, &'a [f64]);
 /// replaced, and no other file ever is.
 ///
 /// # Errors
-/// When something is there, or the folder cannot be written.
+/// When another file has the name, or the folder cannot be written.
 pub fn check_place(path: &Path, what: Output, overwrite: bool) -> Result<(), FolderError> {
     if path.is_dir() {
         return Err(FolderError::IsFolder(path.to_owned()));
@@ -48,7 +48,7 @@ pub enum Output {
 }
 
 impl Output {
-    /// Whether this file is one of this kind, or nothing yet.
+    /// Returns whether the file at this path is of this kind, or does not exist yet.
     fn is_at(self, path: &Path) -> bool {
         let names = ["trace", "full", "sum-logits", "ntk_train_train"];
         let is_kernels = || NpzReader::open(path).is_ok_and(|npz| names.iter().any(|name| npz.has(name)));
@@ -60,7 +60,7 @@ impl Output {
     }
 }
 
-/// Whether the first line of this file is that of `metrics.csv`.
+/// Returns whether the first line of this file is that of `metrics.csv`.
 fn is_metrics(path: &Path) -> bool {
     let header = metrics_columns().join(",");
     let mut start = vec![0; header.len()];
@@ -70,7 +70,7 @@ fn is_metrics(path: &Path) -> bool {
 /// Writes an archive for `numpy.load`.
 ///
 /// # Errors
-/// When it cannot be written; what was there is then still there.
+/// When it cannot be written; an earlier file is then unchanged.
 pub fn write_arrays<'a>(path: &Path, arrays: impl IntoIterator<Item = Named<'a>>) -> Result<(), FolderError> {
     atomic::replace(path, |writer| {
         let mut archive = NpzWriter::new(writer);
@@ -81,25 +81,25 @@ pub fn write_arrays<'a>(path: &Path, arrays: impl IntoIterator<Item = Named<'a>>
     })
 }
 
-/// Whether these are the bytes of a `.npy` file or of an archive, and not of a safetensors file.
+/// Returns whether these are the bytes of a `.npy` file or of an archive, and not of a safetensors file.
 pub fn is_array(bytes: &[u8]) -> bool {
     bytes.starts_with(MAGIC) || bytes.starts_with(b"PK\x03\x04") || bytes.starts_with(b"PK\x05\x06")
 }
 
-/// An array of numbers that are computed with in 32 bits.
+/// The numbers of an array as 32-bit floats.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Singles {
     pub shape: Vec<usize>,
-    /// In C order; what does not fit 32 bits is infinite.
+    /// The values in C order; a number out of the range of 32 bits is infinite.
     pub values: Vec<f32>,
-    /// What was done to read it, if anything.
+    /// A note on the conversion, if one was needed.
     pub note: Option<String>,
 }
 
-/// Reads the numbers of a `.npy` file, or of an archive those of the array of this name; without one, of its only array.
+/// Reads the numbers of a `.npy` file, or of the array with this name in an archive; without a name, of its only array.
 ///
 /// # Errors
-/// When there are none, in words.
+/// When there are none; the error is one sentence.
 pub fn read_singles(bytes: &[u8], name: &str) -> Result<Singles, String> {
     let read = || {
         let mut npz = NpzReader::of(Cursor::new(bytes), bytes.len() as u64, name.to_owned())?;
@@ -124,25 +124,26 @@ pub fn read_singles(bytes: &[u8], name: &str) -> Result<Singles, String> {
     }
 }
 
-/// The note on an array that is not floats in C order.
+/// Returns a note on the conversion of an array that is not floats in C order.
 fn read_as(header: &Header) -> Option<String> {
     let order = header.is_turned().then_some("Fortran order turned into C order");
     let name = header.type_name();
     let usual = matches!(name.as_str(), "float32" | "float64");
     let cast =
         (!usual).then(|| format!("{name} read as floats{}", if header.is_whole() { ", as they are" } else { "" }));
-    let said = [order.map(str::to_owned), cast].into_iter().flatten().collect::<Vec<_>>().join(", ");
-    (!said.is_empty()).then_some(said)
+    let conversions = [order.map(str::to_owned), cast].into_iter().flatten().collect::<Vec<_>>().join(", ");
+    (!conversions.is_empty()).then_some(conversions)
 }
 
 /// The shape and the values of an array, in C order.
 pub type Floats = (Vec<usize>, Vec<f64>);
 
-/// An archive of arrays, as `numpy.savez` and `numpy.savez_compressed` write it; or one array alone, as `numpy.save` does.
+/// An archive of arrays, as `numpy.savez` and `numpy.savez_compressed` write it; or a single array, as `numpy.save`
+/// writes it.
 pub struct Arrays {
     npz: NpzReader,
-    /// The name that a single array gets here.
-    alone: Option<String>,
+    /// The name given to a single array.
+    single_name: Option<String>,
     notes: Vec<String>,
 }
 
@@ -150,61 +151,61 @@ impl Arrays {
     /// Opens an archive, or a single array.
     ///
     /// # Errors
-    /// When it is none, in words.
+    /// When the file is neither; the error is one sentence.
     pub fn open(path: &Path) -> Result<Self, String> {
         let npz = NpzReader::open(path).map_err(|err| match err.kind() {
             std::io::ErrorKind::InvalidData => format!("no archive of arrays: {err}"),
             _ => format!("it cannot be read: {}", disk::words(&err)),
         })?;
-        Ok(Self { npz, alone: None, notes: Vec::new() })
+        Ok(Self { npz, single_name: None, notes: Vec::new() })
     }
 
-    /// The same; an array alone is the one of this name.
+    /// Gives a single array this name.
     #[must_use]
-    pub fn alone_is(mut self, name: &str) -> Self {
+    pub fn with_single_name(mut self, name: &str) -> Self {
         if self.npz.is_alone() {
             self.notes.push(format!("the array is {name}"));
-            self.alone = Some(name.to_owned());
+            self.single_name = Some(name.to_owned());
         }
         self
     }
 
-    /// The names of arrays that are none of these, as they may be shown; `None` where there are none.
-    pub fn beside(&self, known: &[&str]) -> Option<String> {
+    /// Returns the printable names of the arrays that are not in this list; `None` where there are none.
+    pub fn other_names(&self, known: &[&str]) -> Option<String> {
         let others: Vec<&str> = self.npz.names().filter(|name| !known.contains(name)).collect();
-        (!others.is_empty() && self.alone.is_none()).then(|| printable_list(others))
+        (!others.is_empty() && self.single_name.is_none()).then(|| printable_list(others))
     }
 
-    /// What was done to read the arrays so far, where that was more than to read them.
+    /// Returns notes on the conversions made so far.
     pub fn notes(&self) -> &[String] {
         &self.notes
     }
 
-    /// The name within the file, where it has an array of this name.
-    fn place(&self, name: &str) -> Option<String> {
-        if self.alone.as_deref() == Some(name) {
+    /// Returns the name within the file, if the file has an array of this name.
+    fn name_in_file(&self, name: &str) -> Option<String> {
+        if self.single_name.as_deref() == Some(name) {
             return self.npz.names().next().map(str::to_owned);
         }
         self.npz.has(name).then(|| name.to_owned())
     }
 
-    /// The shape of an array of numbers, of which nothing else is read; `None` where there is none of this name.
+    /// Returns the shape of an array of numbers, without reading its values; `None` where there is no array of this name.
     ///
     /// # Errors
-    /// When it holds something else, in words.
+    /// When it holds something else; the error is one sentence.
     pub fn shape(&mut self, name: &str) -> Result<Option<Vec<usize>>, String> {
-        let Some(place) = self.place(name) else { return Ok(None) };
+        let Some(place) = self.name_in_file(name) else { return Ok(None) };
         let header = self.npz.header(&place).map_err(|err| err.to_string())?;
         header.numbers().map_err(|err| err.to_string())?;
         Ok(Some(header.shape))
     }
 
-    /// The shape and the values of an array of numbers, in C order; `None` where there is none of this name.
+    /// Returns the shape and the values of an array of numbers, in C order; `None` where there is no array of this name.
     ///
     /// # Errors
-    /// When it holds something else, or does not fit into memory, in words.
+    /// When it holds something else, or does not fit into memory; the error is one sentence.
     pub fn floats(&mut self, name: &str) -> Result<Option<Floats>, String> {
-        let Some(place) = self.place(name) else { return Ok(None) };
+        let Some(place) = self.name_in_file(name) else { return Ok(None) };
         let header = self.npz.header(&place).map_err(|err| err.to_string())?;
         let array = self.npz.array(&place).map_err(|err| err.to_string())?;
         self.notes.extend(read_as(&header).map(|said| format!("{name}: {said}")));

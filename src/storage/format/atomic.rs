@@ -1,8 +1,9 @@
 //! Replaces files atomically: a reader finds the old file or the new one, never a part of one.
 //!
-//! Guarantees: a file is written under a temporary name beside its place and renamed when it is whole; a kill leaves the old
-//! one, and at worst a temporary file that [`sweep`] takes away. Without this a reader could meet half a spec. Only a regular
-//! file is ever replaced: a device, a pipe or a folder under the name is an error, and a link stays and leads to the new file.
+//! Guarantees: a file is written under a temporary name in its folder and renamed when it is complete; a kill leaves the
+//! old file, and at worst a temporary file that [`sweep`] removes. Without this a reader could meet half a spec. Only a
+//! regular file is ever replaced: a device, a pipe or a folder under the name is an error, and a link stays and leads to
+//! the new file.
 
 use std::ffi::OsStr;
 use std::fs::{self, File};
@@ -13,7 +14,7 @@ use std::time::Duration;
 use super::disk;
 use super::errors::FolderError;
 
-/// The prefix of the names of our temporary files.
+/// The prefix of the names of this program's temporary files.
 const PREFIX: &str = ".kernelscope-";
 const SUFFIX: &str = ".tmp";
 /// In an unlocked folder, a temporary file that was not written to for this long belongs to a killed process.
@@ -34,7 +35,7 @@ pub(crate) fn replace<T>(
     write().map_err(|source| FolderError::write(path, source))
 }
 
-/// Replaces a file likewise, but syncs the new one to disk before the old one is removed.
+/// Replaces a file like [`replace`], but syncs the new one to disk before the old one is removed.
 pub(crate) fn replace_for_good<T>(
     path: &Path,
     fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<T>,
@@ -53,7 +54,7 @@ pub(crate) fn replace_for_good<T>(
 /// Returns the path to which a file of this name is written: the target, for a link.
 ///
 /// # Errors
-/// When what is there is no regular file, or the link leads nowhere.
+/// When the path holds something other than a regular file, or the link leads nowhere.
 pub(crate) fn replaceable(path: &Path) -> io::Result<PathBuf> {
     let other = |why: &str| io::Error::other(why.to_owned());
     let target = match fs::symlink_metadata(path) {
@@ -70,8 +71,8 @@ pub(crate) fn replaceable(path: &Path) -> io::Result<PathBuf> {
     }
 }
 
-/// Writes a new file as a whole, `stem.ending`, into a folder that is made if need be; where a file has that name, `stem-2.ending`
-/// and so on: no file is ever overwritten. Returns its path.
+/// Writes a new file as a whole, `stem.ending`, into a folder that is created if need be; where a file has that name,
+/// `stem-2.ending` and so on: no file is ever overwritten. Returns its path.
 pub fn write_new(
     folder: &Path,
     stem: &str,
@@ -98,7 +99,7 @@ pub fn write_new(
     write().map_err(|source| FolderError::write(&folder.join(format!("{stem}.{ending}")), source))
 }
 
-/// A temporary file in this folder with what is to be in it.
+/// Returns a temporary file in this folder, filled with its contents.
 fn filled<T>(
     folder: &Path,
     fill: impl FnOnce(&mut BufWriter<File>) -> io::Result<T>,
@@ -116,13 +117,13 @@ fn empty(folder: &Path) -> io::Result<tempfile::NamedTempFile> {
     disk::step(folder)?;
     let mut builder = tempfile::Builder::new();
     builder.prefix(PREFIX).suffix(SUFFIX);
-    // tempfile's own default lets only the owner read; a run folder is for the group, as the umask says.
+    // tempfile's own default lets only the owner read; a run folder is readable as the umask allows.
     #[cfg(unix)]
     let builder = builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
     builder.tempfile_in(folder)
 }
 
-/// The temporary file, unless the next write is to fail: then it stays where it is, as a kill would leave it.
+/// Returns the temporary file, unless a test makes the next write fail: then the file stays where it is, as after a kill.
 fn unless_broken(temporary: tempfile::NamedTempFile, path: &Path) -> io::Result<tempfile::NamedTempFile> {
     match disk::step(path) {
         Ok(()) => Ok(temporary),
@@ -133,28 +134,29 @@ fn unless_broken(temporary: tempfile::NamedTempFile, path: &Path) -> io::Result<
     }
 }
 
-/// Whether files can be made in this folder.
+/// Checks that files can be created in this folder.
 pub(crate) fn check_folder(folder: &Path) -> io::Result<()> {
     empty(folder).map(drop)
 }
 
-/// The folder in which this file lies.
+/// Returns the folder in which this file lies.
 pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// Whether a killed [`replace`] left this file.
+/// Returns whether this is a file that a killed [`replace`] left.
 pub(crate) fn is_temporary(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX))
 }
 
-/// Whether nothing is in this folder but what a kill leaves that came before the first file.
+/// Returns whether this folder is empty but for files that a kill before the first complete file leaves.
 pub(crate) fn is_bare(folder: &Path) -> bool {
     let Ok(entries) = fs::read_dir(folder) else { return true };
     entries.flatten().all(|entry| is_temporary(&entry.file_name()))
 }
 
-/// Removes what a killed [`replace`] may have left in this folder, which is locked: nobody else writes there.
+/// Removes the files that a killed [`replace`] may have left in this folder, which is locked: no other process writes
+/// there.
 pub(crate) fn sweep(folder: &Path) {
     sweep_old(folder, Duration::ZERO);
 }
@@ -174,7 +176,7 @@ fn sweep_old(folder: &Path, idle: Duration) {
     }
 }
 
-/// Removes a file; that it is not there is fine.
+/// Removes a file; a missing file is no error.
 pub(crate) fn remove(path: &Path) -> Result<(), FolderError> {
     disk::remove(path).map_err(|err| FolderError::write(path, err))
 }

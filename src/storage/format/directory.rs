@@ -1,9 +1,10 @@
 //! Reads the directory and the members of a zip archive, as far as an .npz needs it.
 //!
 //! Guarantees: no claim of the directory is trusted. The bytes of every member lie within the file and overlap no other
-//! member's, no name occurs twice, and memory is allocated only for bytes that exist; a compressed member yields no more than
-//! its compression method can hold, and no more than measured numbers give. The checksum of all data read is compared. Own code,
-//! because the reader of the crate `zip` reserves memory by what a directory claims and searches the whole file for signatures.
+//! member's, no name occurs twice, and memory is allocated only for bytes that exist; a compressed member yields no more
+//! than its compression method can hold, and no more than measured numbers give. The checksum of all data read is
+//! compared. The reader is written here, because the one of the crate `zip` reserves memory by what a directory claims
+//! and searches the whole file for signatures.
 
 use std::io::{self, BufReader, Read, Seek, SeekFrom};
 
@@ -12,26 +13,27 @@ use flate2::bufread::DeflateDecoder;
 
 use super::errors::invalid;
 
-/// Bytes of a directory at most: tens of thousands of names.
+/// The largest directory in bytes: tens of thousands of names.
 const LONGEST: u64 = 4 << 20;
-/// The end of the directory with its comment.
+/// The largest size of the end record with its comment.
 const TAIL: u64 = 22 + (1 << 16) - 1;
-/// No stream of deflate is longer than so many times itself.
+/// The largest expansion of a deflate stream.
 const DEFLATE: u64 = 1032;
-/// What a member may unpack to however small it is, and how many times itself beyond that: measured numbers stay far below.
+/// The size up to which a member may unpack however small it is, and its largest expansion beyond that: measured numbers
+/// stay far below.
 const UNPACKED: (u64, u64) = (64 << 20, 100);
 
 /// The location of an array in its archive.
 #[derive(Clone, Debug)]
 pub(crate) struct Member {
-    /// Without the ending `.npy`.
+    /// The name without the ending `.npy`.
     pub(crate) name: String,
-    /// Bytes when unpacked.
+    /// The unpacked size in bytes.
     pub(crate) size: u64,
     header: u64,
     start: u64,
     packed: u64,
-    /// None where there is no checksum: of a file that is one array.
+    /// `None` for a file that is one array, which has no checksum.
     crc: Option<u32>,
     packing: Packing,
 }
@@ -45,25 +47,25 @@ enum Packing {
 }
 
 impl Member {
-    /// A file that is one array.
+    /// Returns the member for a file that is one array.
     pub(crate) fn alone(name: String, size: u64) -> Self {
         Self { name, size, header: 0, start: 0, packed: size, crc: None, packing: Packing::Stored }
     }
 
-    /// Whether its bytes lie in the file as they are.
+    /// Returns whether its bytes lie in the file uncompressed.
     pub(crate) fn is_stored(&self) -> bool {
         self.packing == Packing::Stored
     }
 
-    /// Where its first byte is.
+    /// Returns the position of its first byte.
     pub(crate) fn start(&self) -> u64 {
         self.start
     }
 
-    /// Its bytes, unpacked.
+    /// Returns its bytes, unpacked.
     ///
     /// # Errors
-    /// When they are packed in another way than `numpy.savez` and `numpy.savez_compressed` do, or unpack to too much.
+    /// When they are compressed in another way than by `numpy.savez` and `numpy.savez_compressed`, or unpack to too much.
     pub(crate) fn open<'a, R: Read + Seek>(&self, file: &'a mut R) -> io::Result<Body<'a, R>> {
         file.seek(SeekFrom::Start(self.start))?;
         let packed = file.take(self.packed);
@@ -104,7 +106,7 @@ impl Member {
     }
 }
 
-/// The bytes of a member as they come.
+/// Reads the unpacked bytes of a member.
 pub(crate) struct Body<'a, R> {
     source: Source<'a, R>,
     /// The expected checksum, and the one of the bytes so far.
@@ -136,10 +138,10 @@ impl<R: Read> Read for Body<'_, R> {
 }
 
 impl<R: Read> Body<'_, R> {
-    /// Reads what is left, and compares the checksum.
+    /// Reads the remaining bytes and compares the checksum.
     ///
     /// # Errors
-    /// When the bytes are not those that were saved, or cannot be read.
+    /// When the checksum differs, or the bytes cannot be read.
     pub(crate) fn finish(mut self) -> io::Result<()> {
         let mut piece = vec![0; 1 << 16];
         while self.read(&mut piece)? > 0 {}
@@ -151,7 +153,7 @@ impl<R: Read> Body<'_, R> {
             return Err(invalid("it has another length than the directory states: the file is damaged".to_owned()));
         }
         match &self.crc {
-            Some((told, crc)) if *told != crc.sum() => {
+            Some((expected, crc)) if *expected != crc.sum() => {
                 Err(invalid("its checksum does not match: the file is damaged, copy or save it again".to_owned()))
             }
             _ => Ok(()),
@@ -159,7 +161,7 @@ impl<R: Read> Body<'_, R> {
     }
 }
 
-/// A number of so many bytes, the lowest first.
+/// Returns a number of this many bytes, the lowest byte first.
 fn number(bytes: &[u8], from: usize, size: usize) -> Option<u64> {
     let bytes = bytes.get(from..from + size)?;
     Some(bytes.iter().rev().fold(0, |number, &byte| number << 8 | u64::from(byte)))
@@ -172,7 +174,7 @@ fn damaged(what: &str) -> io::Error {
 /// Reads the directory of an archive of this length.
 ///
 /// # Errors
-/// A sentence when it is no directory or an inconsistent one.
+/// When the directory is missing or inconsistent; the error is one sentence.
 pub(crate) fn members<R: Read + Seek>(file: &mut R, length: u64) -> io::Result<Vec<Member>> {
     let Extent { from, to, shift, count } = extent(file, length)?;
     let bytes = read_at(file, from, to - from)?;
@@ -209,16 +211,16 @@ pub(crate) fn members<R: Read + Seek>(file: &mut R, length: u64) -> io::Result<V
 struct Extent {
     from: u64,
     to: u64,
-    /// Bytes that stand before the archive.
+    /// The number of bytes in front of the archive.
     shift: u64,
-    /// Entries that it claims to have.
+    /// The number of entries that it claims to have.
     count: u64,
 }
 
 fn extent<R: Read + Seek>(file: &mut R, length: u64) -> io::Result<Extent> {
     let tail_from = length.saturating_sub(TAIL);
     let tail = read_at(file, tail_from, length - tail_from)?;
-    // The last end that has room for its comment; best one whose comment ends the file.
+    // The last end record that has room for its comment, preferably one whose comment ends the file.
     let ends = (0..tail.len().saturating_sub(21)).rev().filter(|&at| tail[at..].starts_with(b"PK\x05\x06"));
     let comment = |at: usize| number(&tail, at + 20, 2).map_or(usize::MAX, |size| at + 22 + size as usize);
     let fitting: Vec<usize> = ends.filter(|&at| comment(at) <= tail.len()).collect();
@@ -228,7 +230,7 @@ fn extent<R: Read + Seek>(file: &mut R, length: u64) -> io::Result<Extent> {
     let (mut count, mut size, mut start) = (field(10, 2), field(12, 4), field(16, 4));
     let mut to = tail_from + end as u64;
     if count == 0xffff || size == 0xffff_ffff || start == 0xffff_ffff {
-        // The same in 64 bits stands right in front, and then a pointer to it.
+        // The 64-bit end record stands right in front of it, followed by a pointer to that record.
         if let Some(place) = to.checked_sub(20 + 56) {
             let wide = read_at(file, place, 56)?;
             if wide.starts_with(b"PK\x06\x06") {
@@ -246,7 +248,7 @@ fn extent<R: Read + Seek>(file: &mut R, length: u64) -> io::Result<Extent> {
     Ok(Extent { from, to, shift, count })
 }
 
-/// So many bytes of the file, which has them.
+/// Reads this many bytes of the file, which is known to have them.
 fn read_at<R: Read + Seek>(file: &mut R, from: u64, size: u64) -> io::Result<Vec<u8>> {
     file.seek(SeekFrom::Start(from))?;
     let mut bytes = Vec::new();
@@ -254,7 +256,7 @@ fn read_at<R: Read + Seek>(file: &mut R, from: u64, size: u64) -> io::Result<Vec
     if bytes.len() as u64 == size { Ok(bytes) } else { Err(damaged("it is cut off")) }
 }
 
-/// The entry that begins here, and where it ends. Where its bytes lie is not known yet.
+/// Parses the entry that begins at this position, and returns it with its end. The position of its bytes is found later.
 fn entry(bytes: &[u8], at: usize, shift: u64) -> Option<(Member, usize)> {
     let field = |from: usize, size: usize| number(bytes, at + from, size);
     if !bytes.get(at..)?.starts_with(b"PK\x01\x02") {
@@ -268,7 +270,7 @@ fn entry(bytes: &[u8], at: usize, shift: u64) -> Option<(Member, usize)> {
     let end = comment_from + comment_size as usize;
     let (name, extra) = (bytes.get(name_from..extra_from)?, bytes.get(extra_from..comment_from)?);
     bytes.get(comment_from..end)?;
-    // Sizes that do not fit stand in a field of their own, in this order.
+    // Sizes that do not fit stand in a separate field, in this order.
     let mut sizes = [field(24, 4)?, field(20, 4)?, field(42, 4)?];
     let mut rest = extra;
     while let (Some(kind), Some(size)) = (number(rest, 0, 2), number(rest, 2, 2)) {

@@ -10,7 +10,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// Opens a file to read it: a pipe or a device under its name would keep the program waiting, or feed it without an end.
+/// Opens a regular file for reading: a pipe or a device under its name could block the program, or never end.
 pub(crate) fn open(path: &Path) -> io::Result<File> {
     if !fs::metadata(path)?.is_file() {
         return Err(io::Error::other("it is no regular file"));
@@ -18,12 +18,12 @@ pub(crate) fn open(path: &Path) -> io::Result<File> {
     File::open(path)
 }
 
-/// Reads such a file as text.
+/// Reads a regular file as text.
 pub(crate) fn text(path: &Path) -> io::Result<String> {
     io::read_to_string(open(path)?)
 }
 
-/// Makes a folder with those above it, unless it is there.
+/// Creates a folder with its parents, unless it exists.
 pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
     if path.is_dir() {
         return Ok(());
@@ -32,29 +32,29 @@ pub(crate) fn make_folder(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)
 }
 
-/// Starts a file anew.
+/// Creates a file, or empties an existing one.
 pub(crate) fn create(path: &Path) -> io::Result<File> {
     step(path)?;
     File::create(path)
 }
 
-/// Appends bytes to an open file; the tests need its path.
+/// Appends bytes to an open file; the path is for the tests.
 pub(crate) fn append(file: &mut File, path: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Err(broken) = step(path) {
-        // A disk that fills takes what fits.
+        // A full disk takes the part that fits.
         file.write_all(&bytes[..bytes.len() / 2])?;
         return Err(broken);
     }
     file.write_all(bytes)
 }
 
-/// Gives a file or a folder another name, in the place of the file that has it.
+/// Renames a file or a folder, and replaces a file that has the new name.
 pub(crate) fn rename(from: &Path, to: &Path) -> io::Result<()> {
     step(to)?;
     fs::rename(from, to)
 }
 
-/// Removes a file; that it is not there is fine.
+/// Removes a file; a missing file is no error.
 pub(crate) fn remove(path: &Path) -> io::Result<()> {
     if fs::symlink_metadata(path).is_err_and(|err| err.kind() == ErrorKind::NotFound) {
         return Ok(());
@@ -90,7 +90,7 @@ pub(crate) fn sync_folder(path: &Path) {
     if cfg!(unix)
         && let Ok(folder) = File::open(path)
     {
-        // Not every file system can; the files themselves are there.
+        // Not every file system can; the files themselves are on the disk.
         let _ = folder.sync_all();
     }
 }
@@ -107,7 +107,7 @@ pub(crate) fn step(path: &Path) -> io::Result<()> {
     }
 }
 
-/// How many [`BrokenDisk`]s there are.
+/// The number of [`BrokenDisk`]s in existence.
 static BROKEN: AtomicUsize = AtomicUsize::new(0);
 static FAULTS: Mutex<Vec<Arc<Fault>>> = Mutex::new(Vec::new());
 
@@ -123,7 +123,7 @@ struct Fault {
 pub struct BrokenDisk(Arc<Fault>);
 
 impl BrokenDisk {
-    /// The first `good` writes go well, and none after them.
+    /// Lets the first `good` writes succeed, and none after them.
     pub fn after(below: &Path, good: usize) -> Self {
         let fault = Arc::new(Fault { below: below.to_owned(), good, tried: AtomicUsize::new(0) });
         FAULTS.lock().unwrap_or_else(PoisonError::into_inner).push(Arc::clone(&fault));
@@ -131,7 +131,7 @@ impl BrokenDisk {
         Self(fault)
     }
 
-    /// How many writes were tried.
+    /// Returns the number of writes tried.
     pub fn tried(&self) -> usize {
         self.0.tried.load(Ordering::Relaxed)
     }
@@ -146,7 +146,7 @@ impl Drop for BrokenDisk {
 
 /// Describes an error as part of a sentence that has named the file.
 pub fn words(err: &io::Error) -> String {
-    let said = match err.kind() {
+    let reason = match err.kind() {
         ErrorKind::NotFound => "there is no such file or folder",
         ErrorKind::PermissionDenied => "permission denied",
         ErrorKind::AlreadyExists => "it is there already",
@@ -160,17 +160,17 @@ pub fn words(err: &io::Error) -> String {
         ErrorKind::InvalidFilename => "its name is too long or not allowed",
         _ => return without_numbers(&err.to_string()),
     };
-    said.to_owned()
+    reason.to_owned()
 }
 
-/// The text of an error of the system without its number, and without the path that the library of temporary files adds.
+/// Returns the text of a system error without its number, and without the path that the library of temporary files adds.
 fn without_numbers(text: &str) -> String {
     let text = text.split(" at path \"").next().unwrap_or(text);
     let text = text.split(" (os error").next().unwrap_or(text);
     one_line(text)
 }
 
-/// A text for people as one line.
+/// Puts a text for people on one line.
 pub(crate) fn one_line(text: &str) -> String {
     text.split(['\n', '\r']).map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
 }

@@ -1,4 +1,4 @@
-//! Says in our words why a file cannot be read or a folder not be written.
+//! Defines the errors of reading a file or writing a folder, each one sentence.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -38,7 +38,7 @@ impl FolderError {
     }
 }
 
-/// An error of data that are not what they should be: a sentence, or a part of one that has named the file.
+/// Returns an error of unexpected data: a sentence, or a part of one that has named the file.
 pub(crate) fn invalid(message: String) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, message)
 }

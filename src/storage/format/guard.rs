@@ -14,7 +14,7 @@ const LITTLE: u64 = 16 << 20;
 /// Checks that this many bytes can still be allocated.
 ///
 /// # Errors
-/// When they cannot.
+/// When there is not enough free memory.
 pub(crate) fn check_room(bytes: u64) -> io::Result<()> {
     if bytes <= LITTLE {
         return Ok(());
@@ -28,7 +28,8 @@ pub(crate) fn check_room(bytes: u64) -> io::Result<()> {
     Ok(())
 }
 
-/// Names a file's format by its first bytes, and the remedy where arrays or weights were expected; none if it is unknown.
+/// Names a file's format by its first bytes, and the remedy where arrays or weights were expected; `None` if it is
+/// unknown.
 pub fn foreign(bytes: &[u8]) -> Option<&'static str> {
     const KNOWN: &[(&[u8], &str)] = &[
         (b"version https://git-lfs", "it is a Git LFS pointer and not the file itself: git lfs pull fetches that"),
@@ -55,14 +56,14 @@ pub fn foreign(bytes: &[u8]) -> Option<&'static str> {
     if bytes.is_empty() {
         return Some("it is empty");
     }
-    // Behind the length of its header: a safetensors file, whatever the length looks like.
+    // A safetensors file has a brace behind the eight bytes of its header's length, whatever the length looks like.
     if bytes.get(8) == Some(&b'{') && bytes.len() > 16 && bytes[4..8] == [0; 4] {
         return None;
     }
     if let Some((_, what)) = KNOWN.iter().find(|(start, _)| bytes.starts_with(start)) {
         return Some(what);
     }
-    // A table as text begins with numbers or names; a safetensors file with a length, whose high bytes are zeros.
+    // A table as text begins with numbers or names; a safetensors file begins with a length, whose high bytes are zeros.
     let start = &bytes[..bytes.len().min(64)];
     let is_text = start.iter().all(|byte| matches!(byte, b'\t' | b'\n' | b'\r' | b' '..=b'~'));
     let is_table =

@@ -3,7 +3,7 @@
 
 use thiserror::Error;
 
-/// At most so many channels has an image as it is saved last-axis-first by others: grey, with alpha, RGB, RGBA.
+/// The largest number of channels of an image that other programs save last-axis-first: grey, with alpha, RGB, RGBA.
 const FEW: usize = 4;
 
 /// The reasons why a shape is not a set of inputs.
@@ -18,11 +18,13 @@ pub enum LayoutError {
     )]
     NoImages(usize),
     #[error(
-        "the inputs have shape {0:?}, which is [n, height, width, channels]: numpy.transpose(x, (0, 3, 1, 2)) makes it [n, channels, height, width]"
+        "the inputs have shape {0:?}, which is [n, height, width, channels]: numpy.transpose(x, (0, 3, 1, 2)) makes it \
+         [n, channels, height, width]"
     )]
     ChannelsLast(Vec<usize>),
     #[error(
-        "the inputs have shape {0:?}, which is [height, width, channels, n]: numpy.transpose(x, (3, 2, 0, 1)) makes it [n, channels, height, width]"
+        "the inputs have shape {0:?}, which is [height, width, channels, n]: numpy.transpose(x, (3, 2, 0, 1)) makes it \
+         [n, channels, height, width]"
     )]
     ImagesLast(Vec<usize>),
 }
@@ -33,15 +35,15 @@ pub struct Layout {
     pub count: usize,
     /// Channels, height and width.
     pub image: [usize; 3],
-    /// The same in words, with what else it could be.
-    pub words: String,
+    /// The interpretation in words, with possible alternatives.
+    pub description: String,
 }
 
 impl Layout {
-    /// The inputs of an array of this shape, to a network that reads images or one to which they are rows of numbers.
+    /// Interprets an array of this shape as inputs of a network that reads images, or of one that reads rows of numbers.
     ///
     /// # Errors
-    /// When it is no shape of inputs, or plainly one of another order.
+    /// When it is no shape of inputs, or evidently one in another order.
     pub fn of(shape: &[usize], images: bool) -> Result<Self, LayoutError> {
         if shape.contains(&0) {
             return Err(LayoutError::Shape(shape.to_vec()));
@@ -80,11 +82,11 @@ impl Layout {
             (false, 2) => format!("{inputs} of {}", many(width, "value")),
             (false, _) => format!("{inputs} of {} ({sides}{doubt})", many(channels * height * width, "value")),
         };
-        Ok(Self { count, image, words })
+        Ok(Self { count, image, description: words })
     }
 }
 
-/// The images that rows of this length are: those of CIFAR, or grey squares.
+/// Returns the image shape of rows of this length: that of CIFAR, or a grey square.
 fn image_of(values: usize) -> Result<[usize; 3], LayoutError> {
     let side = values.isqrt();
     match values {

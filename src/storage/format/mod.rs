@@ -1,4 +1,4 @@
-//! File formats and how files are written: atomic replacement, CSV tables, NumPy arrays and archives.
+//! Defines file formats and how files are written: atomic replacement, CSV tables, NumPy arrays and archives.
 
 pub(crate) mod array_choice;
 pub(crate) mod arrays;

@@ -20,7 +20,7 @@ use super::regular_file::open_regular;
 
 /// Writes one archive, array by array.
 pub(crate) struct NpzWriter<W: Write + Seek> {
-    /// Taken when the archive is finished.
+    /// `None` once the archive is finished.
     zip: Option<ZipWriter<W>>,
 }
 
@@ -36,7 +36,7 @@ impl<W: Write + Seek> NpzWriter<W> {
         Self { zip: Some(ZipWriter::new(writer)) }
     }
 
-    /// Adds one array in C order; there must be as many values as the shape says.
+    /// Adds one array in C order; there must be as many values as the shape has entries.
     pub(crate) fn array<T: Element>(
         &mut self,
         name: &str,
@@ -70,7 +70,7 @@ impl<W: Write + Seek> NpzWriter<W> {
     }
 
     pub(crate) fn finish(mut self) -> io::Result<()> {
-        // One that cannot be finished is dropped by the library's own hand: nothing is left to be written then.
+        // An archive that cannot be finished is dropped by the library: nothing is left to be written then.
         self.zip.take().map_or(Ok(()), |zip| zip.finish()?.flush())
     }
 }
@@ -81,9 +81,9 @@ pub(crate) struct Array<T> {
     pub(crate) values: Vec<T>,
 }
 
-/// A type as which the numbers of an array may be read.
+/// A number type as which an array may be read.
 pub(crate) trait Number: Sized {
-    /// This number, where the type has it.
+    /// Converts a number, if the type can hold it.
     fn from_f64(value: f64) -> Option<Self>;
 }
 
@@ -102,7 +102,7 @@ impl Number for f32 {
 
 impl Number for i64 {
     fn from_f64(value: f64) -> Option<Self> {
-        // Up to here a float represents every integer.
+        // A float represents every integer below this bound.
         (value.fract() == 0.0 && value.abs() < 9e15).then_some(value as Self)
     }
 }
@@ -113,7 +113,7 @@ impl Number for u8 {
     }
 }
 
-/// An archive open for reading; or a single array, which is read as an archive of one.
+/// An archive open for reading; a single array is read as an archive of one.
 pub(crate) struct NpzReader<R = File> {
     source: R,
     members: Vec<Member>,
@@ -141,7 +141,7 @@ impl<R: Read + Seek> NpzReader<R> {
         if start.get(8) == Some(&b'{') && start.get(4..8) == Some(&[0; 4]) {
             return Err(invalid("it is a safetensors file: save its arrays with numpy.savez".to_owned()));
         }
-        // An archive may have something in front of it, but nothing that is known as something else.
+        // An archive may have bytes in front of it, unless they are a known other format.
         if !start.starts_with(b"PK")
             && let Some(what) = foreign(&start)
         {
@@ -157,12 +157,12 @@ impl<R: Read + Seek> NpzReader<R> {
         Ok(Self { source, members, is_alone: false })
     }
 
-    /// Whether this is a single array.
+    /// Returns whether this is a single array.
     pub(crate) fn is_alone(&self) -> bool {
         self.is_alone
     }
 
-    /// The names of the arrays, in the order of the archive.
+    /// Returns the names of the arrays, in the order of the archive.
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
         self.members.iter().map(|member| member.name.as_str())
     }
@@ -171,7 +171,7 @@ impl<R: Read + Seek> NpzReader<R> {
         self.members.iter().any(|member| member.name == name)
     }
 
-    /// The bytes of an array behind its header, which is held against them.
+    /// Returns the header of an array and its bytes, after comparing their lengths.
     fn body(&mut self, name: &str) -> io::Result<(Header, Body<'_, R>)> {
         let member = self.members.iter().find(|member| member.name == name);
         let member = member.ok_or_else(|| invalid(format!("there is no array {name}")))?;
@@ -201,9 +201,9 @@ impl<R: Read + Seek> NpzReader<R> {
         })
     }
 
-    /// Hands the header and the values of an array of numbers of any usual kind to `take`, in C order and as they come out of the
-    /// archive: it may be longer than memory, unless it is in Fortran order. What `take` leaves is read, too: only then
-    /// is it known that the numbers are those that were saved.
+    /// Passes the header and the values of an array of numbers to `take`, in C order and while they are read: the array
+    /// may be larger than memory, unless it is in Fortran order. Values that `take` leaves are read, too, because only
+    /// the checksum of the whole array confirms the numbers.
     pub(crate) fn numbers<T>(
         &mut self,
         name: &str,
@@ -219,7 +219,7 @@ impl<R: Read + Seek> NpzReader<R> {
         Ok(taken)
     }
 
-    /// All values of an array of text.
+    /// Returns all values of an array of text.
     pub(crate) fn texts(&mut self, name: &str) -> io::Result<Vec<String>> {
         let (header, mut body) = self.body(name)?;
         let texts = header.texts(&mut body)?;
@@ -227,7 +227,7 @@ impl<R: Read + Seek> NpzReader<R> {
         Ok(texts)
     }
 
-    /// The shape of an array of 64-bit floats whose parts can be read where they lie: one that is not compressed.
+    /// Returns the shape of an uncompressed array of 64-bit floats, whose parts can be read in place.
     pub(crate) fn laid_out(&mut self, name: &str) -> io::Result<Vec<usize>> {
         let header = self.header(name)?;
         let is_stored = self.members.iter().any(|member| member.name == name && member.is_stored());
@@ -242,7 +242,7 @@ impl<R: Read + Seek> NpzReader<R> {
         self.body(name)?.1.finish()
     }
 
-    /// So many values of an array that is [laid out](Self::laid_out), from this one on.
+    /// Reads this many values of an array that is [laid out](Self::laid_out), from this one on.
     pub(crate) fn part(&mut self, name: &str, from: usize, count: usize) -> io::Result<Vec<f64>> {
         self.laid_out(name)?;
         let header = self.header(name)?;
@@ -258,5 +258,5 @@ impl<R: Read + Seek> NpzReader<R> {
     }
 }
 
-/// Values as they come, in C order.
+/// An iterator over values in C order.
 pub(crate) type Numbers<'a> = &'a mut dyn Iterator<Item = io::Result<f64>>;

@@ -1,14 +1,17 @@
 //! Recognises an unexpected file's format by its first bytes.
 
-/// The format of a file, as part of a sentence ("it is …"), and the way from it to a safetensors file or a `.npy`, if known.
+/// A recognised file format, as part of a sentence ("it is …"), and the way from it to a safetensors file or a `.npy`, if
+/// known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Recognised {
     pub what: &'static str,
     pub way_out: &'static str,
 }
 
-const PYTORCH: &str =
-    "in Python, safetensors.torch.save_file(torch.load(\"FILE\", weights_only=True), \"w.safetensors\") makes one";
+/// The two lines of Python that write a `state_dict` as safetensors, also one with tied or transposed tensors.
+const PYTORCH: &str = "in Python, `import torch, safetensors.torch` and then `safetensors.torch.save_file({name: \
+     tensor.clone().contiguous() for name, tensor in torch.load(\"FILE\", map_location=\"cpu\", weights_only=True).items()}, \
+     \"w.safetensors\")` make one (of a checkpoint that holds more, take its state_dict)";
 
 /// Recognises the common format that begins with these bytes; `None` if it is unknown.
 pub fn recognise(bytes: &[u8]) -> Option<Recognised> {

@@ -1,7 +1,7 @@
 //! Reads foreign files as a whole: regular files only, and only those that fit into memory.
 //!
-//! A pipe under a file's name keeps its reader waiting for ever, `/dev/zero` never ends, and a file of holes claims terabytes
-//! without having them. Each is refused here before a byte of it is read.
+//! A pipe under a file's name keeps its reader waiting for ever, `/dev/zero` never ends, and a sparse file claims
+//! terabytes without having them. Each is refused here before a byte of it is read.
 
 use std::fs::{self, File};
 use std::io::{self, Read as _};
@@ -12,7 +12,7 @@ use crate::spec::memory_available;
 /// Opens a regular file; links are followed.
 ///
 /// # Errors
-/// When there is none, or something else lies there: a folder, a pipe, a device.
+/// When there is no file, or the path leads to something else: a folder, a pipe, a device.
 pub fn open_regular(path: &Path) -> io::Result<File> {
     // The type is checked before opening, because opening a pipe waits for its other end.
     check_regular(&fs::metadata(path)?)?;
@@ -21,7 +21,7 @@ pub fn open_regular(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// All bytes of a regular file, twice as many of which memory can hold.
+/// Reads a regular file whole, if memory can hold twice its size.
 ///
 /// # Errors
 /// When it cannot be read, is no regular file, or is too large.

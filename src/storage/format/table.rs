@@ -1,6 +1,7 @@
-//! One table of a run folder while lines are added to it.
+//! Writes one table of a run folder while lines are added to it.
 //!
-//! Guarantees: a write that failed is the last one; a file that somebody else has removed or changed is noticed at the next flush.
+//! Guarantees: nothing is written after a failed write; a file that another program has removed or changed is noticed at
+//! the next flush.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _};
@@ -11,23 +12,23 @@ use serde::Serialize;
 use super::disk;
 use super::errors::FolderError;
 
-/// One csv file that is being appended to.
+/// A csv file to which lines are appended.
 ///
-/// Lines wait in memory until [`Table::flush`]. One that could not be written is the last: what comes after it would be a hole,
-/// or worse, an end that nothing came before.
+/// Lines wait in memory until [`Table::flush`]. After a failed write no more are written, because the table would have a
+/// gap.
 #[derive(Debug)]
 pub(crate) struct Table {
     path: PathBuf,
     file: File,
     waiting: csv::Writer<Vec<u8>>,
-    /// Bytes and lines that the file holds.
+    /// The length in bytes and the number of lines of the file.
     length: u64,
     lines: u64,
     broken: bool,
 }
 
 impl Table {
-    /// Starts the file anew, with its header.
+    /// Creates the file with its header.
     pub(crate) fn create(path: PathBuf, columns: &[&str]) -> Result<Self, FolderError> {
         let file = disk::create(&path).map_err(|err| FolderError::write(&path, err))?;
         let mut table = Self { path, file, waiting: lines(), length: 0, lines: 0, broken: false };
@@ -36,7 +37,7 @@ impl Table {
         Ok(table)
     }
 
-    /// Goes on where the file ends.
+    /// Opens the file to continue at its end.
     pub(crate) fn append(path: PathBuf) -> Result<Self, FolderError> {
         let open = || {
             let file = OpenOptions::new().append(true).open(&path)?;
@@ -56,8 +57,8 @@ impl Table {
         self.waiting.serialize(line).map_err(|err| FolderError::write(&self.path, err.into()))
     }
 
-    /// Hands all lines to the operating system, where a kill of the program no longer loses them, and looks whether the file is
-    /// still what was written.
+    /// Passes all lines to the operating system, where a kill of the program no longer loses them, and checks that the
+    /// file is still what was written.
     pub(crate) fn flush(&mut self) -> Result<(), FolderError> {
         let done = if self.broken { Err(io::Error::other("a write before this one failed")) } else { self.hand_over() };
         self.broken = done.is_err();
@@ -79,7 +80,7 @@ impl Table {
         }
     }
 
-    /// Waits until all of it is on the disk; a header alone is not waited for.
+    /// Syncs the file to disk, unless it has only a header.
     pub(crate) fn sync(&mut self) -> Result<(), FolderError> {
         self.flush()?;
         if self.lines == 1 {
@@ -88,14 +89,14 @@ impl Table {
         disk::sync(&self.path).map_err(|err| FolderError::write(&self.path, err))
     }
 
-    /// The name of the file and how many lines it holds.
+    /// Returns the name of the file and its number of lines.
     pub(crate) fn size(&self) -> (String, u64) {
         (self.path.file_name().unwrap_or_default().to_string_lossy().into_owned(), self.lines)
     }
 }
 
 fn lines() -> csv::Writer<Vec<u8>> {
-    // The header is written when the file is started, before there is any line.
+    // The header is written when the file is created, before the first line.
     csv::WriterBuilder::new().has_headers(false).from_writer(Vec::new())
 }
 

@@ -1,7 +1,7 @@
 //! Translates operations that own parameters: linear maps, convolutions, normalisations, embeddings, and attention.
 
-use super::GraphTensor;
 use super::lines::Line;
+use super::module_graph::GraphTensor;
 use super::translate::{Entry, Node, Translated, Translator, Val, list, quoted, real, stripped};
 
 impl<'a> Translator<'a> {

@@ -60,7 +60,7 @@ impl<'a> Translator<'a> {
                 _ => Err("it rounds, which has no gradient".to_owned()),
             },
             "dropout" | "feature_dropout" | "alpha_dropout" => match line.flag("train", false) {
-                Ok(false) => self.unchanged(line, "input"),
+                Ok(false) => self.unchanged(line),
                 Ok(true) => Err("it leaves numbers out by chance: export the module in evaluation".to_owned()),
                 Err(why) => Err(why),
             },
@@ -83,8 +83,8 @@ impl<'a> Translator<'a> {
     }
 
     /// Returns the same node, for an operation that changes nothing in evaluation.
-    fn unchanged(&mut self, line: &'a Line, argument: &str) -> Translated<Entry> {
-        self.operand(line, argument)
+    fn unchanged(&mut self, line: &'a Line) -> Translated<Entry> {
+        self.operand(line, if line.args.contains_key("self") { "self" } else { "input" })
     }
 
     /// Returns a node that does not depend on parameters: to stop its gradient changes nothing.

@@ -6,7 +6,7 @@ use std::fmt::Write as _;
 use serde_json::Value as Json;
 
 use super::lines::{GraphFile, Line, node_of, shape_of};
-use super::{Graph, GraphTensor, RefusedLine};
+use super::module_graph::{Graph, GraphTensor, RefusedLine};
 use crate::run::printable;
 use crate::spec::text::EXPORTED_FOR;
 
@@ -157,34 +157,101 @@ pub struct Translator<'a> {
     pub notes: Vec<String>,
 }
 
-/// Operations whose result may share memory with their first argument.
-const VIEWS: [&str; 26] = [
-    "view",
-    "reshape",
-    "flatten",
-    "unflatten",
-    "transpose",
-    "permute",
-    "select",
-    "slice",
-    "squeeze",
-    "unsqueeze",
-    "expand",
-    "chunk",
-    "split",
-    "split_with_sizes",
-    "unbind",
-    "getitem",
-    "contiguous",
-    "alias",
-    "narrow",
-    "t",
-    "numpy_T",
-    "dropout",
-    "feature_dropout",
-    "alpha_dropout",
-    "to",
-    "_to_copy",
+/// Operations that give memory of their own. The result of any other may share that of its first argument, also of one that has
+/// no translation: what is written into it changes both.
+const FRESH: &[&str] = &[
+    "linear",
+    "addmm",
+    "matmul",
+    "mm",
+    "bmm",
+    "baddbmm",
+    "conv1d",
+    "conv2d",
+    "conv3d",
+    "convolution",
+    "batch_norm",
+    "_native_batch_norm_legit_no_training",
+    "layer_norm",
+    "native_layer_norm",
+    "group_norm",
+    "instance_norm",
+    "rms_norm",
+    "embedding",
+    "scaled_dot_product_attention",
+    "relu",
+    "relu6",
+    "tanh",
+    "sigmoid",
+    "silu",
+    "hardswish",
+    "hardsigmoid",
+    "mish",
+    "erf",
+    "exp",
+    "log",
+    "sqrt",
+    "rsqrt",
+    "reciprocal",
+    "square",
+    "abs",
+    "sin",
+    "cos",
+    "gelu",
+    "hardtanh",
+    "clamp",
+    "clamp_min",
+    "clamp_max",
+    "leaky_relu",
+    "elu",
+    "celu",
+    "selu",
+    "softplus",
+    "log_sigmoid",
+    "softmax",
+    "_softmax",
+    "log_softmax",
+    "_log_softmax",
+    "neg",
+    "pow",
+    "prelu",
+    "glu",
+    "add",
+    "sub",
+    "rsub",
+    "mul",
+    "multiply",
+    "div",
+    "clone",
+    "zeros",
+    "new_zeros",
+    "zeros_like",
+    "ones",
+    "new_ones",
+    "ones_like",
+    "full",
+    "new_full",
+    "full_like",
+    "scalar_tensor",
+    "arange",
+    "lift_fresh_copy",
+    "cat",
+    "concat",
+    "stack",
+    "repeat",
+    "constant_pad_nd",
+    "roll",
+    "mean",
+    "sum",
+    "max_pool2d",
+    "avg_pool2d",
+    "max_pool1d",
+    "avg_pool1d",
+    "adaptive_avg_pool2d",
+    "lstm",
+    "gru",
+    "rnn_tanh",
+    "rnn_relu",
 ];
 
 impl<'a> Translator<'a> {
@@ -257,12 +324,23 @@ impl<'a> Translator<'a> {
                 ));
             }
         }
+        // The line that made the memory in which a value is.
+        let mut owners: HashMap<&str, &str> = HashMap::new();
+        for line in &self.file.lines {
+            let (kind, in_place) = line.kind();
+            let shares = !is_tensor(line) && (in_place || !FRESH.contains(&kind));
+            let owner = line.changed().filter(|_| shares).and_then(|first| owners.get(first)).copied();
+            owners.insert(&line.name, owner.unwrap_or(&line.name));
+        }
+        // What writes into memory is needed by those who read from it later, under whatever name.
+        let mut memory: BTreeSet<&str> = BTreeSet::new();
         for line in self.file.lines.iter().rev() {
-            // What changes a value in place is needed by those who read that value later, under its old name.
-            let changes = line.kind().1 && line.changed().is_some_and(|changed| needed.contains(changed));
+            let owner = owners.get(line.name.as_str());
+            let changes = line.kind().1 && owner.is_some_and(|owner| memory.contains(owner));
             if line.op == "output" || changes || needed.contains(line.name.as_str()) {
                 needed.insert(&line.name);
                 needed.extend(line.reads());
+                memory.extend(line.reads().into_iter().filter_map(|read| owners.get(read)));
             }
         }
         Ok(needed)
@@ -323,6 +401,10 @@ impl<'a> Translator<'a> {
         let needs = needed.contains(line.name.as_str());
         if is_tensor(line) {
             let shape = shape_of(&line.shape).ok_or("its shape is none that a tensor can have")?;
+            let is_float = line.dtype.as_str().is_none_or(|dtype| dtype.contains("float"));
+            if needs && !is_float {
+                return Err("it holds whole numbers or truth values, with which nothing here computes".to_owned());
+            }
             let is_parameter = line.op == "parameter";
             let trained = is_parameter && line.trained;
             let at = self.tensors.len();
@@ -330,7 +412,7 @@ impl<'a> Translator<'a> {
             if self.tensors.iter().any(|known| known.name == name) {
                 return Err(format!("two tensors are called {}", printable(&name)));
             }
-            self.tensors.push(GraphTensor { name, shape: shape.clone(), is_parameter, trained, used: needs });
+            self.tensors.push(GraphTensor { name, shape: shape.clone(), is_float, is_parameter, trained, used: needs });
             self.insert(line, Entry::new(Node::Tensor(at), shape));
             return Ok(());
         }
@@ -373,7 +455,7 @@ impl<'a> Translator<'a> {
         {
             return Err(format!("it gives {:?} and says {shape:?}", done.shape));
         }
-        if let (true, false, Some(first)) = (VIEWS.contains(&kind), in_place, first)
+        if let (true, false, Some(first)) = (!FRESH.contains(&kind), in_place, first)
             && let Some(storage) = self.nodes.get(first).map(|entry| entry.storage)
         {
             done.storage = storage;
@@ -403,6 +485,9 @@ impl<'a> Translator<'a> {
     }
 
     fn operation(&mut self, kind: &str, line: &'a Line) -> Translated<Entry> {
+        if node_of(line.argument("out")).is_some() {
+            return Err("it writes its result into another tensor (out=): write the module without".to_owned());
+        }
         if let Some(done) = self.layer(kind, line) {
             return done;
         }

@@ -31,7 +31,7 @@ pub(crate) fn whole_ending(out: &Path) -> Option<Ending> {
     ending(out).filter(|ending| lost(out, ending).is_none())
 }
 
-/// Returns the file of an ended run that has since lost a part.
+/// Returns the file of an ended run that has since lost a part, if there is one.
 pub(crate) fn lost(out: &Path, ending: &Ending) -> Option<String> {
     let had = StoredInfo::read(&out.join(INFO)).unwrap_or_default().ended_with;
     if !had.is_empty() {
@@ -39,12 +39,12 @@ pub(crate) fn lost(out: &Path, ending: &Ending) -> Option<String> {
             let path = out.join(name);
             if name.ends_with(".csv") { lines_in(&path) } else { fs::metadata(path).map(|found| found.len()) }
         };
-        // Who is short of room may have removed these, and no figure of a study is made of them.
+        // A user who is short of room may have removed these, and no figure of a study needs them.
         let is_spared = |name: &str| [kernels::KERNELS, MODEL].contains(&name);
         let lacks = |(name, size): &(String, u64)| has(name).map_or(!is_spared(name), |found| found < *size);
         return had.into_iter().find(lacks).map(|(name, _)| name);
     }
-    // A folder from before sizes were written down: a run that finished measured its last step, each row with its Gram.
+    // Older versions did not store sizes: a run that finished has measured its last step, with a Gram for each row.
     let Ending::Finished { step } = ending else { return None };
     let (rows, last) = rows(&out.join(METRICS));
     if last != Some(*step) {
@@ -61,7 +61,7 @@ pub(crate) fn snapshots(out: &Path) -> usize {
     rows(&out.join(METRICS)).0
 }
 
-/// How many lines of a table are of a whole snapshot, where it tells, and the step of the last line that can be read.
+/// Returns the number of snapshots in a table, 0 if it has no column of blocks, and the step of the last readable line.
 fn rows(path: &Path) -> (usize, Option<u64>) {
     let Ok(mut lines) = Lines::open(path) else { return (0, None) };
     let [block, step] = ["block", "step"].map(|name| lines.column(name));

@@ -1,7 +1,7 @@
 //! Opens a folder for a new run, or for one that was cut off.
 //!
-//! Guarantees: a refusal is one sentence, and comes before anything is written; nothing that is there is lost unless the caller says so,
-//! and even then only files of our own names go.
+//! Guarantees: a refusal is one sentence, and comes before anything is written; no existing file is lost unless the
+//! caller allows it, and even then only files with names of this program are removed.
 
 use std::fs;
 use std::path::Path;
@@ -21,8 +21,8 @@ pub struct Opened {
     pub folder: RunFolder,
     /// The number of snapshots of the run that was cut off here and now starts over; `None` for a new run.
     pub resumed: Option<usize>,
-    /// The work that a kill had left unfinished and that is now complete, one sentence each.
-    pub mended: Vec<String>,
+    /// The unfinished work of a killed process that was completed, one sentence each.
+    pub repairs: Vec<String>,
 }
 
 /// Opens the folder `out` for a run of this spec; [`RunFolder::spec`] is then the one to run.
@@ -48,9 +48,9 @@ pub fn create(out: &Path, spec: &Spec, overwrite: bool) -> Result<Opened, Folder
     } else {
         let saved = || same_run(out, &spec).ok_or_else(|| FolderError::NotEmpty(out.to_owned()));
         saved()?;
-        // Not before it is known to be the same run: a refusal leaves everything as it was.
+        // Only once it is known to be the same run: a refusal leaves everything as it was.
         mended = resume::finish(out)?;
-        // Again, because a resumed run may have taken the place of the one that was cut off.
+        // Read again, because a resumed run may have replaced the one that was cut off.
         let found = saved()?;
         spec.changes = found.changes;
         spec.network.weights_hash = found.network.weights_hash;
@@ -60,13 +60,13 @@ pub fn create(out: &Path, spec: &Spec, overwrite: bool) -> Result<Opened, Folder
         PreviousContent::CutOff(snapshots(out))
     };
     let resumed = if let PreviousContent::CutOff(snapshots) = before { Some(snapshots) } else { None };
-    // Now, and not after a quarter of an hour of training.
+    // Checked now, and not after a quarter of an hour of training.
     atomic::check_folder(out).map_err(|err| FolderError::write(out, err))?;
-    Ok(Opened { folder: RunFolder::new(out.to_owned(), spec, before, lock), resumed, mended })
+    Ok(Opened { folder: RunFolder::new(out.to_owned(), spec, before, lock), resumed, repairs: mended })
 }
 
-/// Says whether what is in this folder may be replaced by a run: a run that is there, all its files being regular ones. Beside what
-/// is somebody else's a run may lie, but not in the place of it.
+/// Checks that a run may replace the contents of this folder: they must be a run whose files are all regular. A run may
+/// be written beside files of other programs, but not in place of them.
 fn check_replaceable(out: &Path) -> Result<(), FolderError> {
     if out.join(STUDY).exists() {
         return Err(FolderError::Study(out.to_owned()));
@@ -86,8 +86,8 @@ fn check_replaceable(out: &Path) -> Result<(), FolderError> {
     }
 }
 
-/// Whether this run is in the folder and has come to its end, as planned or because it diverged: a second time would be the same.
-/// An error where something else is there.
+/// Returns whether this run is in the folder and has ended, as planned or because it diverged: repeating it would give
+/// the same. An error where the folder holds something else.
 pub fn is_done(out: &Path, spec: &Spec) -> Result<bool, FolderError> {
     if atomic::is_bare(out) {
         return Ok(false);
@@ -96,7 +96,7 @@ pub fn is_done(out: &Path, spec: &Spec) -> Result<bool, FolderError> {
     Ok(matches!(whole_ending(out), Some(Ending::Finished { .. } | Ending::Diverged { .. })))
 }
 
-/// The run in this folder, with its live changes, if it is one of this spec.
+/// Returns the run in this folder, with its live changes, if it is one of this spec.
 fn same_run(out: &Path, spec: &Spec) -> Option<Spec> {
     let saved = Spec::read(&out.join(RUN)).ok()?;
     let planned = Spec { changes: spec.changes.clone(), ..saved.clone() };

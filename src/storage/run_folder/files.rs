@@ -1,6 +1,6 @@
-//! Knows the files of a run folder: their names, the lock of the folder, and how all of them are removed.
+//! Defines the names of the files of a run folder, its lock, and how the files are removed.
 //!
-//! Guarantee: only files of the names below are removed.
+//! Guarantee: only files with the names below are removed.
 
 use std::fs::{File, TryLockError};
 use std::io::Write as _;
@@ -16,19 +16,19 @@ use crate::storage::format::errors::FolderError;
 use crate::storage::format::{atomic, disk};
 
 pub(crate) const RUN: &str = "run.toml";
-/// Where a resumed run is written until it has come as far as the one that was cut off.
+/// The folder in which a resumed run is written until it has come as far as the one that was cut off.
 pub(crate) const RESUMED: &str = "resume.partial";
 pub(crate) const MODEL: &str = "model.safetensors";
-/// The whole spec of a study, with its section `[study]`. It marks the folder of a study, in whose place no run is written.
+/// The spec of a study, with its section `[study]`. It marks the folder of a study, in whose place no run is written.
 pub const STUDY: &str = "study.toml";
 
-/// All files of a run folder but the Grams; a figure's file is the figures command's.
+/// Returns the names of all files of a run folder but the Grams and the figures, which the figures command writes.
 pub(crate) fn files() -> impl DoubleEndedIterator<Item = &'static str> {
     let tables = ROW_TABLES.iter().map(|table| table.name);
     [RUN, INFO].into_iter().chain(tables).chain([LEDGER, EVENTS, MODEL])
 }
 
-/// Whether this is the folder of a run.
+/// Returns whether this is the folder of a run.
 pub fn is_run(folder: &Path) -> bool {
     folder.join(RUN).is_file()
 }
@@ -37,11 +37,11 @@ pub(crate) fn write_spec(folder: &Path, spec: &Spec) -> Result<(), FolderError> 
     atomic::replace_for_good(&folder.join(RUN), |writer| writer.write_all(spec.to_toml().as_bytes()))
 }
 
-/// The time for which a locked folder is tried again. A process that another thread starts holds copies of all locks of this one
-/// until it runs its own program, and one that was just killed holds them until it is gone.
+/// The time for which a locked folder is tried again. A process that another thread starts holds copies of all locks of
+/// this one until it runs its own program, and a process that was just killed holds its locks until it is gone.
 const LOCK_PATIENCE: Duration = Duration::from_millis(500);
 
-/// Keeps two programs from writing the same folder, where the system can lock a folder. The lock goes with the program.
+/// Locks a folder against other programs, where the system can lock a folder. The lock ends with the program.
 pub(crate) fn lock(out: &Path) -> Result<Option<File>, FolderError> {
     let began = Instant::now();
     loop {
@@ -54,33 +54,34 @@ pub(crate) fn lock(out: &Path) -> Result<Option<File>, FolderError> {
     }
 }
 
-/// Locks the folder likewise, or reports at once that another program writes it: for callers that then leave it alone.
+/// Locks the folder like [`lock`], but reports at once that another program writes it: for callers that then leave it
+/// alone.
 pub(crate) fn lock_now(out: &Path) -> Result<Option<File>, FolderError> {
     let Ok(folder) = File::open(out) else { return Ok(None) };
     match folder.try_lock() {
         Ok(()) => Ok(Some(folder)),
         Err(TryLockError::WouldBlock) => Err(FolderError::Busy(out.to_owned())),
-        // A file system without locks is no reason not to run.
+        // A file system without locks does not prevent a run.
         Err(TryLockError::Error(_)) => Ok(None),
     }
 }
 
-/// Removes the run that is there, and figures drawn of it, which would otherwise stand beside another run.
+/// Removes the run in this folder, and its figures, which would otherwise stand beside another run.
 pub(crate) fn clear(out: &Path) -> Result<(), FolderError> {
     figure_files::file_names().try_for_each(|name| atomic::remove(&out.join(figure_files::FOLDER).join(name)))?;
     remove_run(&out.join(RESUMED), true)?;
     remove_run(out, false)
 }
 
-/// Removes the files of a run, and only these; with `folder` also the folder, if nothing else is in it. `run.toml` goes last: until
-/// then what is left is known as a run's.
+/// Removes the files of a run, and only these; with `folder` also the folder, if nothing else is in it. `run.toml` goes
+/// last: until then the folder is recognised as a run's.
 pub(crate) fn remove_run(path: &Path, folder: bool) -> Result<(), FolderError> {
     kernels::remove_parts(&path.join(PARTIAL))?;
     atomic::remove(&path.join(KERNELS))?;
     files().rev().try_for_each(|name| atomic::remove(&path.join(name)))?;
     atomic::sweep(path);
     if folder {
-        // Somebody else's file in it is a reason to leave it.
+        // A file of another program keeps the folder.
         disk::remove_empty(path);
     }
     Ok(())

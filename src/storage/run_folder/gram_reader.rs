@@ -1,7 +1,7 @@
 //! Reads the Grams of a run folder from disk, one at a time and on demand.
 //!
-//! Guarantees: what is known of them (how many, of which steps) fits in a few bytes each, however large they are; a Gram that
-//! cannot be read is an error in words and harms no other.
+//! Guarantees: the index of the Grams (how many, of which steps) takes a few bytes each, however large they are; a Gram
+//! that cannot be read is an error in one sentence and does not affect the others.
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
@@ -10,12 +10,12 @@ use super::kernel_part::Part;
 use crate::storage::format::errors::invalid;
 use crate::storage::format::npz::NpzReader;
 
-/// In which of the two forms they are.
+/// The form in which the Grams are stored.
 #[derive(Clone, Debug)]
 pub(crate) enum Place {
-    /// One archive, not compressed, and the checksum of each where it has them.
+    /// One archive, not compressed, and the checksum of each Gram where the archive has them.
     Archive(PathBuf, Option<Vec<i64>>),
-    /// A small file each.
+    /// A small file for each Gram.
     Files(Vec<PathBuf>),
 }
 
@@ -34,22 +34,22 @@ impl Grams {
         Self { place, n, times, checked: Arc::default() }
     }
 
-    /// Step and epoch of each, in order.
+    /// Returns the step and epoch of each Gram, in order.
     pub fn times(&self) -> &[(u64, f64)] {
         &self.times
     }
 
-    /// Rows of each, which are its columns.
+    /// Returns the number of rows of each Gram, which is the number of its columns.
     pub fn rows(&self) -> usize {
         self.n
     }
 
-    /// Bytes of one.
+    /// Returns the number of bytes of one Gram.
     pub fn bytes(&self) -> u64 {
         8 * (self.n * self.n) as u64
     }
 
-    /// Step and epoch of the Gram that is nearest to an epoch.
+    /// Returns the step and epoch of the Gram that is nearest to an epoch.
     pub fn nearest(&self, epoch: f64) -> Option<(u64, f64)> {
         let gap = |time: &&(u64, f64)| (time.1 - epoch).abs();
         self.times.iter().min_by(|a, b| gap(a).total_cmp(&gap(b))).copied()
@@ -58,7 +58,7 @@ impl Grams {
     /// Reads the Gram of a step, row-major [n, n].
     ///
     /// # Errors
-    /// When there is none or it cannot be read, in words.
+    /// When there is none or it cannot be read; the error is one sentence.
     pub fn read(&self, step: u64) -> Result<Arc<[f64]>, String> {
         let at = self.times.iter().position(|time| time.0 == step).ok_or("no Gram was kept of this step")?;
         let entries = self.n * self.n;
@@ -81,14 +81,14 @@ impl Grams {
     }
 }
 
-/// The checksum of the bytes of a Gram.
+/// Returns the checksum of the bytes of a Gram.
 pub(crate) fn check_of(values: &[f64]) -> u32 {
     let mut check = flate2::Crc::new();
     values.iter().for_each(|value| check.update(&value.to_le_bytes()));
     check.sum()
 }
 
-/// Reads all Grams of an archive for their checksum: a single one has none.
+/// Reads all Grams of an archive to verify its checksum: single Grams of an older version have none.
 fn check(path: &Path) -> Result<(), String> {
     NpzReader::open(path).and_then(|mut npz| npz.check("gram")).map_err(|err| err.to_string())
 }

@@ -20,14 +20,14 @@ pub(crate) const INFO: &str = "info.toml";
 pub(crate) struct StoredInfo {
     pub(crate) parameters: u64,
     pub(crate) planned_steps: u64,
-    /// Device in words.
+    /// The device in words.
     pub(crate) device: String,
     /// Channels, height and width of an image.
     pub(crate) image: [usize; 3],
     pub(crate) class_names: Vec<String>,
     pub(crate) tasks: Vec<TaskInfo>,
-    /// Lines of the tables and bytes of the other files when the run ended, by name: what shows later that a part of one is lost.
-    /// Empty until then.
+    /// The lines of the tables and the bytes of the other files when the run ended, by name: a later reader can see that
+    /// a part of one is lost. Empty until the run ends.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) ended_with: BTreeMap<String, u64>,
 }
@@ -50,7 +50,7 @@ impl StoredInfo {
         atomic::replace(path, |writer| writer.write_all(text.as_bytes()))
     }
 
-    /// Writes it likewise, and syncs it to disk.
+    /// Writes the file like [`Self::write`], and syncs it to disk.
     pub(crate) fn write_for_good(&self, path: &Path) -> Result<(), FolderError> {
         let text = self.text(path)?;
         atomic::replace_for_good(path, |writer| writer.write_all(text.as_bytes()))
@@ -60,7 +60,7 @@ impl StoredInfo {
         toml::to_string(self).map_err(|err| FolderError::write(path, invalid(err.to_string())))
     }
 
-    /// Reads them back; the error is a sentence.
+    /// Reads the file; the error is a sentence.
     pub(crate) fn read(path: &Path) -> Result<Self, String> {
         let text = disk::text(path).map_err(|err| disk::words(&err))?;
         toml::from_str(&text)

@@ -1,57 +1,58 @@
 //! Selects the Grams of a run that stay on disk within a limit of bytes.
 //!
-//! Guarantees: those that stay are evenly spaced, each twice as far from the next whenever the bytes are used up, and the one
-//! at the exact step of a switch stays as long as there is room for it; the first always does. One that alone would take an
-//! eighth of the bytes is not written at all. Every row stays: it is the pictures that grow coarser, not the curves.
+//! Guarantees: the Grams that stay are evenly spaced, and their distance doubles whenever the bytes are used up; the Gram
+//! at the exact step of a switch stays as long as there is room for it, and the first always does. A Gram that alone
+//! would take an eighth of the bytes is not written at all. Every row stays: only the pictures grow coarser, not the
+//! curves.
 
 use crate::run::Snapshot;
 
 /// A Gram that was written.
 #[derive(Debug)]
 struct Kept {
-    /// Its place among all snapshots, and the number of its file.
+    /// Its index among all snapshots, and the number of its file.
     place: usize,
     number: usize,
     bytes: u64,
     at_switch: bool,
 }
 
-/// The bytes, and what has them.
+/// The budget of bytes, and the Grams that use it.
 #[derive(Debug)]
 pub(crate) struct Budget {
-    /// None where all are to stay.
-    most: Option<u64>,
+    /// The limit in bytes; `None` where all Grams stay.
+    limit: Option<u64>,
     every: usize,
-    seen: usize,
+    snapshots: usize,
     kept: Vec<Kept>,
 }
 
 impl Budget {
-    pub(crate) fn new(most: Option<u64>) -> Self {
-        Self { most, every: 1, seen: 0, kept: Vec::new() }
+    pub(crate) fn new(limit: Option<u64>) -> Self {
+        Self { limit, every: 1, snapshots: 0, kept: Vec::new() }
     }
 
-    /// Whether the next snapshot's Gram is to be written.
-    pub(crate) fn wants(&self, snapshot: &Snapshot) -> bool {
-        let Some(most) = self.most else { return true };
-        let wanted = self.seen.is_multiple_of(self.every) || snapshot.row.at_switch;
+    /// Returns whether the next snapshot's Gram is to be written.
+    pub(crate) fn admits_next(&self, snapshot: &Snapshot) -> bool {
+        let Some(most) = self.limit else { return true };
+        let wanted = self.snapshots.is_multiple_of(self.every) || snapshot.row.at_switch;
         wanted && snapshot.file_bytes() <= most / 8
     }
 
-    /// Passes over the next snapshot.
-    pub(crate) fn pass(&mut self) {
-        self.seen += 1;
+    /// Skips the next snapshot.
+    pub(crate) fn skip(&mut self) {
+        self.snapshots += 1;
     }
 
-    /// Notes that the next snapshot's Gram is in the file of this number, with so many bytes beside it; returns the numbers of those
-    /// that have to go.
-    pub(crate) fn wrote(&mut self, number: usize, snapshot: &Snapshot, beside: u64) -> Vec<usize> {
-        let Some(most) = self.most else { return Vec::new() };
-        let (place, at_switch) = (self.seen, snapshot.row.at_switch);
+    /// Records that the next snapshot's Gram is in the file of this number, which has this many other bytes; returns the
+    /// numbers of the files to be removed.
+    pub(crate) fn record(&mut self, number: usize, snapshot: &Snapshot, beside: u64) -> Vec<usize> {
+        let Some(most) = self.limit else { return Vec::new() };
+        let (place, at_switch) = (self.snapshots, snapshot.row.at_switch);
         self.kept.push(Kept { place, number, bytes: snapshot.file_bytes() + beside, at_switch });
-        self.seen += 1;
+        self.snapshots += 1;
         let mut gone = Vec::new();
-        while self.bytes() > most && self.every <= self.seen {
+        while self.bytes() > most && self.every <= self.snapshots {
             self.every *= 2;
             let every = self.every;
             let (stay, go) = self.kept.drain(..).partition(|kept| kept.place.is_multiple_of(every) || kept.at_switch);

@@ -1,4 +1,4 @@
-//! One snapshot as it lies on disk: a small archive while its run goes on.
+//! Reads one snapshot from its small file, which exists while its run continues.
 
 use std::io;
 use std::path::Path;
@@ -7,34 +7,35 @@ use crate::run::Outputs;
 use crate::storage::format::errors::invalid;
 use crate::storage::format::npz::{Array, NpzReader};
 
-/// Grams that are no snapshots, but where the lag of one begins: [P, n, n], and when each was.
+/// Grams that belong to no snapshot, but to the start of one's lag: [P, n, n], and the time of each.
 pub(crate) const PARTNER: &str = "partner";
 pub(crate) const PARTNER_STEP: &str = "partner_step";
 pub(crate) const PARTNER_EPOCH: &str = "partner_epoch";
-/// The checksum (CRC-32) of each Gram of an archive: single ones are read, and the archive has one for all of them.
+/// The checksum (CRC-32) of each Gram of an archive, for reading single Grams: the archive's own checksum covers all of
+/// them.
 pub(crate) const GRAM_CHECK: &str = "gram_crc32";
-/// Steps over which the velocity of each snapshot is taken; 0 where it has none.
+/// The number of steps over which the velocity of each snapshot is taken; 0 where it has none.
 pub(crate) const LAG_STEPS: &str = "lag_steps";
 
-/// One snapshot as it lies on disk.
+/// One snapshot as stored on disk.
 pub(crate) struct Part {
     pub(crate) step: i64,
     pub(crate) epoch: f64,
     pub(crate) task: i64,
     pub(crate) gram: Vec<f64>,
     pub(crate) eigenvalues: Vec<f64>,
-    /// Of all tasks, one after the other.
+    /// The eigenvalues of the blocks of all tasks, one after the other.
     pub(crate) block_eigenvalues: Vec<f64>,
-    /// Steps over which its velocity is taken; absent in a folder of an older version.
+    /// The number of steps over which its velocity is taken; absent in a folder of an older version.
     pub(crate) lag: Option<i64>,
-    /// Step and epoch of the Gram where that lag begins, if it is in the same file.
+    /// The step and epoch of the Gram where that lag begins, if it is in the same file.
     pub(crate) partner: Option<(i64, f64)>,
-    /// By name, [n, C] each.
+    /// The outputs [n, C] by name.
     pub(crate) outputs: Vec<(String, Vec<f32>)>,
 }
 
 impl Part {
-    /// Reads one of the small files; its Gram stays empty where it is not wanted yet.
+    /// Reads one of the small files; its Gram stays empty unless `whole` is set.
     pub(crate) fn read(path: &Path, n: usize, whole: bool) -> io::Result<Self> {
         let mut npz = NpzReader::open(path)?;
         let scalar = || invalid("a number is missing".to_owned());
@@ -63,7 +64,7 @@ impl Part {
     }
 }
 
-/// The outputs of the network and of its predictors, by name.
+/// Returns the outputs of the network and of its predictors, by name.
 pub(crate) fn outputs(npz: &mut NpzReader) -> io::Result<Vec<(String, Array<f32>)>> {
     let mut found = Vec::new();
     for name in Outputs::names().filter(|name| npz.has(name)).collect::<Vec<_>>() {

@@ -1,8 +1,8 @@
 //! Stores the Grams of a run on disk: small files while it continues, one `kernels.npz` when it has ended.
 //!
-//! Guarantees: every snapshot that was flushed survives a kill, because each is a whole file of its own; putting them together
-//! streams, so that the record of a long run need not fit in memory. Whichever of the two forms holds more is what is read: a
-//! kill while one becomes the other loses nothing.
+//! Guarantees: every snapshot that was flushed survives a kill, because each is a complete file; the archive is assembled
+//! as a stream, so that the record of a long run need not fit in memory. The form that holds more Grams is the one that
+//! is read: a kill during the assembly loses nothing.
 
 use std::fs;
 use std::io;
@@ -21,7 +21,7 @@ use crate::storage::format::{atomic, disk};
 
 pub(crate) const KERNELS: &str = "kernels.npz";
 pub(crate) const PARTIAL: &str = "kernels.partial";
-/// Snapshots that wait for the next flush take at most so many bytes.
+/// The largest number of bytes of the snapshots that wait for the next flush.
 const MAX_PENDING: usize = 32 << 20;
 
 /// Writes the snapshots of a running run.
@@ -29,17 +29,17 @@ const MAX_PENDING: usize = 32 << 20;
 pub(crate) struct KernelWriter {
     folder: PathBuf,
     pending: Vec<(Arc<Snapshot>, Option<Arc<Partner>>)>,
-    /// That of the next snapshot.
+    /// The partner of the next snapshot.
     partner: Option<Arc<Partner>>,
     pending_bytes: usize,
     written: usize,
-    /// Of those the ones that the budget took away again.
+    /// The number of written Grams that the budget removed again.
     removed: usize,
     budget: Budget,
 }
 
 impl KernelWriter {
-    /// Makes the folder of the small files and writes whose rows and columns the Grams have.
+    /// Creates the folder of the small files and writes the probes, which are the rows and columns of the Grams.
     pub(crate) fn start(folder: PathBuf, info: &RunInfo, budget: Budget) -> Result<Self, FolderError> {
         disk::make_folder(&folder).map_err(|err| FolderError::write(&folder, err))?;
         Probes::of(info).write_beside(&folder)?;
@@ -68,18 +68,18 @@ impl KernelWriter {
     }
 
     pub(crate) fn flush(&mut self) -> Result<(), FolderError> {
-        // One leaves the queue when it is written, not before: a full disk must not take the others with it.
+        // A snapshot leaves the queue when it is written, not before: a full disk must not lose the others with it.
         while let Some((snapshot, partner)) = self.pending.first() {
-            if self.budget.wants(snapshot) {
+            if self.budget.admits_next(snapshot) {
                 self.write(snapshot, partner.as_deref())?;
                 let beside = partner.as_ref().map_or(0, |partner| 8 * partner.gram.len() as u64);
-                for gone in self.budget.wrote(self.written, snapshot, beside) {
+                for gone in self.budget.record(self.written, snapshot, beside) {
                     atomic::remove(&self.folder.join(file_name(gone)))?;
                     self.removed += 1;
                 }
                 self.written += 1;
             } else {
-                self.budget.pass();
+                self.budget.skip();
             }
             self.pending_bytes -= bytes_of(snapshot, partner.as_ref());
             self.pending.remove(0);
@@ -113,23 +113,23 @@ impl KernelWriter {
         })
     }
 
-    /// Snapshots flushed so far.
+    /// Returns the number of snapshots flushed so far.
     pub(crate) fn written(&self) -> usize {
         self.written
     }
 
-    /// Snapshots whose Grams are there.
+    /// Returns the number of snapshots whose Grams are stored.
     pub(crate) fn kept(&self) -> usize {
         self.written - self.removed
     }
 
-    /// Goes on in another folder, to which the small files have been moved.
+    /// Continues in another folder, to which the small files have been moved.
     pub(crate) fn moved_to(&mut self, folder: PathBuf) {
         self.folder = folder;
     }
 }
 
-/// Bytes that a waiting snapshot keeps from being freed.
+/// Returns the number of bytes that a waiting snapshot keeps from being freed.
 fn bytes_of(snapshot: &Snapshot, partner: Option<&Arc<Partner>>) -> usize {
     8 * (snapshot.gram.len() + partner.map_or(0, |partner| partner.gram.len()))
         + snapshot.tensors.iter().map(|tensor| tensor.bytes() as usize).sum::<usize>()
@@ -139,7 +139,7 @@ fn file_name(number: usize) -> String {
     format!("{number:06}.npz")
 }
 
-/// The small files of a folder in order; those that are not ours are left out.
+/// Returns the small files of a folder in order; files of other programs are left out.
 pub(crate) fn parts(folder: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(folder) else { return Vec::new() };
     let number = |name: &str| name.strip_suffix(".npz").filter(|stem| stem.len() >= 6)?.parse::<u64>().ok();
@@ -149,7 +149,7 @@ pub(crate) fn parts(folder: &Path) -> Vec<PathBuf> {
     found.into_iter().map(|(_, path)| path).collect()
 }
 
-/// All our files in the folder of the small files, the probes last: the parts mean nothing without them.
+/// Returns all small files of this program in the folder, the probes last: the parts cannot be read without them.
 fn all_parts(folder: &Path) -> Vec<PathBuf> {
     let others = [LIMIT, PROBES].map(|name| folder.join(name)).into_iter().filter(|path| path.exists());
     parts(folder).into_iter().chain(others).collect()
@@ -163,23 +163,24 @@ pub(crate) fn remove_parts(folder: &Path) -> Result<(), FolderError> {
     Ok(())
 }
 
-/// Whether all small files can be read, as far as their sizes: parts appear by renaming, so one that cannot is somebody else's doing.
+/// Returns whether all small files can be read, as far as their sizes tell: parts appear by renaming, so another program
+/// must have damaged one that cannot.
 pub(crate) fn can_be_read(folder: &Path) -> bool {
     let Ok(probes) = Probes::read(&folder.join(PROBES)) else { return false };
     parts(folder).iter().all(|path| Part::read(path, probes.probes.len(), false).is_ok())
 }
 
-/// Puts the small files of a run folder together into `kernels.npz`, which is then on the disk; the small files stay. Returns how
-/// many Grams it holds. Nothing happens where there are no small files, or fewer than it holds already.
+/// Assembles the small files of a run folder into `kernels.npz` and syncs it to disk; the small files stay. Returns the
+/// number of Grams that it holds. Nothing happens where there are no small files, or fewer than it holds already.
 pub(crate) fn assemble(run: &Path) -> Result<usize, FolderError> {
     let (folder, target) = (run.join(PARTIAL), run.join(KERNELS));
-    let there = count_of(&target);
-    // Without the probes the parts mean nothing to us.
-    let Ok(probes) = Probes::read(&folder.join(PROBES)) else { return Ok(there) };
+    let assembled = count_of(&target);
+    // The parts cannot be read without the probes.
+    let Ok(probes) = Probes::read(&folder.join(PROBES)) else { return Ok(assembled) };
     let n = probes.probes.len();
     let (mut heads, mut named, mut classes) = (Vec::new(), Vec::<String>::new(), 0);
     for path in parts(&folder) {
-        // A part that is not whole can only be somebody else's doing: parts appear by renaming.
+        // Another program must have damaged a part that is not complete: parts appear by renaming.
         if let Ok(part) = Part::read(&path, n, true) {
             let outputs: Vec<String> = part.outputs.iter().map(|(name, _)| name.clone()).collect();
             classes = classes.max(part.outputs.first().map_or(0, |(_, values)| values.len() / n.max(1)));
@@ -187,8 +188,8 @@ pub(crate) fn assemble(run: &Path) -> Result<usize, FolderError> {
             heads.push((path, part.step, part.epoch, part.task, part.lag, part.partner));
         }
     }
-    if there > heads.len() {
-        return Ok(there);
+    if assembled > heads.len() {
+        return Ok(assembled);
     }
     let (count, mut checks) = (heads.len(), Vec::new());
     atomic::replace_for_good(&target, |writer| {
@@ -196,7 +197,7 @@ pub(crate) fn assemble(run: &Path) -> Result<usize, FolderError> {
         npz.array("step", &[count], heads.iter().map(|head| head.1))?;
         npz.array("epoch", &[count], heads.iter().map(|head| head.2))?;
         npz.array("task", &[count], heads.iter().map(|head| head.3))?;
-        // Absent in a run that an older version has begun.
+        // An older version began this run without lags.
         if heads.iter().all(|head| head.4.is_some()) {
             npz.array(LAG_STEPS, &[count], heads.iter().filter_map(|head| head.4))?;
         }
@@ -227,7 +228,7 @@ pub(crate) fn assemble(run: &Path) -> Result<usize, FolderError> {
             npz.stream(name, &[count, n, classes], |push| {
                 heads.iter().try_for_each(|(path, ..)| {
                     let mut part = NpzReader::open(path)?;
-                    // Nobody has said anything there: in an array that is no number.
+                    // This snapshot has no outputs of this name: NaN stands for them in the array.
                     let values = if part.has(name) { part.array(name)?.values } else { vec![f32::NAN; n * classes] };
                     values.iter().try_for_each(&mut *push)
                 })
@@ -249,7 +250,7 @@ pub(crate) fn count_of(path: &Path) -> usize {
     NpzReader::open(path).and_then(|mut npz| npz.array::<i64>("step")).map_or(0, |steps| steps.values.len())
 }
 
-/// Where the Grams of a run folder are, in whichever of the two forms holds more.
+/// The form of the Grams of a run folder that holds more of them.
 pub(crate) struct Source {
     path: PathBuf,
     parts: Vec<PathBuf>,
@@ -283,7 +284,7 @@ pub(crate) fn open(run: &Path, mut warn: impl FnMut(String)) -> Option<(Probes, 
 }
 
 impl Source {
-    /// Hands each snapshot to `take`, in order, holding one at a time.
+    /// Passes each snapshot to `take`, in order, holding one at a time.
     pub(crate) fn each(self, mut take: impl FnMut(Part), mut warn: impl FnMut(String)) {
         if self.parts.is_empty() {
             if let Err(err) = read_assembled(&self.path, self.n, true, take) {
@@ -299,7 +300,8 @@ impl Source {
         }
     }
 
-    /// The same without the Grams, and where these can be read. Of an archive that somebody has compressed everything is read.
+    /// Passes each snapshot without its Gram to `take`, and returns where the Grams can be read. A compressed archive is
+    /// read whole.
     pub(crate) fn heads(self, mut take: impl FnMut(Part), mut warn: impl FnMut(String)) -> Option<Grams> {
         let (mut times, mut files) = (Vec::new(), Vec::new());
         let mut note = |part: &Part| times.push((u64::try_from(part.step).unwrap_or(0), part.epoch));
@@ -338,8 +340,8 @@ fn left_out(path: &Path, err: &io::Error) -> String {
     format!("{PARTIAL}/{name} cannot be read and is left out: {}", disk::words(err))
 }
 
-/// What was said at this place of so many, if anything.
-fn said(array: &Array<f32>, place: usize, count: usize) -> Option<Vec<f32>> {
+/// Returns the values of one of `count` snapshots in an array; `None` if they are NaN, which stands for none.
+fn values_at(array: &Array<f32>, place: usize, count: usize) -> Option<Vec<f32>> {
     let each = array.values.len() / count;
     let values = array.values.get(place * each..(place + 1) * each)?;
     values.iter().all(|value| !value.is_nan()).then(|| values.to_vec())
@@ -363,7 +365,10 @@ fn read_assembled(path: &Path, n: usize, whole: bool, mut take: impl FnMut(Part)
         partner: None,
         eigenvalues: eigen.values[place * n..(place + 1) * n].to_vec(),
         block_eigenvalues: blocks.values[place * n..(place + 1) * n].to_vec(),
-        outputs: outputs.iter().filter_map(|(name, array)| Some((name.clone(), said(array, place, count)?))).collect(),
+        outputs: outputs
+            .iter()
+            .filter_map(|(name, array)| Some((name.clone(), values_at(array, place, count)?)))
+            .collect(),
     };
     let misfit = || invalid("its Grams do not fit its probes".to_owned());
     if !whole {
@@ -373,7 +378,7 @@ fn read_assembled(path: &Path, n: usize, whole: bool, mut take: impl FnMut(Part)
         (0..count).for_each(|place| take(part(place, Vec::new())));
         return Ok(());
     }
-    // Snapshots that were taken cannot be taken back.
+    // Snapshots that `take` received cannot be taken back.
     npz.check("gram")?;
     npz.numbers("gram", |header, values| {
         if header.shape != [count, n, n] {

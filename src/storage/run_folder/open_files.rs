@@ -1,7 +1,7 @@
 //! Holds the open files of a run while it continues: its tables, and the small files of its Grams.
 //!
-//! Guarantees: a Gram is written before the rows that it belongs to, and rows before the events that say what came of them; what
-//! is sealed is all there, on the disk, and has been looked at.
+//! Guarantees: a Gram is written before the rows that it belongs to, and rows before the events that follow from them; a
+//! sealed run is complete, synced to disk, and checked.
 
 use std::path::Path;
 
@@ -51,7 +51,7 @@ impl RowTables {
 }
 
 impl Files {
-    /// Starts all of them; `run.toml` comes first, because without it nothing else means anything.
+    /// Creates all files; `run.toml` comes first, because the others cannot be read without it.
     pub(crate) fn start(folder: &Path, spec: &Spec, run: &RunInfo, grams: Option<u64>) -> Result<Self, FolderError> {
         disk::make_folder(folder).map_err(|err| FolderError::write(folder, err))?;
         files::write_spec(folder, spec)?;
@@ -73,20 +73,21 @@ impl Files {
     }
 
     pub(crate) fn flush(&mut self) -> Result<(), FolderError> {
-        // Grams before rows: a row without its Gram would be a hole in a picture, a Gram without its row is only left out.
+        // Grams come before rows: a row without its Gram would be a hole in a picture, a Gram without its row is only
+        // left out.
         self.kernels.flush()?;
         self.rows.0.iter_mut().try_for_each(Table::flush)?;
         self.ledger.flush()?;
         self.events.flush()
     }
 
-    /// Waits until the tables of rows, as far as they are written, are on the disk; Grams and events have their own times.
+    /// Syncs to disk the rows written so far; Grams and events are synced at other times.
     pub(crate) fn sync(&mut self) -> Result<(), FolderError> {
         self.rows.0.iter_mut().try_for_each(Table::sync)?;
         self.ledger.sync()
     }
 
-    /// Goes on in another folder, to which all files have been moved.
+    /// Continues in another folder, to which all files have been moved.
     pub(crate) fn moved_to(&mut self, folder: &Path) -> Result<(), FolderError> {
         self.rows = RowTables::append(folder)?;
         self.ledger = Table::append(folder.join(LEDGER))?;
@@ -95,8 +96,8 @@ impl Files {
         Ok(())
     }
 
-    /// Brings the run to its end: puts the Grams together, looks whether everything is there, and only then says in the folder
-    /// that the run has ended. After a kill anywhere in this the folder is that of a run that was cut off, or has ended.
+    /// Ends the run: assembles the Grams, checks that everything is stored, and only then records in the folder that the
+    /// run has ended. A kill at any point of this leaves a run that was cut off or one that has ended.
     pub(crate) fn seal(mut self, folder: &Path, ending: &Ending, epoch: Option<f64>) -> Result<(), FolderError> {
         self.flush()?;
         let broken = |name: &str, why: &str| FolderError::Write { path: folder.join(name), why: why.to_owned() };
@@ -110,7 +111,7 @@ impl Files {
         sizes.push(self.ledger.size());
         for name in whole {
             let path = folder.join(name);
-            // The others are when they have their names.
+            // The other files are synced when they are renamed.
             if name == files::MODEL {
                 disk::sync(&path).map_err(|err| FolderError::write(&path, err))?;
             }
@@ -122,7 +123,7 @@ impl Files {
         disk::sync_folder(folder);
         self.note(ending.step(), epoch, kind::ENDED, &table_writer::ending_text(ending))?;
         self.events.sync()?;
-        // The run is whole. What is left over is taken away when the folder is next opened, if not now.
+        // The run is complete. Leftovers are removed when the folder is next opened, if not now.
         let _ = kernels::remove_parts(&folder.join(PARTIAL));
         Ok(())
     }

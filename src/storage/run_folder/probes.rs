@@ -1,6 +1,6 @@
 //! Stores the probes of a run, which are the rows and columns of its Grams, and their infinite-width kernel where it exists.
 //!
-//! Beside the small files they are files of their own; in `kernels.npz` they are arrays like the others.
+//! During the run they are separate files beside the small ones; in `kernels.npz` they are arrays like the others.
 
 use std::io;
 use std::path::Path;
@@ -11,7 +11,7 @@ use crate::storage::format::errors::{FolderError, invalid};
 use crate::storage::format::npz::{Array, NpzReader, NpzWriter};
 
 pub(crate) const PROBES: &str = "probes.npz";
-/// Θ̊ on the probes.
+/// The file of Θ̊ on the probes.
 pub(crate) const LIMIT: &str = "limit.npz";
 const INFINITE: &str = "infinite";
 
@@ -25,13 +25,13 @@ pub(crate) fn write_limit(folder: &Path, kernel: &[f64]) -> Result<(), FolderErr
     })
 }
 
-/// The probe images: what rows and columns of the Grams are.
+/// The probes, which are the rows and columns of the Grams.
 #[derive(Debug, Default)]
 pub(crate) struct Probes {
     pub(crate) probes: Vec<Probe>,
-    /// The target of the one output on each, where the output is a number; else empty.
+    /// The target of the one output on each probe, in regression; else empty.
     pub(crate) values: Vec<f32>,
-    /// Channels, height and width; zeros when there are no images.
+    /// The channels, height and width of an image; zeros when there are no images.
     pub(crate) image: [usize; 3],
     pub(crate) thumbnails: Vec<u8>,
     /// The infinite-width kernel, [n, n].
@@ -45,7 +45,7 @@ impl Probes {
         Self { probes: info.probes.clone(), values, image: info.image, thumbnails, limit: None }
     }
 
-    /// Into the folder of the small files.
+    /// Writes the probes into the folder of the small files.
     pub(crate) fn write_beside(&self, folder: &Path) -> Result<(), FolderError> {
         atomic::replace(&folder.join(PROBES), |writer| {
             let mut npz = NpzWriter::new(writer);

@@ -1,8 +1,9 @@
 //! Reads a run folder back into the record that a live run fills, so that figures and window draw both with the same code.
 //!
-//! Guarantees: a folder that was cut off anywhere is read as far as it goes, with one sentence for each thing that is missing or
-//! broken; arbitrary bytes give such a sentence, never a panic, and no more memory than their length warrants. An error only
-//! when there is nothing to show. Nothing is invented: a name that is not in the folder is missing in the record.
+//! Guarantees: a folder that was cut off anywhere is read as far as it goes, with one sentence for each thing that is
+//! missing or broken; arbitrary bytes give such a sentence, never a panic, and take no more memory than their length
+//! warrants. There is an error only if nothing can be shown. Nothing is invented: a name that is not in the folder is
+//! missing in the record.
 
 use std::collections::VecDeque;
 use std::path::{Path, PathBuf};
@@ -34,15 +35,15 @@ pub enum LoadError {
     Empty(PathBuf),
 }
 
-/// A run that was read.
+/// A run read from its folder.
 #[derive(Debug)]
 pub struct Loaded {
     pub history: History,
-    /// What was missing or broken, one sentence each.
+    /// Missing or broken parts, one sentence each.
     pub warnings: Vec<String>,
 }
 
-/// Reads the run in this folder, finished or not.
+/// Reads the run in this folder, ended or not.
 pub fn load(folder: &Path) -> Result<Loaded, LoadError> {
     read(folder, true)
 }
@@ -59,7 +60,7 @@ pub fn load_lazily(folder: &Path) -> Result<(Loaded, Option<Grams>), LoadError> 
     Ok((loaded, grams))
 }
 
-/// Reads the rows of a run, and where the Grams are that belong to them: all that is laid over another run.
+/// Reads the rows of a run and the location of its Grams, which is all that is drawn over another run.
 pub fn load_beside(folder: &Path) -> Result<(Loaded, Option<Grams>), LoadError> {
     let loaded = read(folder, false)?;
     let grams = kernels::open(folder, |_| {}).and_then(|(_, source)| source.heads(|_| {}, |_| {}));
@@ -113,7 +114,7 @@ fn read_with(
     if whole && model.exists() {
         match weights::read(&model) {
             Ok(mut weights) => {
-                // A file of an older version says only its step; the run beside it says the rest.
+                // A file of an older version holds only its step; the run beside it describes the network.
                 if weights.network.is_empty() {
                     weights.network =
                         history.info().map_or_else(KnownSettings::default, |run| KnownSettings::of(&run.spec.network));
@@ -127,7 +128,7 @@ fn read_with(
     Ok(Loaded { history, warnings })
 }
 
-/// The spec in this file.
+/// Reads a spec from this file.
 pub(crate) fn read_spec(path: &Path) -> Result<Spec, LoadError> {
     Spec::read(path).map_err(|err| match err {
         SpecError::Unread(why) => LoadError::Read { path: path.to_owned(), why },
@@ -136,7 +137,7 @@ pub(crate) fn read_spec(path: &Path) -> Result<Spec, LoadError> {
 }
 
 fn run_info(spec: Spec, facts: StoredInfo, probes: Probes, last_step: u64) -> RunInfo {
-    // Without the facts only the numbers and, for a split, the classes of the tasks are known.
+    // Without `info.toml` only the numbers of the tasks are known and, for a split, their classes.
     let split = if spec.tasks.kind.splits() { spec.tasks.split_classes() } else { Vec::new() };
     let bare = |number: usize| TaskInfo {
         number,
@@ -146,13 +147,13 @@ fn run_info(spec: Spec, facts: StoredInfo, probes: Probes, last_step: u64) -> Ru
         steps_per_epoch: 0,
     };
     let known = facts.tasks.iter().enumerate().all(|(place, task)| task.number == place + 1) && !facts.tasks.is_empty();
-    // No more tasks than can be shown, whatever a file says.
+    // No more tasks are read than can be shown, whatever a file contains.
     let tasks = if known { facts.tasks } else { (1..=spec.tasks.len().min(64)).map(bare).collect() };
     let halves = || probes.probes.iter().map(|probe| half(probe.label, facts.class_names.len()));
     // Folders of older versions do not say it; of two halves of the classes it is known.
-    let told = probes.values.len() == probes.probes.len();
+    let has_values = probes.values.len() == probes.probes.len();
     let known = spec.data.is_number() && !spec.data.source.is_synthetic() && !facts.class_names.is_empty();
-    let probe_values = if !told && known { halves().collect() } else { probes.values.as_slice().into() };
+    let probe_values = if !has_values && known { halves().collect() } else { probes.values.as_slice().into() };
     RunInfo {
         spec,
         tasks,
@@ -172,7 +173,7 @@ fn block_sizes(probes: &[Probe]) -> Vec<usize> {
     probes.chunk_by(|a, b| a.task == b.task).map(<[Probe]>::len).collect()
 }
 
-/// Puts rows, Grams and events together in the order in which they happened, one Gram at a time.
+/// Merges rows, Grams and events in the order in which they happened, one Gram at a time.
 struct Merge {
     history: History,
     rows: VecDeque<Row>,
@@ -180,7 +181,7 @@ struct Merge {
 }
 
 impl Merge {
-    /// Takes the next Gram; it belongs to the row of the same step. One without a row is left out.
+    /// Takes the next Gram, which belongs to the row of the same step. A Gram without a row is left out.
     fn kernel(&mut self, part: Part, sizes: &[usize]) {
         while let Some(row) = self.next_row(|row| i128::from(row.step) <= i128::from(part.step)) {
             if i128::from(row.step) < i128::from(part.step) {

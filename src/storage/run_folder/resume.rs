@@ -14,10 +14,10 @@ use crate::storage::figure_files;
 use crate::storage::format::errors::FolderError;
 use crate::storage::format::{atomic, disk};
 
-/// The mark, in the folder of the resumed run.
+/// The mark in the folder of the resumed run.
 const TAKES_OVER: &str = "takes-over";
 
-/// Moves the files of the resumed run, which are all there, over those of the old one.
+/// Moves the files of the complete resumed run over those of the old one.
 pub(crate) fn take_over(out: &Path) -> Result<(), FolderError> {
     let staged = out.join(RESUMED);
     disk::sync_folder(&staged);
@@ -28,7 +28,7 @@ pub(crate) fn take_over(out: &Path) -> Result<(), FolderError> {
 fn move_all(out: &Path) -> Result<(), FolderError> {
     let (staged, failed) = (out.join(RESUMED), |path: &Path, err| FolderError::write(path, err));
     let (from, to) = (staged.join(PARTIAL), out.join(PARTIAL));
-    // As long as it is there, none of it was moved.
+    // As long as this file is there, none was moved.
     if from.exists() {
         kernels::remove_parts(&to)?;
         disk::rename(&from, &to).map_err(|err| failed(&to, err))?;
@@ -45,36 +45,36 @@ fn move_all(out: &Path) -> Result<(), FolderError> {
     remove_run(&staged, true)
 }
 
-/// Finishes what a kill left half done in this folder, which is locked, and takes away what it left over. Says what it did, one
-/// sentence each; nothing where the folder is no run's.
+/// Completes the work that a kill left unfinished in this locked folder, and removes leftovers. Returns one sentence for
+/// each thing done; none where the folder is no run's.
 pub(crate) fn finish(out: &Path) -> Result<Vec<String>, FolderError> {
-    let mut told = Vec::new();
+    let mut repairs = Vec::new();
     if !is_run(out) {
-        return Ok(told);
+        return Ok(repairs);
     }
     let place = out.display();
     if out.join(RESUMED).join(TAKES_OVER).exists() {
         move_all(out)?;
-        told.push(format!(
+        repairs.push(format!(
             "{place}: a resumed run was being put in its place when the program was killed; now it is there"
         ));
     }
     if completeness::ending(out).is_some() {
-        told.extend(put_together(out)?);
+        repairs.extend(put_together(out)?);
         // Leftovers of an attempt to repeat a run that has ended.
         remove_run(&out.join(RESUMED), true)?;
     }
     for folder in [out.to_owned(), out.join(PARTIAL), out.join(figure_files::FOLDER)] {
         atomic::sweep(&folder);
     }
-    Ok(told)
+    Ok(repairs)
 }
 
-/// Repairs likewise a folder that no process writes.
+/// Repairs a folder like [`finish`], after locking it.
 ///
 /// # Errors
-/// When somebody does, or it cannot be written.
-pub(crate) fn mend(run: &Path) -> Result<Vec<String>, FolderError> {
+/// When another process writes it, or it cannot be written.
+pub(crate) fn repair(run: &Path) -> Result<Vec<String>, FolderError> {
     if !is_run(run) {
         return Ok(Vec::new());
     }
@@ -85,28 +85,28 @@ pub(crate) fn mend(run: &Path) -> Result<Vec<String>, FolderError> {
 /// A consistent run folder that no other process writes while this value exists.
 #[derive(Debug)]
 pub struct RepairedFolder {
-    /// The repairs made for that, one sentence each.
-    pub told: Vec<String>,
+    /// The repairs that were made, one sentence each.
+    pub repairs: Vec<String>,
     _lock: Option<File>,
 }
 
-/// Repairs a run that is not being written, as its own end or the next attempt would have: completes unfinished work, assembles
-/// its Grams for NumPy, and removes leftovers.
+/// Repairs a run that is not being written, as its own end or the next attempt would: completes unfinished work,
+/// assembles its Grams for NumPy, and removes leftovers.
 ///
 /// # Errors
-/// When somebody writes the folder, or it cannot be written.
+/// When another process writes the folder, or it cannot be written.
 pub fn tidy(run: &Path) -> Result<RepairedFolder, FolderError> {
     if !is_run(run) {
-        return Ok(RepairedFolder { told: Vec::new(), _lock: None });
+        return Ok(RepairedFolder { repairs: Vec::new(), _lock: None });
     }
     let lock = lock(run)?;
-    let mut told = finish(run)?;
+    let mut repairs = finish(run)?;
     remove_run(&run.join(RESUMED), true)?;
-    told.extend(put_together(run)?);
-    Ok(RepairedFolder { told, _lock: lock })
+    repairs.extend(put_together(run)?);
+    Ok(RepairedFolder { repairs, _lock: lock })
 }
 
-/// Puts the Grams of a run that nobody writes together; those that cannot all be read stay as they are.
+/// Assembles the Grams of a run that no process writes; small files that cannot all be read stay as they are.
 fn put_together(run: &Path) -> Result<Option<String>, FolderError> {
     let partial = run.join(PARTIAL);
     if !partial.exists() {

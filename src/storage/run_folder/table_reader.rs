@@ -1,7 +1,7 @@
 //! Reads the tables of a run folder back into rows and events (but for `ledger.csv`, which has no images).
 //!
-//! Guarantees: columns go by name, so a file with more or fewer of them is read; a line that is no line is left out and counted
-//! in one sentence; an empty cell is a missing number.
+//! Guarantees: columns go by name, so a file with more or fewer of them is read; an unreadable line is left out and
+//! counted in one sentence; an empty cell is a missing number.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -19,8 +19,8 @@ use crate::run::{
 use crate::spec::{Change, Spec};
 use crate::storage::format::disk;
 
-/// All rows, with their accuracies; with `parts` also what is told of layers, tensors, pairs of tasks and sets of logits. What is wrong
-/// goes to `warnings`.
+/// Reads all rows, with their accuracies; with `parts` also the numbers of layers, tensors, pairs of tasks and sets of
+/// logits. Problems go to `warnings`.
 pub(crate) fn rows(folder: &Path, parts: bool, warnings: &mut Vec<String>) -> Vec<Row> {
     let mut accuracies = by_row::<Accuracy>(folder, warnings);
     let (mut layers, mut tensors, mut cross, mut logits) = Default::default();
@@ -49,7 +49,7 @@ pub(crate) fn rows(folder: &Path, parts: bool, warnings: &mut Vec<String>) -> Ve
     let mut rows: Vec<Row> = Vec::new();
     for line in lines {
         match rows.last_mut() {
-            // What stands once per row is in each of its lines; the first one says it.
+            // The values of a row are repeated in each of its lines; the first line sets them.
             Some(row) if line.blocks[0].block != Block::All && row.step == line.step && row.task == line.task => {
                 row.blocks.extend(line.blocks);
             }
@@ -71,10 +71,10 @@ pub(crate) fn rows(folder: &Path, parts: bool, warnings: &mut Vec<String>) -> Ve
     rows
 }
 
-/// What belongs to a row, by its step and the task being trained.
+/// Lines of a table by the step of their row and the task being trained.
 type ByRow<T> = HashMap<(u64, usize), Vec<T>>;
 
-/// Reads a table whose lines belong to rows. A table that is not there was not written yet when the run was.
+/// Reads a table whose lines belong to rows. A table may be missing, because older versions wrote fewer of them.
 fn by_row<T: RowLine>(folder: &Path, warnings: &mut Vec<String>) -> ByRow<T> {
     let mut all = ByRow::new();
     if T::FILE == Accuracy::FILE || folder.join(T::FILE).exists() {
@@ -88,7 +88,7 @@ fn by_row<T: RowLine>(folder: &Path, warnings: &mut Vec<String>) -> ByRow<T> {
     all
 }
 
-/// All events with their steps, in order; rows at the end of a task are marked. What is wrong goes to `warnings`.
+/// Reads all events with their steps, in order, and marks rows at the end of a task. Problems go to `warnings`.
 pub(crate) fn events(folder: &Path, rows: &mut [Row], spec: &Spec, warnings: &mut Vec<String>) -> Vec<(u64, Event)> {
     let mut from = None;
     let mut changes = spec.changes.clone();
@@ -109,7 +109,7 @@ pub(crate) fn events(folder: &Path, rows: &mut [Row], spec: &Spec, warnings: &mu
                 from = Some(task);
             }
             kind::CHANGE => {
-                // What changed is in `run.toml`, in full; the line says when.
+                // The change itself is in `run.toml`; the line gives its time.
                 let same =
                     |change: &Change| (change.step == step || change.place.is_some()) && change_text(change) == detail;
                 if let Some(place) = changes.iter().position(same) {
@@ -168,13 +168,13 @@ fn index(line: &StringRecord, column: Option<usize>) -> Option<usize> {
     usize::try_from(whole(line, column)?).ok()
 }
 
-/// Reads the lines of a csv file by the names of its columns. A line that was cut off at the end is not seen.
+/// Reads the lines of a csv file by the names of its columns. An incomplete line at the end is left out.
 pub(crate) struct Lines {
     reader: csv::Reader<io::Take<File>>,
     pub(crate) header: StringRecord,
     /// Whether the end of the last line is missing.
     pub(crate) cut: bool,
-    /// Whether the file itself could not be read any further.
+    /// Whether reading the file failed.
     over: bool,
 }
 
@@ -188,17 +188,17 @@ impl Lines {
         Ok(Self { reader, header, cut: whole < length, over: false })
     }
 
-    /// The place of a column.
+    /// Returns the index of a column.
     pub(crate) fn column(&self, name: &str) -> Option<usize> {
         self.header.iter().position(|column| column == name)
     }
 
-    /// The next line; `Some(None)` for one that is no text.
+    /// Returns the next line; `Some(None)` for one that is not valid text.
     pub(crate) fn next(&mut self) -> Option<Option<StringRecord>> {
         let mut line = StringRecord::new();
         match self.reader.read_record(&mut line) {
             Ok(true) => {
-                // Of a shorter line the other cells are empty.
+                // The missing cells of a shorter line are empty.
                 (line.len()..self.header.len()).for_each(|_| line.push_field(""));
                 Some(Some(line))
             }
@@ -212,17 +212,17 @@ impl Lines {
     }
 }
 
-/// A finite number in this cell.
+/// Returns the finite number in this cell.
 pub(crate) fn float(line: &StringRecord, column: Option<usize>) -> Option<f64> {
     line.get(column?)?.parse().ok().filter(|value: &f64| value.is_finite())
 }
 
-/// A whole number in this cell.
+/// Returns the integer in this cell.
 pub(crate) fn whole(line: &StringRecord, column: Option<usize>) -> Option<u64> {
     line.get(column?)?.parse().ok()
 }
 
-/// Where the last complete line ends, looking back from the end of the file; leaves the file at its start.
+/// Returns the position of the end of the last complete line, and leaves the file at its start.
 fn end_of_last_line(file: &mut File, length: u64) -> io::Result<u64> {
     let mut end = length;
     let mut chunk = [0; 4096];

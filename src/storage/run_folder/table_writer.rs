@@ -1,4 +1,4 @@
-//! Writes `metrics.csv`, a column for each [`Metric`], and how live changes and endings stand in `events.csv`.
+//! Writes `metrics.csv`, a column for each [`Metric`], and the cells of live changes and endings in `events.csv`.
 
 use std::io;
 use std::path::Path;
@@ -8,21 +8,21 @@ use crate::spec::{Change, Effect};
 use crate::storage::format::atomic;
 use crate::storage::format::errors::FolderError;
 
-/// The columns of `metrics.csv`.
+/// Returns the columns of `metrics.csv`.
 pub(crate) fn metrics_columns() -> Vec<&'static str> {
     ["step", "epoch", "task", "block"].into_iter().chain(Metric::ALL.map(Metric::column)).collect()
 }
 
-/// Writes every metric of a record that was measured on kernels from elsewhere, in the columns of `metrics.csv`. What was not
-/// measured is an empty cell; so are times, which nothing took.
+/// Writes every metric of a record of imported kernels, in the columns of `metrics.csv`. Missing numbers, times among
+/// them, are empty cells.
 ///
 /// # Errors
-/// When it cannot be written; what was there is then still there.
+/// When it cannot be written; an earlier file is then unchanged.
 pub fn write_metrics(path: &Path, history: &History) -> Result<(), FolderError> {
     atomic::replace(path, |writer| metrics_of(history, writer))
 }
 
-/// The same as text.
+/// Writes the same table to a writer.
 ///
 /// # Errors
 /// When it cannot be written.
@@ -35,12 +35,12 @@ pub fn metrics_of(history: &History, to: impl io::Write) -> io::Result<()> {
     table.flush()
 }
 
-/// The lines of one row in `metrics.csv`, one per block.
+/// Returns the lines of one row in `metrics.csv`, one per block.
 pub(crate) fn metrics_lines(row: &Row) -> impl Iterator<Item = Vec<String>> + '_ {
     row.blocks.iter().map(|block| {
         let name = String::from(block.block);
         let values = Metric::ALL.iter().map(|metric| match metric.of(row, block) {
-            // Without a point: a count has none.
+            // A count is written without a decimal point.
             Some(count) if metric.is_count() => count.to_string(),
             value => number(value),
         });
@@ -48,18 +48,18 @@ pub(crate) fn metrics_lines(row: &Row) -> impl Iterator<Item = Vec<String>> + '_
     })
 }
 
-/// What stands in `events.csv` in the column `event`.
+/// The values of the column `event` of `events.csv`.
 pub(crate) mod kind {
     /// A task begins; the detail is its number.
     pub const TASK: &str = "task";
     /// A live change; the detail is `key=value`.
     pub const CHANGE: &str = "change";
     pub const WARNING: &str = "warning";
-    /// The last line of a run that was not killed; the detail begins with why.
+    /// The last line of a run that was not killed; the detail begins with the reason.
     pub const ENDED: &str = "ended";
 }
 
-/// A live change in one cell.
+/// Returns the cell of a live change.
 pub(crate) fn change_text(change: &Change) -> String {
     match &change.effect {
         Effect::Rate(rate) => format!("training.rate={rate:?}"),
@@ -73,7 +73,7 @@ pub(crate) fn change_text(change: &Change) -> String {
     }
 }
 
-/// An ending in one cell.
+/// Returns the cell of an ending.
 pub(crate) fn ending_text(ending: &Ending) -> String {
     match ending {
         Ending::Finished { .. } => "finished".to_owned(),
@@ -83,7 +83,7 @@ pub(crate) fn ending_text(ending: &Ending) -> String {
     }
 }
 
-/// The ending that was written as this cell.
+/// Parses the cell of an ending.
 pub(crate) fn ending_of(step: u64, text: &str) -> Option<Ending> {
     let (why, message) = text.split_once(": ").unwrap_or((text, ""));
     let message = message.to_owned();
@@ -96,7 +96,7 @@ pub(crate) fn ending_of(step: u64, text: &str) -> Option<Ending> {
     }
 }
 
-/// The shortest text that reads back as the same number; nothing for what is no number.
+/// Returns the shortest text that reads back as the same number; an empty text for a missing number.
 pub(crate) fn number(value: Option<f64>) -> String {
     value.filter(|value| value.is_finite()).map(|value| format!("{value:?}")).unwrap_or_default()
 }

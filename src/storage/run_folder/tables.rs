@@ -1,5 +1,5 @@
-//! The csv files of a run folder, each declared once: a type's fields are the columns of a table, and its lines are written and read
-//! through it.
+//! Declares each csv file of a run folder once: a type's fields are the columns of a table, and its lines are written and
+//! read through it.
 //!
 //! Guarantees: numbers are written so that reading them gives the same bits; a missing or non-finite number is an empty cell;
 //! no field holds a line break, so a file that was cut off loses its last line and nothing else. Nothing but the columns that
@@ -19,7 +19,7 @@ use crate::storage::format::table::Table;
 
 /// One line for each block of each row, in the columns of [`crate::run::Metric`].
 pub(crate) const METRICS: &str = "metrics.csv";
-/// The first step of each task but the first, and others that were asked for.
+/// The predicted and measured effects of the first step of each task but the first, and of other steps on request.
 pub(crate) const LEDGER: &str = "ledger.csv";
 pub(crate) const EVENTS: &str = "events.csv";
 
@@ -35,7 +35,7 @@ pub(crate) const ROW_TABLES: [RowTable; 8] = [
     RowTable::of::<Prediction>(),
 ];
 
-/// One of the tables that every row goes into.
+/// The writer of one of the tables that every row goes into.
 pub(crate) struct RowTable {
     pub(crate) name: &'static str,
     pub(crate) columns: fn() -> Vec<&'static str>,
@@ -61,7 +61,7 @@ fn push_metrics(row: &Row, table: &mut Table) -> Result<(), FolderError> {
 pub(crate) trait RowLine: Serialize + DeserializeOwned + 'static {
     const FILE: &'static str;
 
-    /// Those of this row.
+    /// Returns the lines of this row.
     fn of(row: &Row) -> &[Self];
 }
 
@@ -90,7 +90,7 @@ row_lines! {
     Prediction = "predictions.csv", predictions;
 }
 
-/// When a line is, and which task was trained.
+/// The time of a line, and the task being trained.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct When {
     pub(crate) step: u64,
@@ -99,8 +99,8 @@ pub(crate) struct When {
     pub(crate) task: usize,
 }
 
-/// A line of `ledger.csv`: of an old image (by its place among the probes) what the whole batch does to the logit of its own
-/// class, predicted and measured; or what one image of the batch is predicted to do.
+/// A line of `ledger.csv`: for an old image (by its index among the probes) the effect of the whole batch on the logit of
+/// its own class, predicted and measured; or the predicted effect of one image of the batch.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct LedgerLine {
     step: u64,
@@ -118,7 +118,8 @@ pub(crate) struct LedgerLine {
 }
 
 impl LedgerLine {
-    /// The lines of a ledger: for each old image what the batch does, and then the prediction of each image of the batch.
+    /// Returns the lines of a ledger: for each old image the effect of the batch, then the prediction for each image of
+    /// the batch.
     pub(crate) fn all(ledger: &Ledger) -> impl Iterator<Item = Self> + '_ {
         let &Ledger { step, epoch, task, .. } = ledger;
         ledger.old.iter().flat_map(move |old| {
@@ -142,20 +143,20 @@ pub(crate) struct EventLine {
     pub(crate) step: u64,
     #[serde(default, with = "csv_number")]
     pub(crate) epoch: Option<f64>,
-    /// Which kind: see [`super::table_writer::kind`].
+    /// The kind of event: see [`super::table_writer::kind`].
     pub(crate) event: String,
     pub(crate) detail: String,
 }
 
-/// The columns of a line, as its type declares them.
+/// Returns the columns of a line, as its type declares them.
 pub(crate) fn columns<T: DeserializeOwned>() -> &'static [&'static str] {
     let mut columns: &[&str] = &[];
-    // It asks for its fields first, and gets no further.
+    // Deserialisation first requests its fields, and gets no further.
     let _ = T::deserialize(Columns(&mut columns));
     columns
 }
 
-/// Takes down which fields a type asks for.
+/// Records the fields that a type requests.
 struct Columns<'a>(&'a mut &'static [&'static str]);
 
 impl<'de> Deserializer<'de> for Columns<'_> {

@@ -1,5 +1,5 @@
-//! Reads and writes weights as safetensors: those of a run, named and laid out as in PyTorch, with the other facts that
-//! determine its network's function; and foreign ones, in one file or in shards.
+//! Reads and writes weights as safetensors: those of a run, named and laid out as in PyTorch, with the settings that
+//! determine the network's function; and foreign ones, in one file or in shards.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io::{self, Write as _};
@@ -19,7 +19,7 @@ use crate::storage::format::{atomic, disk, recognise::recognise, regular_file::r
 /// The step at which a run's weights were saved, in the file's metadata.
 const STEP: &str = "step";
 
-/// Writes all tensors as f32; the step and what decides the function are in the file's metadata.
+/// Writes all tensors as f32, with the step and the settings of the network in the file's metadata.
 pub(crate) fn write(path: &Path, weights: &Weights) -> Result<(), FolderError> {
     let bytes: Vec<Vec<u8>> = weights
         .tensors
@@ -40,22 +40,22 @@ pub(crate) fn write(path: &Path, weights: &Weights) -> Result<(), FolderError> {
     })
 }
 
-/// The same file with the entries of its header in the order of their names. The library writes the metadata in another order
-/// each time, and the same run is the same files to the byte.
+/// Sorts the entries of the file's header by name. The library writes the metadata in another order each time, and the
+/// same run must give the same bytes.
 fn in_order(mut file: Vec<u8>) -> io::Result<Vec<u8>> {
     let Some((length, rest)) = file.split_first_chunk_mut::<8>() else { return Ok(file) };
     let length = usize::try_from(u64::from_le_bytes(*length)).map_err(io::Error::other)?;
     let Some(header) = rest.get_mut(..length) else { return Ok(file) };
     let entries: BTreeMap<String, BTreeMap<String, serde_json::Value>> = serde_json::from_slice(header)?;
     let text = serde_json::to_vec(&entries)?;
-    // The same words, so of the same length; what is left over was filled with spaces before, too.
+    // The same entries have the same length; the remainder was filled with spaces before, too.
     if let Some(place) = header.get_mut(..text.len()) {
         place.copy_from_slice(&text);
     }
     Ok(file)
 }
 
-/// Reads them back; only tensors of f32 are ours.
+/// Reads the weights of a run, all of them f32.
 pub(crate) fn read(path: &Path) -> io::Result<Weights> {
     let bytes = read_regular(path)?;
     let (step, network) = told(&bytes).map_err(|err| invalid(err.to_string()))?;
@@ -71,14 +71,14 @@ pub(crate) fn read(path: &Path) -> io::Result<Weights> {
     Ok(Weights { step: step.unwrap_or(0), network, tensors })
 }
 
-/// The tensors in the bytes of a safetensors file, or why there are none, in our words. The reader holds every shape and place
-/// against the bytes that are there.
+/// Parses the tensors in the bytes of a safetensors file; the error is one sentence. The reader compares every shape and
+/// position with the length of the bytes.
 ///
 /// # Errors
 /// When the file is something else, damaged, or cut short.
 pub fn tensors_of(bytes: &[u8]) -> Result<SafeTensors<'_>, String> {
     SafeTensors::deserialize(bytes).map_err(|err| {
-        // The header's length in eight bytes, then the header.
+        // Eight bytes hold the header's length, then comes the header.
         let is_one = bytes.get(4..9) == Some(b"\0\0\0\0{");
         if let (false, Some(found)) = (is_one, recognise(bytes)) {
             return format!("no safetensors file but {}: {}", found.what, found.way_out);
@@ -101,7 +101,7 @@ pub fn tensors_of(bytes: &[u8]) -> Result<SafeTensors<'_>, String> {
     })
 }
 
-/// The step and the network that the metadata of a safetensors file tells of, where it does.
+/// Returns the step and the settings of the network in the metadata of a safetensors file, where it has them.
 fn told(bytes: &[u8]) -> Result<(Option<u64>, KnownSettings), KnownSettingsError> {
     let metadata = SafeTensors::read_metadata(bytes).ok().and_then(|(_, found)| found.metadata().clone());
     let metadata = metadata.unwrap_or_default();
@@ -137,7 +137,7 @@ fn shown(err: &KnownSettingsError) -> String {
     }
 }
 
-/// Whether a file is called as one of several shards is, `model-00001-of-00002.safetensors`.
+/// Returns whether a file has the name of a shard, `model-00001-of-00002.safetensors`.
 fn is_shard(path: &Path) -> bool {
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     let Some((front, count)) = stem.rsplit_once("-of-") else { return false };
@@ -149,13 +149,13 @@ fn is_shard(path: &Path) -> bool {
 /// A weights file as bytes: one file, or the shards that an index names.
 #[derive(Debug)]
 pub struct WeightsFile {
-    /// Of each safetensors file.
+    /// The bytes of each safetensors file.
     pub parts: Vec<Vec<u8>>,
-    /// The network as the file, or the run beside it, describes it.
+    /// The settings of the network, from the file or the run beside it.
     pub said: KnownSettings,
     /// Whether a run of this program saved it.
     pub is_of_run: bool,
-    /// Notes on the conversions that reading it needed.
+    /// Notes on the conversions that were needed.
     pub notes: Vec<String>,
 }
 
@@ -163,7 +163,7 @@ impl WeightsFile {
     /// Reads a safetensors file, or the shards of a `model.safetensors.index.json`.
     ///
     /// # Errors
-    /// When there is none, it is no regular file, is something else, or says what is not known.
+    /// When the file is missing, not regular, of another format, or names settings that are unknown.
     pub fn read(path: &Path) -> Result<Self, WeightsFileError> {
         let bytes = read_regular(path)?;
         if let Some(index) = index_of(&bytes) {
@@ -180,7 +180,7 @@ impl WeightsFile {
             && is_of_run
             && let Some(run) = path.parent().and_then(|folder| Spec::read(&folder.join(RUN)).ok())
         {
-            // Saved by an older version, which said nothing; the run beside it does.
+            // An older version saved the file without settings; the run beside it has them.
             said = KnownSettings::of(&run.network);
             notes.push("the network is that of the run.toml beside it".to_owned());
         }
@@ -209,7 +209,7 @@ impl WeightsFile {
     }
 }
 
-/// Where a shard lies: beside its index and nowhere else.
+/// Returns the path of a shard, which must be beside its index.
 fn beside(index: &Path, name: &str) -> Result<PathBuf, WeightsFileError> {
     let mut parts = Path::new(name).components();
     match (parts.next(), parts.next()) {
@@ -221,11 +221,11 @@ fn beside(index: &Path, name: &str) -> Result<PathBuf, WeightsFileError> {
 /// `model.safetensors.index.json`, as Hugging Face's libraries write it.
 #[derive(Deserialize)]
 struct Index {
-    /// The shard of each tensor.
+    /// The shard file of each tensor.
     weight_map: BTreeMap<String, String>,
 }
 
-/// The shard of each tensor, where this is an index of shards.
+/// Returns the shard file of each tensor, if this is an index of shards.
 fn index_of(bytes: &[u8]) -> Option<Result<BTreeMap<String, String>, WeightsFileError>> {
     const MAP: &[u8] = b"\"weight_map\"";
     let text = bytes.trim_ascii_start();
@@ -234,7 +234,7 @@ fn index_of(bytes: &[u8]) -> Option<Result<BTreeMap<String, String>, WeightsFile
     }
     match serde_json::from_slice::<Index>(bytes) {
         Ok(index) if !index.weight_map.is_empty() => Some(Ok(index.weight_map)),
-        // A header of that length may begin like this, too.
+        // The header of a safetensors file of that length may begin the same way.
         _ if tensors_of(bytes).is_ok() => None,
         _ => Some(Err(WeightsFileError::Index("does not say the shard of each tensor".to_owned()))),
     }

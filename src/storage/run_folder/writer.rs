@@ -1,10 +1,10 @@
 //! Writes a run folder while the run continues.
 //!
 //! Guarantees: the program may be killed at any moment, and everything up to a second before is in the folder and can be
-//! read. Tables only grow, everything else appears whole by renaming. The end of the run is the last entry written,
-//! after all else is on the disk; a write that failed is the last one. A run that is resumed is written beside the old one
-//! (in `resume.partial`) until it has come as far, so that a second kill cannot take what the first one left. Only files of
-//! the names in `files` are ever replaced or removed.
+//! read. Tables only grow, every other file appears complete by renaming. The end of the run is the last entry written,
+//! after all else is on the disk; nothing is written after a failed write. A resumed run is written beside the old one
+//! (in `resume.partial`) until it has come as far, so that a second kill cannot lose what the first one left. Only files
+//! with the names in `files` are ever replaced or removed.
 
 use std::fs::File;
 use std::path::PathBuf;
@@ -25,40 +25,40 @@ use crate::storage::format::{atomic, disk};
 /// The most time that a kill may lose.
 const FLUSH_EVERY: Duration = Duration::from_secs(1);
 
-/// A run folder that takes the events of one run. Nothing is written before the run has started.
+/// Writes the events of one run to its folder. Nothing is written before the run has started.
 pub struct RunFolder {
     out: PathBuf,
     spec: Spec,
     before: PreviousContent,
     files: Option<Files>,
-    /// A write failed: there must be none after it.
+    /// Whether a write has failed, after which nothing is written.
     broken: bool,
-    /// Changes that were fed in and have not happened yet.
+    /// Changes of the saved run that have not happened again yet.
     awaited: Vec<Change>,
-    /// Step and epoch of the last snapshot.
+    /// The step and epoch of the last snapshot.
     last: Option<(u64, f64)>,
     flushed: Instant,
     clock: Box<dyn FnMut() -> Instant + Send>,
-    /// Bytes that the Grams may take; none where all are to stay.
+    /// The limit on the bytes of Grams; `None` where all stay.
     grams: Option<u64>,
     /// Held while the folder is written, where the system has locks on folders; released on drop.
     _lock: Option<File>,
 }
 
-/// What was in the folder before.
+/// The content of the folder before the run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum PreviousContent {
-    /// Nothing: not even the folder.
+    /// Nothing: the folder does not exist.
     Missing,
     Empty,
     /// A run that is to be replaced.
     Replace,
-    /// The same run, cut off after so many snapshots; this one is written to [`RESUMED`] until it has come as far.
+    /// The same run, cut off after this many snapshots; this one is written to [`RESUMED`] until it has come as far.
     CutOff(usize),
 }
 
 impl RunFolder {
-    /// The caller has made `out` and seen that nothing in it will be lost that should not be.
+    /// Creates the writer; the caller has made `out` and checked that only files that may be replaced are lost.
     pub(crate) fn new(out: PathBuf, spec: Spec, before: PreviousContent, lock: Option<File>) -> Self {
         Self {
             out,
@@ -75,14 +75,14 @@ impl RunFolder {
         }
     }
 
-    /// Creates the same writer with a limit on the bytes of Grams; `budget` selects those that stay.
+    /// Sets a limit on the bytes of Grams; `budget` selects those that stay.
     #[must_use]
     pub fn with_gram_bytes(mut self, most: u64) -> Self {
         self.grams = Some(most);
         self
     }
 
-    /// The same with another clock, for tests of what a kill loses.
+    /// Sets another clock, for tests of what a kill loses.
     #[must_use]
     pub fn with_clock(mut self, mut clock: impl FnMut() -> Instant + Send + 'static) -> Self {
         self.flushed = clock();
@@ -90,17 +90,17 @@ impl RunFolder {
         self
     }
 
-    /// Returns the spec with all live changes so far: the one to run.
+    /// Returns the spec with all live changes so far, which is the one to run.
     pub fn spec(&self) -> &Spec {
         &self.spec
     }
 
-    /// Takes the next event. After an error the folder holds what was flushed, and takes nothing any more: the run should end.
+    /// Takes the next event. After an error the folder holds what was flushed, and the run should end.
     pub fn take(&mut self, event: &Event) -> Result<(), FolderError> {
         self.unless_broken(|folder| folder.write(event))
     }
 
-    /// Flushes when a second has passed. For times without events.
+    /// Flushes if a second has passed; called while there are no events.
     pub fn tick(&mut self) -> Result<(), FolderError> {
         self.unless_broken(Self::flush_in_time)
     }
@@ -172,7 +172,7 @@ impl RunFolder {
         match self.before {
             PreviousContent::Missing | PreviousContent::Empty => {}
             PreviousContent::Replace => files::clear(&self.out)?,
-            // What an earlier attempt to resume had before it was cut off too.
+            // Files of an earlier attempt to resume that was cut off too.
             PreviousContent::CutOff(_) => files::remove_run(&self.out.join(RESUMED), true)?,
         }
         atomic::sweep(&self.out);
@@ -186,9 +186,9 @@ impl RunFolder {
         if matches!(self.before, PreviousContent::CutOff(_)) { self.out.join(RESUMED) } else { self.out.clone() }
     }
 
-    /// Remembers a live change in `run.toml`, unless it is one that was fed in and happened again.
+    /// Saves a live change in `run.toml`, unless it repeats one of the saved run.
     fn change(&mut self, change: &Change) -> Result<(), FolderError> {
-        // The same one twice is two changes.
+        // The same change twice counts as two changes.
         if let Some(place) = self.awaited.iter().position(|awaited| awaited == change) {
             self.awaited.remove(place);
             return Ok(());
@@ -215,11 +215,12 @@ impl RunFolder {
         self.flush()?;
         if let PreviousContent::CutOff(_) = self.before {
             if !matches!(ending, Ending::Finished { .. }) {
-                // It did not come as far as what is there, which therefore stays.
+                // The resumed run did not come as far as the old one, which therefore stays.
                 self.files = None;
                 return files::remove_run(&self.out.join(RESUMED), true);
             }
-            // Fewer snapshots than before, and yet all there are: with a budget for kernels a run does not repeat.
+            // The run has ended with fewer snapshots than before: with a budget for kernels a run does not repeat
+            // exactly.
             self.promote()?;
         }
         match self.files.take() {
@@ -228,7 +229,7 @@ impl RunFolder {
         }
     }
 
-    /// The resumed run has come as far as the old one: its files take the place of the old ones.
+    /// Replaces the files of the old run by those of the resumed one, which has come as far.
     fn promote(&mut self) -> Result<(), FolderError> {
         let Some(files) = &mut self.files else { return Ok(()) };
         files.sync()?;
@@ -239,7 +240,8 @@ impl RunFolder {
 }
 
 impl Drop for RunFolder {
-    /// Leaves as little unwritten as can be when the caller gives up without an ending, and no folder of a run that never was.
+    /// Flushes as much as possible when the caller gives up without an ending, and removes the folder of a run that never
+    /// started.
     fn drop(&mut self) {
         match &mut self.files {
             Some(_) if self.broken => {}

@@ -25,9 +25,9 @@ use crate::run::{Event, History, InstantCurve, Point};
 use crate::spec::{Spec, StudyRun};
 use crate::storage::figure_files;
 
-/// The table.
+/// The file of the table.
 pub const TABLE: &str = "study.csv";
-/// Where the runs are.
+/// The folder of the runs.
 pub const RUNS: &str = "runs";
 
 /// The reasons why a study cannot be opened or written; each prints as one sentence.
@@ -47,16 +47,16 @@ pub enum StudyError {
 
 /// The results so far of one run of a learning experiment.
 #[derive(Clone, Debug, Default)]
-struct Known {
+struct ExperimentResults {
     points: Arc<[Point]>,
     instants: Arc<[InstantCurve]>,
     complete: bool,
 }
 
-/// The table of power laws of a learning experiment.
+/// The file of the power laws of a learning experiment.
 pub const LAWS_TABLE: &str = "laws.csv";
 
-/// A study on disk.
+/// The folder of a study.
 #[derive(Debug)]
 pub struct StudyFolder {
     out: PathBuf,
@@ -65,23 +65,23 @@ pub struct StudyFolder {
     /// The record of each run that has ended.
     ended: Vec<Option<Arc<History>>>,
     /// In a learning experiment, the results of each run, ended or not.
-    learnt: Vec<Known>,
-    /// The work that a kill had left unfinished and that is now complete, one sentence each.
-    mended: Vec<String>,
+    results: Vec<ExperimentResults>,
+    /// The unfinished work of a killed process that was completed, one sentence each.
+    repairs: Vec<String>,
     /// Held while the folder is written; `None` where it is only read.
     _lock: Option<File>,
 }
 
 impl StudyFolder {
-    /// Opens the folder for this study: an empty one, or that of the same study, whose values and seeds then stay beside these.
-    /// Reads the finished runs. A refusal comes before anything is written.
+    /// Opens the folder for this study: an empty one, or that of the same study, to whose values and seeds these are
+    /// added. Reads the finished runs. A refusal comes before anything is written.
     pub fn create(out: &Path, spec: &Spec) -> Result<Self, StudyError> {
         let place = out.join(STUDY);
-        let spec = agreed(out, &spelt(spec))?;
+        let spec = merged_study(out, &with_written_axis(spec))?;
         disk::make_folder(out).map_err(|err| FolderError::write(out, err))?;
         let lock = lock(out)?;
-        let mended = mend(out, &spec);
-        let study = Self { mended, ..Self::with(out, spec, lock)? };
+        let repairs = repair_runs(out, &spec);
+        let study = Self { repairs, ..Self::with(out, spec, lock)? };
         atomic::sweep(out);
         atomic::sweep(&out.join(figure_files::FOLDER));
         atomic::replace_for_good(&place, |writer| writer.write_all(study.spec.to_toml().as_bytes()))?;
@@ -92,19 +92,20 @@ impl StudyFolder {
         Ok(study)
     }
 
-    /// Returns the study that [`StudyFolder::create`] would open, without writing anything; in an empty place no run has ended.
+    /// Returns the study that [`StudyFolder::create`] would open, without writing anything; in an empty folder no run has
+    /// ended.
     pub fn peek(out: &Path, spec: &Spec) -> Result<Self, StudyError> {
-        Self::with(out, agreed(out, &spelt(spec))?, None)
+        Self::with(out, merged_study(out, &with_written_axis(spec))?, None)
     }
 
     /// Reads the study of this folder without its runs.
     pub fn spec_in(out: &Path) -> Result<Spec, LoadError> {
-        Ok(spelt(&read_spec(&out.join(STUDY))?))
+        Ok(with_written_axis(&read_spec(&out.join(STUDY))?))
     }
 
-    /// Opens a study to look at it.
+    /// Opens a study for reading.
     pub fn open(out: &Path) -> Result<Self, StudyError> {
-        Self::with(out, spelt(&read_spec(&out.join(STUDY))?), None)
+        Self::with(out, with_written_axis(&read_spec(&out.join(STUDY))?), None)
     }
 
     fn with(out: &Path, spec: Spec, lock: Option<File>) -> Result<Self, StudyError> {
@@ -114,18 +115,18 @@ impl StudyFolder {
             out: out.to_owned(),
             spec,
             ended: vec![None; runs.len()],
-            learnt: vec![Known::default(); runs.len()],
+            results: vec![ExperimentResults::default(); runs.len()],
             runs,
-            mended: Vec::new(),
+            repairs: Vec::new(),
             _lock: lock,
         };
         for place in 0..study.runs.len() {
-            study.look(place)?;
+            study.read_ended(place)?;
         }
         Ok(study)
     }
 
-    /// The whole spec.
+    /// Returns the spec of the study.
     pub fn spec(&self) -> &Spec {
         &self.spec
     }
@@ -135,12 +136,12 @@ impl StudyFolder {
         self.spec.study.as_ref().map_or("", |study| study.axis.as_str())
     }
 
-    /// Its runs, series by series and value by value.
+    /// Returns the runs, series by series and value by value.
     pub fn runs(&self) -> &[StudyRun] {
         &self.runs
     }
 
-    /// The folder of a run.
+    /// Returns the folder of a run.
     pub fn run_folder(&self, place: usize) -> PathBuf {
         self.out.join(RUNS).join(&self.runs[place].folder)
     }
@@ -151,8 +152,8 @@ impl StudyFolder {
     }
 
     /// Returns the work that a kill had left unfinished and that opening completed, one sentence each.
-    pub fn mended(&self) -> &[String] {
-        &self.mended
+    pub fn repairs(&self) -> &[String] {
+        &self.repairs
     }
 
     /// Returns the record of a run that has ended: rows, tasks and losses, no Gram.
@@ -160,14 +161,14 @@ impl StudyFolder {
         self.ended[place].as_ref()
     }
 
-    /// Whether a run has come to its end.
+    /// Returns whether a run has ended.
     pub fn is_ended(&self, place: usize) -> bool {
-        self.ended[place].is_some() || self.learnt[place].complete
+        self.ended[place].is_some() || self.results[place].complete
     }
 
     /// Returns the results of a run's learners so far.
     pub fn points(&self, place: usize) -> &[Point] {
-        &self.learnt[place].points
+        &self.results[place].points
     }
 
     /// Returns whether a run has computed all instant curves of its learners.
@@ -175,33 +176,33 @@ impl StudyFolder {
         let run = &self.runs[place];
         run.experiment
             .as_ref()
-            .is_some_and(|asked| experiment_folder::is_foreseen(&self.learnt[place].instants, asked, &run.spec))
+            .is_some_and(|asked| experiment_folder::has_predictions(&self.results[place].instants, asked, &run.spec))
     }
 
-    /// Whether learners are compared.
+    /// Returns whether the study compares learners.
     pub fn is_of_learners(&self) -> bool {
         self.runs.iter().any(|run| run.experiment.is_some())
     }
 
     /// Returns the learning curves of all learners so far.
-    pub fn learnt(&self) -> LearningCurves {
-        let known = |place: usize| (Arc::clone(&self.learnt[place].points), Arc::clone(&self.learnt[place].instants));
+    pub fn learning_curves(&self) -> LearningCurves {
+        let known = |place: usize| (Arc::clone(&self.results[place].points), Arc::clone(&self.results[place].instants));
         LearningCurves::of(self.axis(), &self.runs, known)
     }
 
     /// Checks whether a run has ended, and reads it if so.
-    pub fn look(&mut self, place: usize) -> Result<(), StudyError> {
+    pub fn read_ended(&mut self, place: usize) -> Result<(), StudyError> {
         let folder = self.run_folder(place);
         if let Some(asked) = &self.runs[place].experiment {
-            let there = experiment_folder::is_of(&folder, &self.runs[place].spec).map_err(|err| match err {
+            let exists = experiment_folder::is_of(&folder, &self.runs[place].spec).map_err(|err| match err {
                 FolderError::NotEmpty(folder) => StudyError::OtherRun(folder),
                 other => other.into(),
             })?;
-            if there {
+            if exists {
                 let points = experiment_folder::points(&folder);
                 let complete = experiment_folder::is_complete(&points, asked);
                 let instants = experiment_folder::predictions(&folder).into();
-                self.learnt[place] = Known { points: points.into(), instants, complete };
+                self.results[place] = ExperimentResults { points: points.into(), instants, complete };
             }
             return Ok(());
         }
@@ -212,7 +213,7 @@ impl StudyFolder {
         if done {
             let history = match load_rows(&folder) {
                 Ok(loaded) => loaded.history,
-                // It diverged before anything was measured: a row without figures says so.
+                // The run diverged before anything was measured: the table has a row without figures.
                 Err(LoadError::Empty(_)) => {
                     let mut history = History::default();
                     ending(&folder).into_iter().for_each(|ending| history.push(Event::Ended(ending)));
@@ -227,12 +228,12 @@ impl StudyFolder {
 }
 
 /// Completes the work that a kill left unfinished in the runs of a locked study; a run that another process writes is skipped.
-fn mend(out: &Path, spec: &Spec) -> Vec<String> {
+fn repair_runs(out: &Path, spec: &Spec) -> Vec<String> {
     let mend = |run: StudyRun| {
         let folder = out.join(RUNS).join(&run.folder);
         match &run.experiment {
             Some(asked) => experiment_folder::tidy(&folder, asked).map(|()| Vec::new()),
-            None => resume::mend(&folder),
+            None => resume::repair(&folder),
         }
     };
     spec.runs()
@@ -242,20 +243,20 @@ fn mend(out: &Path, spec: &Spec) -> Vec<String> {
         .collect()
 }
 
-/// The study with its number of samples written out as an axis.
-fn spelt(spec: &Spec) -> Spec {
+/// Returns the study with its number of samples written out as an axis.
+fn with_written_axis(spec: &Spec) -> Spec {
     let study = spec.study.as_ref().map(crate::spec::StudySpec::with_axis_values);
     Spec { study, ..spec.clone() }
 }
 
-/// Returns the study that a folder would hold if this one were opened there; refused if the folder holds anything else.
-fn agreed(out: &Path, spec: &Spec) -> Result<Spec, StudyError> {
+/// Returns the study that a folder would hold if this one were opened there; an error if the folder holds anything else.
+fn merged_study(out: &Path, spec: &Spec) -> Result<Spec, StudyError> {
     if out.exists() && !out.is_dir() {
         return Err(FolderError::IsFile(out.to_owned()).into());
     }
     let place = out.join(STUDY);
     if place.exists() {
-        joined(read_spec(&place)?, spec).map_err(|what| StudyError::Other { folder: out.to_owned(), what })
+        extended(read_spec(&place)?, spec).map_err(|what| StudyError::Other { folder: out.to_owned(), what })
     } else if atomic::is_bare(out) {
         Ok(spec.clone())
     } else {
@@ -265,7 +266,7 @@ fn agreed(out: &Path, spec: &Spec) -> Result<Spec, StudyError> {
 
 /// Returns the existing study extended by the values, variants and seeds of the new one, if they differ in nothing else;
 /// otherwise the subject of the existing one, as part of a sentence.
-fn joined(there: Spec, new: &Spec) -> Result<Spec, String> {
+fn extended(there: Spec, new: &Spec) -> Result<Spec, String> {
     let question = |spec: &Spec| {
         let study = spec.study.as_ref();
         // Runs are named differently in a study with series and in one without.

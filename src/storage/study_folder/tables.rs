@@ -2,6 +2,8 @@
 //! laws through these.
 //!
 //! Guarantees: a table replaces its predecessor as a whole; a cell is empty where a figure is undefined.
+//!
+//! These methods of [`StudyFolder`] stand apart from the folder itself, because they only read it.
 
 use std::path::PathBuf;
 
@@ -24,7 +26,7 @@ impl StudyFolder {
         Ok(path)
     }
 
-    /// Writes the power laws of a study of learners; their intervals take a while.
+    /// Writes the power laws of a study of learners; their confidence intervals take a while to compute.
     pub fn write_laws(&self) -> Result<(), FolderError> {
         if !self.is_of_learners() {
             return Ok(());
@@ -36,8 +38,8 @@ impl StudyFolder {
         })
     }
 
-    /// Heads and rows, a row for each run that has ended; the figures of the second switch have `_2` behind their names, and so
-    /// on. Last comes the series, where there are several. A cell is empty where a figure is undefined.
+    /// Returns the header and a row for each run that has ended; the figures of the second switch have `_2` behind their
+    /// names, and so on. Last comes the series, where there are several. A cell is empty where a figure is undefined.
     pub fn table(&self) -> Vec<Vec<String>> {
         if self.is_of_learners() {
             return self.points_table();
@@ -71,7 +73,7 @@ impl StudyFolder {
         lines
     }
 
-    /// Heads and rows, a row for each learner of each run: what run it is, and its point.
+    /// Returns the header and a row for each learner of each run, with the run and its point.
     fn points_table(&self) -> Vec<Vec<String>> {
         let mut lines = Vec::new();
         for (number, run) in self.runs().iter().enumerate() {
@@ -103,7 +105,7 @@ impl StudyFolder {
         lines
     }
 
-    /// Heads and rows: the power law of each learner over all n, for either error.
+    /// Returns the header and a row for the power law of each learner over all n, for either error.
     fn laws(&self) -> Vec<Vec<String>> {
         let head = [
             "learner",
@@ -119,7 +121,7 @@ impl StudyFolder {
             "prefactor",
         ];
         let mut lines = vec![head.map(str::to_owned).to_vec()];
-        let learnt = self.learnt();
+        let learnt = self.learning_curves();
         let Some(window) = learnt.span().filter(|_| learnt.is_over_samples()) else { return lines };
         for curve in &learnt.curves {
             for kind in ErrorKind::ALL {
@@ -154,7 +156,7 @@ fn word(history: &History) -> &'static str {
     }
 }
 
-/// Shortest digits that give the same number back.
+/// Returns the shortest digits that read back as the same number.
 fn cell(figure: Option<f64>) -> String {
     figure.filter(|value| value.is_finite()).map(|value| value.to_string()).unwrap_or_default()
 }

@@ -1,4 +1,4 @@
-//! Dual activations of the error function (Williams 1996) and GELU (Tsuchida et al. 2021).
+//! Computes the dual activations of the error function (Williams 1996) and GELU (Tsuchida et al. 2021).
 
 use std::f64::consts::{FRAC_1_PI, FRAC_2_PI};
 

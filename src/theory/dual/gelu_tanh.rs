@@ -1,4 +1,5 @@
-//! Dual activation of the tanh approximation of GELU: GELU plus a small even function that is a sum of Gaussian bells.
+//! Computes the dual activation of the tanh approximation of GELU: GELU plus a small even function that is a sum of
+//! Gaussian bells.
 //!
 //! δ(x) = ½ x (tanh(√(2/π)(x + 0.044715 x³)) − erf(x/√2)) is below 5e-4 everywhere. It equals x² Σ wᵢ exp(−λᵢx²) to 1e-12,
 //! and its derivative to 3e-12 (`tests/fixtures/make_dual.py` fits it). The product of a bell and a Gaussian density is

@@ -1,4 +1,4 @@
-//! Dual activations of tanh, sigmoid, softplus and SiLU: means over σ of functions with closed forms.
+//! Computes the dual activations of tanh, sigmoid, softplus and SiLU: means over σ of functions with closed forms.
 //!
 //! tanh x = E erf(x/(√2 σ)) with σ of Kolmogorov's distribution (Andrews & Mallows 1974, the logistic as a mixture of
 //! normals). With y = x/2 and Φ and ϕ of the normal distribution, sigmoid x = E Φ(y/σ), so SiLU is x sigmoid x = 2 E y

@@ -119,7 +119,7 @@ pub fn has_dual(function: &Function) -> bool {
     !matches!(Rule::of(function), Rule::Unknown)
 }
 
-/// Computes κ and κ′ of one pair with these variances and this covariance; NaN for a function without a dual ([`has_dual`]).
+/// Computes κ and κ′ of one pair with these variances and this covariance; NaN for a function without a dual.
 ///
 /// The covariance is taken as exact: the relative error of both is below 1e-10 (where the value changes its sign and is
 /// nearly 0, below 1e-10 of √(κ₁₁κ₂₂)).

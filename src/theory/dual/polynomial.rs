@@ -1,4 +1,5 @@
-//! Dual activations of polynomials, including the square and the identity, by their finite Hermite expansion.
+//! Computes the dual activations of polynomials, including the square and the identity, by their finite Hermite
+//! expansion.
 //!
 //! ```text
 //! κ = Σ hₙ(q₁) hₙ(q₂) qⁿ      κ′ = Σ n hₙ(q₁) hₙ(q₂) qⁿ⁻¹      hₙ(q) = E φ⁽ⁿ⁾(u)/√n!

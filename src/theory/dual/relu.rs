@@ -1,4 +1,4 @@
-//! Dual activations of ReLU, leaky ReLU and the absolute value: the arc-cosine kernel (Cho & Saul 2009).
+//! Computes the dual activations of ReLU, leaky ReLU and the absolute value: the arc-cosine kernel (Cho & Saul 2009).
 //!
 //! Leaky ReLU of slope a is (1 + a)/2 times the identity plus (1 − a)/2 times the absolute value, and the two are
 //! uncorrelated.

@@ -1,4 +1,4 @@
-//! Dual activations of sine, cosine and the exponential, from characteristic functions of u ± v.
+//! Computes the dual activations of sine, cosine and the exponential, from characteristic functions of u ± v.
 
 use super::pair::{Moment, Pair, RESOLVED};
 

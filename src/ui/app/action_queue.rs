@@ -1,4 +1,4 @@
-//! The queue of actions that a frame collects, in order.
+//! Defines the queue of actions that a frame collects, in order.
 
 use super::actions::Action;
 use super::commands::UserCommand;

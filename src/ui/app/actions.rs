@@ -1,7 +1,7 @@
-//! The messages from views to the window: one enum, [`Action`], with one part per feature.
+//! Declares the messages from views to the window: one enum, [`Action`], with one part per feature.
 //!
 //! Drawing functions push actions and change nothing; `update` carries them out in one place, between frames. An action contains
-//! everything that it needs: nothing in this module knows the state that it changes.
+//! everything that it needs: this module does not depend on the state that it changes.
 
 use std::path::PathBuf;
 
@@ -19,7 +19,8 @@ use crate::worker::Command;
 /// Declares the parts of [`Action`], each with the type of its actions.
 macro_rules! action {
     ($($part:ident($of:ty)),* $(,)?) => {
-        /// A message from the views to the window. Views push these while they draw; the window applies them before the next frame.
+        /// A message from the views to the window. Views push these while they draw; the window applies them before the
+        /// next frame.
         #[derive(Clone, Debug)]
         pub enum Action {
             $($part($of),)*

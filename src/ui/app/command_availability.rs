@@ -31,7 +31,7 @@ pub struct Situation<'a> {
 }
 
 impl Situation<'_> {
-    /// Whether a command can be carried out now.
+    /// Returns whether a command can be carried out now.
     pub fn can(&self, command: UserCommand) -> bool {
         let on_its_page = matches!(command.group(), Group::Window | Group::File) || !self.study.shown;
         on_its_page && self.holds(command.when())
@@ -67,7 +67,7 @@ impl Situation<'_> {
         }
     }
 
-    /// Whether a toggle command is on.
+    /// Returns whether a toggle command is on.
     pub fn is_on(&self, command: UserCommand) -> bool {
         match command {
             UserCommand::LightExports => self.exports.light,

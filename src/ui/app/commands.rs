@@ -1,4 +1,4 @@
-//! The list of user commands: each is declared once, with its name, explanation, key, action and condition.
+//! Declares the list of user commands: each is declared once, with its name, explanation, key, action and condition.
 //!
 //! Buttons, tooltips, keys, the menu, the palette and the help page all read [`UserCommand::ALL`], so that they cannot disagree.
 
@@ -61,7 +61,7 @@ pub enum When {
     Paused,
     /// A planned task has not begun yet.
     TaskToCome,
-    /// A run is live and has not been asked to stop.
+    /// A run is live and no stop was requested.
     Stoppable,
     AnySnapshot,
     SeveralSnapshots,
@@ -304,7 +304,7 @@ Window {
 }}
 
 impl UserCommand {
-    /// Whether the command opens a text field, so that letters typed after it belong to that field.
+    /// Returns whether the command opens a text field, so that letters typed after it belong to that field.
     pub(crate) fn asks_for_text(self) -> bool {
         matches!(self, Self::Palette | Self::OpenRun | Self::OpenKernels)
     }

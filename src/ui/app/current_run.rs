@@ -1,4 +1,4 @@
-//! The run that is shown: its record, the reference run before it, its futures, and the caches of their curves.
+//! Holds the run that is shown: its record, the reference run before it, its futures, and the caches of their curves.
 //!
 //! Guarantees: nothing here waits for a run, so that stop and restart respond at once, whatever the run is doing; a run that is
 //! replaced by another joins the list of runs, with its Grams and its futures.
@@ -11,12 +11,12 @@ use egui::Context;
 
 use super::gram_cache::GramCache;
 use super::session::{BUDGET, OpenedRecord, Session, is_comparable, outline};
+use crate::chart::series_cache::SeriesCache;
 use crate::run::History;
 use crate::spec::Spec;
 use crate::storage::{Closing, Grams, Saver};
 use crate::ui::kit::waker::waker;
 use crate::ui::overlays::{Overlays, let_go};
-use crate::ui::plot::series_cache::SeriesCache;
 use crate::ui::shell::toast::Toast;
 use crate::ui::views::Grid;
 use crate::ui::views::forks::jobs::{Forks, GoOnFn};
@@ -84,13 +84,13 @@ impl CurrentRun {
         self.session.as_mut().filter(|session| session.is_live())
     }
 
-    /// Whether the record that is shown was read from this path.
+    /// Returns whether the record that is shown was read from this path.
     pub fn is_from(&self, path: &Path) -> bool {
         let opened = self.session.as_ref().and_then(|session| session.opened.as_ref());
         opened.is_some_and(|opened| opened.path.as_deref() == Some(path))
     }
 
-    /// Whether the window shows no run of its own with any data, so that an opened record can take its place.
+    /// Returns whether the window shows no run of its own with any data, so that an opened record can take its place.
     pub fn is_vacant(&self) -> bool {
         let is_ours = |session: &Session| session.is_live() || !session.history.rows().is_empty();
         self.session.as_ref().is_none_or(|session| session.opened.is_some() || !is_ours(session))
@@ -247,10 +247,10 @@ pub fn gram_cache_of(ctx: &Context, grams: Option<Arc<Grams>>, history: &History
 
 /// Resumes runs from saved states, on this device and at the pace of their spec.
 fn go_on(device: DeviceChoice) -> GoOnFn {
-    Box::new(move |spec, kept, waker| Worker::go_on(Job { spec, device, paced: true }, kept, waker))
+    Box::new(move |spec, kept, waker| Worker::continue_run(Job { spec, device, paced: true }, kept, waker))
 }
 
-/// Whether a task is still to begin; true until the first message of the run arrives.
+/// Returns whether a task is still to begin; true until the first message of the run arrives.
 fn has_switch_to_come(session: &Session) -> bool {
     let progress = session.history.progress();
     progress.planned_steps == 0 || !progress.upcoming.is_empty()

@@ -23,11 +23,11 @@ pub unsafe fn settle() -> Vec<String> {
             // SAFETY: the caller has no other thread.
             unsafe { std::env::remove_var(name) };
         }
-        if found.told.iter().any(|problem| matches!(problem, linux::Problem::Scale(..))) {
+        if found.problems.iter().any(|problem| matches!(problem, linux::Problem::Scale(..))) {
             // SAFETY: the same.
             unsafe { std::env::set_var(linux::SCALE, "1") };
         }
-        found.told.iter().map(ToString::to_string).collect()
+        found.problems.iter().map(ToString::to_string).collect()
     }
     #[cfg(not(target_os = "linux"))]
     Vec::new()
@@ -40,14 +40,15 @@ pub fn in_words(err: &eframe::Error) -> String {
         eframe::Error::Wgpu(WgpuError::CustomNativeAdapterSelectionError(sentence)) => sentence.clone(),
         eframe::Error::Wgpu(_) => no_driver(),
         eframe::Error::AppCreation(err) => format!("no window can be opened: {err}"),
-        _ => format!("no window can be opened: {}", whose()),
+        _ => format!("no window can be opened: {}", unreachable_display()),
     }
 }
 
 /// The error of a window whose display went away: at a logout, or when a remote connection ended.
 #[derive(Debug, thiserror::Error)]
 #[error(
-    "The display {0} went away, and the window with it; a run that went on is kept up to there where runs are kept, and the next window offers it"
+    "The display {0} is gone, and the window was closed with it; if runs are autosaved, the next window offers the run \
+     up to this point"
 )]
 pub struct Gone(String);
 
@@ -64,16 +65,17 @@ impl Gone {
 /// Whether the window is still being opened and no code of ours has run yet: a panic then comes from the window system.
 pub static OPENING: AtomicBool = AtomicBool::new(false);
 
-/// Whether a panic now is caused by the display.
+/// Returns whether a panic now is caused by the display.
 pub fn broke_it() -> bool {
     OPENING.load(Ordering::Relaxed) || is_gone()
 }
 
 /// Explains why there is no window where the window system panicked instead of returning an error.
 pub fn broken(payload: &(dyn Any + Send)) -> String {
-    let said = payload.downcast_ref::<String>().map(String::as_str).or_else(|| payload.downcast_ref::<&str>().copied());
-    let said = said.unwrap_or("it did not say what");
-    format!("no window can be opened: {}", lacks(said))
+    let message =
+        payload.downcast_ref::<String>().map(String::as_str).or_else(|| payload.downcast_ref::<&str>().copied());
+    let message = message.unwrap_or("it did not say what");
+    format!("no window can be opened: {}", lacks(message))
 }
 
 /// Names the display on which no window can be opened, and the window system's error.
@@ -83,7 +85,7 @@ fn lacks(said: &str) -> String {
     format!("the display {display} lacks something that a window needs ({said})")
 }
 
-/// Whether the display that the environment names no longer responds.
+/// Returns whether the display that the environment names no longer responds.
 fn is_gone() -> bool {
     #[cfg(target_os = "linux")]
     return !linux::answers();
@@ -92,7 +94,7 @@ fn is_gone() -> bool {
 }
 
 /// Names the display that did not respond.
-fn whose() -> String {
+fn unreachable_display() -> String {
     let named = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     if let Some(display) = named("WAYLAND_DISPLAY") {
         let other = named("DISPLAY").map(|display| format!("WAYLAND_DISPLAY= has it take the X11 display {display}"));
@@ -135,11 +137,11 @@ pub fn graphics() -> WgpuSetup {
 pub fn bound(ctx: &egui::Context, state: &RenderState) {
     let side = state.device.limits().max_texture_dimension_2d as f32 / ctx.pixels_per_point();
     ctx.send_viewport_cmd(egui::ViewportCommand::MaxInnerSize(egui::Vec2::splat(side)));
-    let said = AtomicBool::new(false);
+    let reported = AtomicBool::new(false);
     state.device.on_uncaptured_error(Arc::new(move |err| {
         let text = err.to_string();
         // The error recurs in each frame and causes others.
-        if said.swap(true, Ordering::Relaxed) {
+        if reported.swap(true, Ordering::Relaxed) {
             log::debug!("{text}");
         } else if text.contains("maximum supported texture size") {
             log::warn!(
@@ -226,24 +228,24 @@ mod linux {
     /// Collects the problems of the environment.
     pub struct Found {
         pub remove: Vec<&'static str>,
-        pub told: Vec<Problem>,
+        pub problems: Vec<Problem>,
     }
 
     impl Found {
         pub fn look() -> Self {
-            let mut found = Self { remove: Vec::new(), told: Vec::new() };
+            let mut found = Self { remove: Vec::new(), problems: Vec::new() };
             if found.has_wayland() {
                 return found;
             }
             let Some(display) = named("DISPLAY") else { return found };
             if let Some(wayland) = named("WAYLAND_DISPLAY") {
-                found.told.push(Problem::Wayland(wayland, display));
+                found.problems.push(Problem::Wayland(wayland, display));
             }
-            found.told.extend(scale());
+            found.problems.extend(scale());
             found
         }
 
-        /// Whether a Wayland display responds; variables that name none are removed where another display exists.
+        /// Returns whether a Wayland display responds; variables that name none are removed where another display exists.
         fn has_wayland(&mut self) -> bool {
             if let Some(socket) = std::env::var_os("WAYLAND_SOCKET") {
                 let link = std::fs::read_link(Path::new("/proc/self/fd").join(&socket));
@@ -267,7 +269,7 @@ mod linux {
         UnixStream::connect(folder.join(display)).is_ok()
     }
 
-    /// Whether the display of the window responds.
+    /// Returns whether the display of the window responds.
     pub fn answers() -> bool {
         match (named("WAYLAND_DISPLAY"), named("DISPLAY")) {
             (Some(display), _) => wayland_answers(&display),

@@ -1,4 +1,4 @@
-//! The user's data folder as the window uses it: the log, autosaved runs, and messages about the last session.
+//! Opens the user's data folder for the window: the log, autosaved runs, and messages about the last session.
 //!
 //! Guarantee: without a folder, as in tests, nothing is written and no message appears.
 
@@ -47,7 +47,7 @@ impl Environment {
         let (is_another, system) = (journal.is_another(), crash_report::system());
         log::info!("Kernelscope {VERSION}, process {}, on {system}", std::process::id());
         let autosave = Autosave::open(folder.join("autosave"));
-        let autosaved = Box::new(autosave.place());
+        let autosaved = Box::new(autosave.current_folder());
         let is_the_displays = display::broke_it;
         crash_report::install_panic_hook(crash_report::ReportContext {
             folder: folder.to_owned(),
@@ -70,7 +70,7 @@ impl Environment {
 
     /// Returns the runs that earlier windows autosaved, the oldest first.
     pub fn autosaved(&self) -> impl Iterator<Item = RecentPath> {
-        let kept = self.autosave.iter().flat_map(Autosave::before).rev();
+        let kept = self.autosave.iter().flat_map(Autosave::earlier).rev();
         kept.map(|(name, path)| RecentPath { name: name.clone(), path: path.clone(), autosaved: true })
     }
 }

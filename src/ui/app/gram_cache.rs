@@ -25,7 +25,7 @@ pub struct GramCache {
     grams: Arc<Grams>,
     thread: BackgroundThread<Vec<u64>, Read>,
     /// Steps whose Grams are to stay, in the order in which they are read.
-    wanted: VecDeque<u64>,
+    queue: VecDeque<u64>,
     stay: HashSet<u64>,
     /// Steps loaded in passing, the oldest first.
     passed: VecDeque<u64>,
@@ -39,12 +39,12 @@ impl GramCache {
     /// # Errors
     /// When the system cannot create a thread.
     pub fn start(grams: Arc<Grams>, history: &History, wake: impl Fn() + Send + 'static) -> std::io::Result<Self> {
-        let wanted: VecDeque<u64> = stay(history, grams.bytes()).into();
+        let queue: VecDeque<u64> = stay(history, grams.bytes()).into();
         let from = Arc::clone(&grams);
         let read = move |steps: Vec<u64>| steps.into_iter().map(|step| (step, from.read(step))).collect();
         let thread = BackgroundThread::start("grams", read, wake)?;
-        let stay = wanted.iter().copied().collect();
-        Ok(Self { grams, thread, wanted, stay, passed: VecDeque::new(), failed: HashSet::new() })
+        let stay = queue.iter().copied().collect();
+        Ok(Self { grams, thread, queue, stay, passed: VecDeque::new(), failed: HashSet::new() })
     }
 
     /// Returns the Grams on disk.
@@ -54,7 +54,7 @@ impl GramCache {
 
     /// Moves loaded Grams into the record and requests more, viewed ones first. Returns an error text if one could not be read.
     pub fn tick(&mut self, history: &mut History, looked_at: &[u64]) -> Option<String> {
-        let mut said = None;
+        let mut message = None;
         for (step, read) in self.thread.response().into_iter().flatten() {
             match read {
                 Ok(gram) => {
@@ -65,7 +65,7 @@ impl GramCache {
                 }
                 Err(err) => {
                     self.failed.insert(step);
-                    said = Some(format!("The kernel at step {step} cannot be read: {err}"));
+                    message = Some(format!("The kernel at step {step} cannot be read: {err}"));
                 }
             }
         }
@@ -80,7 +80,7 @@ impl GramCache {
         if !self.thread.is_busy() {
             self.ask(history, looked_at);
         }
-        said
+        message
     }
 
     fn ask(&mut self, history: &History, looked_at: &[u64]) {
@@ -88,7 +88,7 @@ impl GramCache {
         let mut steps: Vec<u64> = looked_at.iter().copied().filter(missing).collect();
         let room = (AT_ONCE / self.grams.bytes().max(1)).max(1) as usize;
         while steps.is_empty() || steps.len() < room {
-            let Some(step) = self.wanted.pop_front() else { break };
+            let Some(step) = self.queue.pop_front() else { break };
             if is_missing(history, step) && !steps.contains(&step) {
                 steps.push(step);
             }

@@ -1,4 +1,5 @@
-//! The window's state and the layout of a frame. It is independent of the window system: `eframe` drives it, and so do tests.
+//! Holds the window's state and the layout of a frame. It is independent of the window system: `eframe` drives it, and so
+//! do tests.
 //!
 //! Drawing changes only the state of the window itself (open sections, options of a view, the draft of the settings); everything
 //! else is an action that `update` carries out between frames.
@@ -252,12 +253,12 @@ impl App {
         self.shell.stats.note_frame(seconds);
     }
 
-    /// Whether a command can be carried out now; buttons, keys and the menu use this.
+    /// Returns whether a command can be carried out now; buttons, keys and the menu use this.
     pub fn can(&self, command: UserCommand) -> bool {
         self.situation().can(command)
     }
 
-    /// Whether a run of the settings is short and small enough to start with the window.
+    /// Returns whether a run of the settings is short and small enough to start with the window.
     pub fn is_light(&self) -> bool {
         self.settings.is_light()
     }
@@ -437,7 +438,7 @@ impl App {
             (self.study.cards.thick, self.study.cards.light) = (self.appearance.thick(), self.exports.light);
             study::layout::show(ui, &mut self.study, &mut self.actions, &self.settings.spec, flops, foot);
             self.exports.light = self.study.cards.light;
-            if let Some(order) = self.study.cards.asked.take()
+            if let Some(order) = self.study.cards.export.take()
                 && let Some(toast) = self.exports.take_card(ui.ctx(), &mut self.study, &order)
             {
                 self.actions.push(ShellAction::Say(toast));

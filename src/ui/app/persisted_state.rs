@@ -1,4 +1,4 @@
-//! The saved state of a window, as a value and as TOML: appearance, layout, page and settings.
+//! Defines the saved state of a window, as a value and as TOML: appearance, layout, page and settings.
 //!
 //! Guarantees: reading accepts every valid part and reports each invalid one in a sentence, so that a broken layout does not lose
 //! the settings; unknown entries are ignored. No file is accessed here.

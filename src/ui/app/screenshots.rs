@@ -150,7 +150,7 @@ impl ScreenshotTaker {
             Moment::End | Moment::Half | Moment::Done => false,
             Moment::Switch(after) => {
                 let bands = crate::ui::playback::clock::bands(history);
-                let switch = bands.first().map_or(f64::INFINITY, |band| band.end);
+                let switch = bands.first().map_or(f64::INFINITY, |band| band.to);
                 crate::ui::playback::clock::newest(history) >= switch + after
             }
         }

@@ -1,4 +1,4 @@
-//! The window's side of one run: its handle, its record, and requests that are not yet confirmed.
+//! Holds the window's side of one run: its handle, its record, and requests that are not yet confirmed.
 //!
 //! Guarantees: receiving never exceeds its time budget; a command is sent to the run at once; `Pausing…` ends only when the run
 //! confirms that it is paused.
@@ -26,7 +26,7 @@ pub struct Session {
     pausing: bool,
     stopping: bool,
     /// The snapshot of its state that was last requested of the run.
-    kept: Option<Arc<Checkpoint>>,
+    checkpoint: Option<Arc<Checkpoint>>,
     /// Writes this run's events to its autosave folder, if autosave is on.
     saver: Option<Saver>,
     /// The path of that folder, once it exists.
@@ -59,7 +59,7 @@ impl Session {
             spec,
             pausing: false,
             stopping: false,
-            kept: None,
+            checkpoint: None,
             saver: None,
             folder: None,
             opened: None,
@@ -90,7 +90,7 @@ impl Session {
         session
     }
 
-    /// Whether the kernels were measured by another program.
+    /// Returns whether the kernels were measured by another program.
     pub fn is_elsewhere(&self) -> bool {
         self.history.info().is_some_and(|info| info.is_imported())
     }
@@ -122,7 +122,7 @@ impl Session {
             match &event {
                 Event::Paused { .. } | Event::Resumed { .. } => self.pausing = false,
                 Event::Ended(_) => (self.pausing, self.stopping) = (false, false),
-                Event::Forked(kept) => self.kept = Some(Arc::clone(kept)),
+                Event::Forked(kept) => self.checkpoint = Some(Arc::clone(kept)),
                 _ => {}
             }
             let ended = matches!(event, Event::Ended(_));
@@ -153,12 +153,12 @@ impl Session {
 
     /// Returns, once, why the run can no longer be saved in its folder.
     pub fn trouble(&self) -> Option<String> {
-        self.saver.as_ref()?.trouble()
+        self.saver.as_ref()?.take_failure()
     }
 
     /// Returns, once, the state that the run has saved in memory for a fork.
     pub fn take_kept(&mut self) -> Option<Arc<Checkpoint>> {
-        self.kept.take()
+        self.checkpoint.take()
     }
 
     /// Sends the run a command; it replaces one of the same kind that the run has not yet received.
@@ -188,7 +188,7 @@ impl Session {
         self.saver.take().map(Saver::close)
     }
 
-    /// Whether the run may still send something.
+    /// Returns whether the run may still send something.
     pub fn is_live(&self) -> bool {
         self.run.is_some()
     }
@@ -197,18 +197,18 @@ impl Session {
         self.is_live() && *self.history.state() == RunState::Paused
     }
 
-    /// Whether a planned task has not begun, in a live run.
+    /// Returns whether a planned task has not begun, in a live run.
     pub fn has_task_to_come(&self) -> bool {
         matches!(self.history.state(), RunState::Running | RunState::Paused)
             && bands(&self.history).iter().any(|band| band.planned)
     }
 
-    /// Whether a pause was requested and is not yet confirmed.
+    /// Returns whether a pause was requested and is not yet confirmed.
     pub fn is_pausing(&self) -> bool {
         self.is_live() && self.pausing && !self.is_paused()
     }
 
-    /// Whether the end was requested and is not yet confirmed.
+    /// Returns whether the end was requested and is not yet confirmed.
     pub fn is_stopping(&self) -> bool {
         self.is_live() && self.stopping
     }
@@ -230,7 +230,8 @@ fn retire(run: Worker) {
     }
 }
 
-/// Whether the curves of two runs fit one axis: both solve the same problem and differ only in network size, start or training.
+/// Returns whether the curves of two runs fit one axis: both solve the same problem and differ only in network size,
+/// start or training.
 pub fn is_comparable(a: &Spec, b: &Spec) -> bool {
     let of = |spec: &Spec| {
         let Spec { data, tasks, network, training, kernel, .. } = spec;
@@ -241,7 +242,7 @@ pub fn is_comparable(a: &Spec, b: &Spec) -> bool {
 
 /// Copies the record of a run without its matrices, to be drawn faintly behind the next one.
 pub fn outline(history: &History) -> Option<History> {
-    if history.rows().len() > 1 { seen(history, u64::MAX, |_| true, |_| true) } else { None }
+    if history.rows().len() > 1 { outline_until(history, u64::MAX, |_| true, |_| true) } else { None }
 }
 
 /// Copies the record of a run up to its saved state, without matrices.
@@ -250,22 +251,22 @@ pub fn seen_until(history: &History, kept: &Checkpoint) -> Option<History> {
     // Where two tasks meet, one step belongs to both; rows that a future will send itself are left out.
     let row = |row: &Row| row.step < step || (row.step == step && (row.task != task || measured));
     let begun = |start: &TaskStart| start.step < step || (start.step == step && start.task == task);
-    seen(history, step, row, begun)
+    outline_until(history, step, row, begun)
 }
 
 /// Copies the record of a run up to a step, with the rows and tasks that are selected.
-fn seen(
+fn outline_until(
     history: &History,
     step: u64,
-    wanted: impl Fn(&Row) -> bool,
-    begun: impl Fn(&TaskStart) -> bool,
+    selects_row: impl Fn(&Row) -> bool,
+    selects_task: impl Fn(&TaskStart) -> bool,
 ) -> Option<History> {
     let mut outline = History::default();
     outline.push(Event::Started(Arc::clone(history.info()?)));
-    for task in history.tasks().iter().filter(|task| begun(task)) {
+    for task in history.tasks().iter().filter(|task| selects_task(task)) {
         outline.push(Event::Task(*task));
     }
-    history.rows().iter().filter(|row| wanted(row)).for_each(|row| outline.push_row(row.clone()));
+    history.rows().iter().filter(|row| selects_row(row)).for_each(|row| outline.push_row(row.clone()));
     let mut progress = Progress { losses: history.losses().to_vec(), ..history.progress().clone() };
     if progress.step > step {
         progress.step = step;

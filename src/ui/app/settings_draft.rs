@@ -1,4 +1,4 @@
-//! The settings of the panel: the draft, its checks, and the earlier drafts for undo.
+//! Holds the settings of the panel: the draft, its checks, and the earlier drafts for undo.
 
 use std::path::Path;
 use std::time::Duration;
@@ -151,7 +151,7 @@ impl SettingsDraft {
         }
     }
 
-    /// Whether a run of the settings is short and small enough to start with the window.
+    /// Returns whether a run of the settings is short and small enough to start with the window.
     pub fn is_light(&self) -> bool {
         let cost = self.checked.cost.as_ref();
         cost.is_some_and(|cost| cost.seconds(ASSUMED_FLOPS) <= 120.0 && cost.peak_bytes <= 1 << 30)

@@ -66,12 +66,12 @@ impl PendingInput {
     }
 }
 
-/// Whether an event comes from the keyboard.
+/// Returns whether an event comes from the keyboard.
 fn is_typed(event: &Event) -> bool {
     matches!(event, Event::Key { .. } | Event::Text(_) | Event::Paste(_) | Event::Ime(_) | Event::Copy | Event::Cut)
 }
 
-/// Whether this key is for the window even while a file dialog is opening.
+/// Returns whether this key is for the window even while a file dialog is opening.
 fn goes_past_dialog(event: &Event) -> bool {
     match event {
         Event::Key { key, modifiers, .. } => *key == Key::Escape || modifiers.command || modifiers.ctrl,
@@ -79,7 +79,7 @@ fn goes_past_dialog(event: &Event) -> bool {
     }
 }
 
-/// Whether the event may change the recipient of later keys; `writes`: whether a field has the keyboard now.
+/// Returns whether the event may change the recipient of later keys; `writes`: whether a field has the keyboard now.
 fn decides(event: &Event, writes: bool) -> bool {
     match event {
         // A press may move the focus.
@@ -131,7 +131,8 @@ pub fn dispatch(ctx: &Context, actions: &mut Actions, available: &[UserCommand],
     }
 }
 
-/// Whether the shortcut was pressed. A plain key needs ctrl, alt and ⌘ to be up; shift is allowed, as some keys need it.
+/// Returns whether the shortcut was pressed. A plain key needs ctrl, alt and ⌘ to be up; shift is allowed, as some keys
+/// need it.
 fn pressed(ctx: &Context, shortcut: &KeyboardShortcut) -> bool {
     ctx.input_mut(|input| {
         if shortcut.modifiers != Modifiers::NONE {

@@ -35,7 +35,7 @@ pub fn find(file: &WindowStateFile) -> RestoredState {
     let message = (!problems.is_empty()).then(|| {
         let kept = file.put_aside().map_or_else(String::new, |name| format!("; the file is kept as {name}"));
         let text = format!(
-            "Not all of the last window could be read ({}); what could not is as at a first start{kept}",
+            "The state of the last window could be read only in part ({}); the rest is as at a first start{kept}",
             problems.join("; ")
         );
         Toast::failed(text).with_folder(file.folder())

@@ -1,9 +1,11 @@
-//! The work between frames, also while the window is hidden: receive messages, then carry out the user's actions.
+//! Does the work between frames, also while the window is hidden: receives messages, then carries out the user's actions.
 //!
 //! Guarantees: receiving takes at most 8 ms a frame and then requests another frame; nothing here waits for a run, so stop,
 //! restart and close respond at once, whatever the run is doing. Files are read on other threads; an opened run is drawn over a
 //! run of this window, finished or not, and replaces it only on request. Files that are being saved are finished before the
 //! window closes, unless the user closes it a second time.
+//!
+//! These methods of [`App`] change its state; those in its own file read the state and draw it.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -179,7 +181,7 @@ impl App {
             OverlayAction::StopOpening => self.overlays.stop_opening(),
             OverlayAction::ToggleList => self.overlays.open = !self.overlays.open,
             OverlayAction::Show(id) => self.show_overlay(ctx, id),
-            OverlayAction::CompareWith(id) => self.overlays.beside = id,
+            OverlayAction::CompareWith(id) => self.overlays.compared = id,
             OverlayAction::ShowBeside => self.views.bring(View::Beside),
             OverlayAction::Close(id) => self.overlays.close(id),
             OverlayAction::CloseAll => self.overlays.close_all(),
@@ -321,8 +323,8 @@ impl App {
             Some(Err(toast)) => self.shell.toasts.say(toast),
             None => {}
         }
-        while let Some(told) = self.overlays.told() {
-            match told {
+        while let Some(event) = self.overlays.next_event() {
+            match event {
                 LoadEvent::Loaded(found) => {
                     self.take_in(ctx, *found);
                     // One result per frame; another may already be waiting.
@@ -348,25 +350,25 @@ impl App {
 
     /// Shows a run that was opened, or draws it over the one that is shown.
     fn take_in(&mut self, ctx: &Context, found: LoadedRun) {
-        let LoadedRun { path, asked, name, history, grams, warnings, shown } = found;
-        let known = self.overlays.recent.list().iter().find(|place| place.path == asked.path).cloned();
-        self.overlays.recent.note(known.unwrap_or(asked));
+        let LoadedRun { path, place: opened, name, history, grams, warnings, shown } = found;
+        let known = self.overlays.recent.list().iter().find(|place| place.path == opened.path).cloned();
+        self.overlays.recent.note(known.unwrap_or(opened));
         if let Some(warning) = warnings.first() {
             let more = if warnings.len() > 1 { format!(" (and {} more)", warnings.len() - 1) } else { String::new() };
             self.shell.toasts.say(Toast::done(format!("{name}: {warning}{more}")).with_folder(&path));
         }
         let grams = grams.map(Arc::new);
         // A run may have begun while this one was read.
-        let asked = self.overlays.list().iter().find(|overlay| overlay.path.as_ref() == Some(&path));
-        let asked = asked.map(|found| found.id);
+        let opened = self.overlays.list().iter().find(|overlay| overlay.path.as_ref() == Some(&path));
+        let opened = opened.map(|found| found.id);
         let is_shown = self.run.is_from(&path);
         if is_shown && !shown {
             // It was opened as part of a study: it is read again instead of being drawn over itself.
             let order = LoadRequest { path, shown: true, name: Some(name) };
             self.shell.say(self.overlays.order(ctx, order));
-        } else if shown && (asked.is_some() || is_shown || self.run.is_vacant()) {
+        } else if shown && (opened.is_some() || is_shown || self.run.is_vacant()) {
             let mut futures = None;
-            if let Some(mut overlay) = asked.and_then(|id| self.overlays.remove(id)) {
+            if let Some(mut overlay) = opened.and_then(|id| self.overlays.remove(id)) {
                 futures = overlay.forks.take();
                 let_go(overlay);
             }
@@ -378,7 +380,7 @@ impl App {
             }
             let opened = OpenedRecord { name, path: Some(path), cache };
             self.show_opened(Session::opened(history, opened), futures);
-        } else if let Some(overlay) = asked.and_then(|id| self.overlays.find_mut(id)) {
+        } else if let Some(overlay) = opened.and_then(|id| self.overlays.find_mut(id)) {
             overlay.renew(Arc::new(history), grams);
         } else {
             self.overlays.add(name, Some(path), Arc::new(history), grams);

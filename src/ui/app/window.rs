@@ -1,4 +1,4 @@
-//! The real window: the system's window around [`App`], restored to its last state.
+//! Opens the real window: the system's window around [`App`], restored to its last state.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::path::PathBuf;
@@ -39,9 +39,9 @@ const LISTEN: Duration = Duration::from_millis(50);
 const WELCOME: &str = "Drag in a plot to look back; Ctrl+P finds every command, F1 explains each view.";
 
 /// Message if another window is open.
-const ANOTHER: &str = "Another window is open: what this one looks like is not kept for the next start";
+const ANOTHER: &str = "Another window is open: the layout of this one is not saved for the next start";
 
-/// Opens the window and returns when it is closed. An error says why no window could be opened.
+/// Opens the window and returns when it is closed. The error is the reason why no window could be opened.
 pub fn open(options: WindowOptions) -> anyhow::Result<()> {
     let is_another = options.environment.is_another;
     let file = WindowStateFile::of_user();
@@ -97,11 +97,11 @@ fn close_when_asked(ctx: &egui::Context) {
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
     use signal_hook::flag;
 
-    let asked = Arc::new(AtomicBool::new(false));
+    let closing = Arc::new(AtomicBool::new(false));
     for signal in [SIGHUP, SIGINT, SIGTERM] {
         // In this order the first signal finds the flag unset, and does not end the program at once.
-        let heard = flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&asked))
-            .and_then(|_| flag::register(signal, Arc::clone(&asked)));
+        let heard = flag::register_conditional_shutdown(signal, 128 + signal, Arc::clone(&closing))
+            .and_then(|_| flag::register(signal, Arc::clone(&closing)));
         if let Err(err) = heard {
             log::info!("signal {signal} ends the program immediately: {err}");
         }
@@ -112,7 +112,7 @@ fn close_when_asked(ctx: &egui::Context) {
         // The second request to close, after `LEAVING`, does not wait for files that are being saved.
         while left > 0 {
             std::thread::sleep(if left == 2 { LISTEN } else { LEAVING });
-            if asked.load(Ordering::Relaxed) {
+            if closing.load(Ordering::Relaxed) {
                 log::info!("the system has asked the program to end");
                 ctx.send_viewport_cmd(egui::ViewportCommand::Close);
                 ctx.request_repaint();

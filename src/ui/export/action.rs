@@ -1,4 +1,4 @@
-//! The actions that export the window, or parts of it, as files.
+//! Declares the actions that export the window, or parts of it, as files.
 
 use egui::Vec2;
 

@@ -17,6 +17,7 @@ use crossbeam_channel::{Receiver, TryRecvError, bounded};
 use egui::{Theme, Ui, Vec2, vec2};
 use gif::{DisposalMethod, Encoder, Frame, Repeat};
 
+use crate::chart::series_cache::SeriesCache;
 use crate::paint::offscreen_renderer::{Drawing, OffscreenRenderer};
 use crate::paint::raster::{Pixels, Rasterizer};
 use crate::run::{History, Snapshot};
@@ -26,7 +27,6 @@ use crate::ui::kit::theme::Tokens;
 use crate::ui::overlays::Overlays;
 use crate::ui::playback::Playback;
 use crate::ui::playback::{clock, clock::Clock};
-use crate::ui::plot::series_cache::SeriesCache;
 use crate::ui::views::Grid;
 use crate::ui::views::context::ViewContext;
 use crate::ui::views::forks::jobs::Forks;
@@ -155,7 +155,7 @@ fn shoot(content: AnimationContent, shared: &Shared, wake: &Waker, to: &mut impl
     encoder.set_repeat(Repeat::Infinite).map_err(io::Error::other)?;
     let delay = (LENGTH / snapshots.len()).clamp(SHORTEST, LONGEST) as u16;
     let mut before: Option<Vec<u8>> = None;
-    let mut told = 0;
+    let mut reported = 0;
     for (place, snapshot) in snapshots.iter().enumerate() {
         let began = Instant::now();
         if cancelled() {
@@ -168,8 +168,8 @@ fn shoot(content: AnimationContent, shared: &Shared, wake: &Waker, to: &mut impl
         before = Some(pixels);
         shared.done.store(place + 1, Ordering::Relaxed);
         let percent = 100 * (place + 1) / snapshots.len();
-        if percent != told {
-            told = percent;
+        if percent != reported {
+            reported = percent;
             wake();
         }
         // On a machine with two cores, one of them must stay free for the window.

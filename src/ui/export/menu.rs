@@ -28,7 +28,7 @@ pub fn menu(ui: &mut Ui, title: &str, measured: bool, mut light: bool) -> Option
                 ui.close();
             }
         };
-        let numbers = "What the view draws, as it was measured: of curves what lies in the stretch in view";
+        let numbers = "The measured numbers that the view draws; of curves, those in the visible range";
         entry(ui, "Save as PNG", "A picture at twice the size of the screen", What::Png, true);
         entry(ui, "Save as SVG", "A drawing that stays sharp at any size", What::Svg, true);
         entry(ui, "Save numbers as CSV", numbers, What::Csv, measured);

@@ -121,8 +121,8 @@ impl Exports {
         pass
     }
 
-    /// Whether the current pass is the first of three, which draws everything but the views: laying out text for the first time
-    /// takes most of it, and is split so that no frame takes all of it.
+    /// Returns whether the current pass is the first of three, which draws everything but the views: laying out text for
+    /// the first time takes most of it, and is split so that no frame takes all of it.
     pub fn rehearses_panels(&self) -> bool {
         self.window == 2
     }
@@ -219,11 +219,11 @@ impl Exports {
     pub fn tick(&mut self, waker: impl Fn() -> Waker) -> Vec<Toast> {
         let mut toasts = Vec::new();
         if let Some(answer) = self.writer.as_mut().and_then(BackgroundThread::response) {
-            toasts.push(told(answer));
+            toasts.push(toast_of(answer));
         }
         if let Some(answer) = self.film.as_ref().and_then(AnimationJob::answer) {
             self.film = None;
-            toasts.extend(answer.transpose().map(told));
+            toasts.extend(answer.transpose().map(toast_of));
         }
         if self.writer.is_none() && !self.waiting.is_empty() {
             match BackgroundThread::start("exports", write, waker()) {
@@ -242,7 +242,7 @@ impl Exports {
         toasts
     }
 
-    /// Whether an export is not yet a file.
+    /// Returns whether an export is not yet a file.
     pub fn is_busy(&self) -> bool {
         let writes = self.writer.as_ref().is_some_and(BackgroundThread::is_busy) || !self.waiting.is_empty();
         writes || !self.orders.is_empty() || self.window > 0 || self.film.is_some()
@@ -251,20 +251,20 @@ impl Exports {
     /// Waits for at most this long until pending exports are written; returns the failures. The window is already closed.
     pub fn finish(&mut self, at_most: Duration) -> Vec<String> {
         let patience = Instant::now() + at_most;
-        let mut said = Vec::new();
+        let mut messages = Vec::new();
         if self.film.take().is_some() {
-            said.push("the animation was given up with the window".to_owned());
+            messages.push("the animation was given up with the window".to_owned());
         }
         loop {
-            let told = self.tick(|| Box::new(|| {}));
-            said.extend(told.into_iter().filter(|toast| toast.is_error).map(|toast| toast.text));
+            let done = self.tick(|| Box::new(|| {}));
+            messages.extend(done.into_iter().filter(|toast| toast.is_error).map(|toast| toast.text));
             if !self.is_busy() {
-                return said;
+                return messages;
             }
             let writes = self.writer.as_ref().is_some_and(BackgroundThread::is_busy) || !self.waiting.is_empty();
             if !writes || Instant::now() > patience {
-                said.push("a picture was not saved: the window closed before it was written".to_owned());
-                return said;
+                messages.push("a picture was not saved: the window closed before it was written".to_owned());
+                return messages;
             }
             std::thread::sleep(Duration::from_millis(2));
         }
@@ -328,7 +328,7 @@ fn copy(ctx: &Context, title: &str, sheet: &DataTable) -> Option<Toast> {
 }
 
 /// Returns the message about a written file.
-fn told(answer: Written) -> Toast {
+fn toast_of(answer: Written) -> Toast {
     match answer {
         Ok(path) => {
             let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();

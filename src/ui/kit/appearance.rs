@@ -1,4 +1,4 @@
-//! The appearance of the whole window: theme, scale, and the presentation mode for a lecture hall.
+//! Defines the appearance of the whole window: theme, scale, and the presentation mode for a lecture hall.
 //!
 //! Guarantees: the values saved for the next start are the user's choice, not those of a presentation; leaving the presentation
 //! restores the earlier scale.
@@ -34,7 +34,7 @@ impl Appearance {
         }
     }
 
-    /// Whether this is presentation mode: larger text and lines.
+    /// Returns whether this is presentation mode: larger text and lines.
     pub fn presents(&self) -> bool {
         self.before.is_some()
     }

@@ -1,4 +1,5 @@
-//! Background threads of the window: a thread that does one job after another, and the cache that views build on it.
+//! Runs the background threads of the window: a thread that does one job after another, and the cache that views build on
+//! it.
 //!
 //! Guarantees: the window never waits; while one request is processed no other is accepted, so that a view may request in every
 //! frame and the latest request is processed next. A thread ends when its handle is dropped, after its current job.
@@ -45,7 +46,7 @@ impl<Request: Send + 'static, Response: Send + 'static> BackgroundThread<Request
         Some(response)
     }
 
-    /// Whether a request is being processed.
+    /// Returns whether a request is being processed.
     pub fn is_busy(&self) -> bool {
         self.busy
     }

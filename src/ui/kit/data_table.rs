@@ -1,4 +1,4 @@
-//! The numbers of a view as a table; drawing a view fills it, and a CSV export writes it.
+//! Stores the numbers of a view as a table; drawing a view fills it, and a CSV export writes it.
 //!
 //! Guarantees: the table contains the measured values, not values thinned to pixels or logarithms; for curves over time it
 //! contains the visible range. Reading a written number returns the same bits; a missing value or NaN is an empty cell.

@@ -1,4 +1,4 @@
-//! The drawing tools that every part of the window uses: theme, icons, formats, tables, background work.
+//! Provides the drawing tools that every part of the window uses: theme, icons, formats, tables, background work.
 
 pub mod appearance;
 pub mod background_task;

@@ -1,4 +1,4 @@
-//! The few widgets that egui lacks: cards, small choosers, and icon buttons.
+//! Provides the few widgets that egui lacks: cards, small choosers, and icon buttons.
 //!
 //! Guarantees: each can be reached by keyboard and has a name for screen readers (and for tests).
 

@@ -1,4 +1,4 @@
-//! The actions on lessons.
+//! Declares the actions on lessons.
 
 /// Begins or closes a lesson, or moves between its steps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! Lessons in the window: the one in progress, its current step, and its progress (see [`crate::spec::Lesson`]).
+//! Shows lessons in the window: the one in progress, its current step, and its progress (see [`crate::spec::Lesson`]).
 //!
 //! Guarantees: a step continues when its condition is measured in the run or the study, or when the reader skips the wait, which
 //! stays visible; figures in a text are those of the run at that step and do not change afterwards. Closing a lesson leaves the
@@ -87,7 +87,7 @@ impl Open {
         &self.pages[self.at].text
     }
 
-    /// Whether the run has other settings than this lesson gave it.
+    /// Returns whether the run has other settings than this lesson gave it.
     pub fn strays(&self) -> bool {
         self.strays
     }
@@ -96,7 +96,7 @@ impl Open {
         self.at + 1 == self.lesson.steps.len()
     }
 
-    /// Whether this step is about the live run, and not about the previous one.
+    /// Returns whether this step is about the live run, and not about the previous one.
     fn is_of_this_run(&self) -> bool {
         !self.lesson.steps[self.at + 1..self.pages.len()].iter().any(|step| !step.set.is_empty())
     }
@@ -118,7 +118,7 @@ impl Lessons {
         self.open.as_ref().map(|open| open.step().view.as_str())
     }
 
-    /// Whether there is a next step and the condition of this one is met.
+    /// Returns whether there is a next step and the condition of this one is met.
     pub fn can_go_on(&self) -> bool {
         self.open.as_ref().is_some_and(|open| *open.seen() != Seen::Waiting)
     }
@@ -245,7 +245,7 @@ impl Lessons {
             (LessonCondition::Points(_) | LessonCondition::StudyDone, _) => {
                 look_at_study(page, &mut open.begun, awaited, &mut check.start_study)
             }
-            (_, Some(history)) => history.sight(awaited),
+            (_, Some(history)) => history.milestone(awaited),
             (_, None) => Milestone::NotYet,
         };
         let seen = match sight {

@@ -1,4 +1,4 @@
-//! The actions on runs that are opened.
+//! Declares the actions on runs that are opened.
 
 use std::path::PathBuf;
 

@@ -24,7 +24,7 @@ use crate::worker::Cifar;
 pub struct LoadedRun {
     pub path: PathBuf,
     /// The requested place: the run itself, or the study that it belongs to.
-    pub asked: RecentPath,
+    pub place: RecentPath,
     pub name: String,
     pub history: History,
     /// Its Grams on disk; `None` if they are in the record.
@@ -67,9 +67,9 @@ pub enum LoadEvent {
 #[derive(Debug)]
 pub struct Loader {
     orders: Sender<LoadRequest>,
-    told: Receiver<LoadEvent>,
+    events: Receiver<LoadEvent>,
     /// Cancels the current work of the thread.
-    let_go: Arc<AtomicBool>,
+    cancelled: Arc<AtomicBool>,
     /// Requests that have not been sent to the thread; it receives one at a time.
     queue: VecDeque<LoadRequest>,
     busy: bool,
@@ -84,19 +84,19 @@ impl Loader {
     /// When the system cannot create a thread.
     pub fn start(wake: crate::worker::Waker) -> std::io::Result<Self> {
         let (orders, inbox) = bounded::<LoadRequest>(1);
-        let (outbox, told) = bounded(4);
+        let (outbox, events) = bounded(4);
         let let_go = Arc::new(AtomicBool::new(false));
         let stop = Arc::clone(&let_go);
         let run = move || {
             for order in inbox {
-                let tell = |told: LoadEvent| {
+                let tell = |event: LoadEvent| {
                     // A progress message may be dropped, as the next one replaces it.
-                    let heard = match told {
-                        LoadEvent::Measuring(..) => outbox.try_send(told).is_ok() || outbox.is_full(),
-                        _ => outbox.send(told).is_ok(),
+                    let is_heard = match event {
+                        LoadEvent::Measuring(..) => outbox.try_send(event).is_ok() || outbox.is_full(),
+                        _ => outbox.send(event).is_ok(),
                     };
                     wake();
-                    heard && !stop.load(Ordering::Relaxed)
+                    is_heard && !stop.load(Ordering::Relaxed)
                 };
                 open(order, &tell);
                 if !tell(LoadEvent::Done) {
@@ -105,7 +105,7 @@ impl Loader {
             }
         };
         std::thread::Builder::new().name("opening".to_owned()).spawn(run)?;
-        Ok(Self { orders, told, let_go, queue: VecDeque::new(), busy: false, measuring: None })
+        Ok(Self { orders, events, cancelled: let_go, queue: VecDeque::new(), busy: false, measuring: None })
     }
 
     /// Queues a request.
@@ -128,9 +128,9 @@ impl Loader {
     }
 
     /// Returns the next message.
-    pub fn told(&mut self) -> Option<LoadEvent> {
-        let told = self.told.try_recv().ok()?;
-        match &told {
+    pub fn event(&mut self) -> Option<LoadEvent> {
+        let event = self.events.try_recv().ok()?;
+        match &event {
             LoadEvent::Measuring(name, done, all) => self.measuring = Some((name.clone(), *done, *all)),
             LoadEvent::Done => {
                 (self.busy, self.measuring) = (false, None);
@@ -138,13 +138,13 @@ impl Loader {
             }
             _ => {}
         }
-        Some(told)
+        Some(event)
     }
 }
 
 impl Drop for Loader {
     fn drop(&mut self) {
-        self.let_go.store(true, Ordering::Relaxed);
+        self.cancelled.store(true, Ordering::Relaxed);
     }
 }
 
@@ -185,7 +185,7 @@ fn open(order: LoadRequest, tell: &dyn Fn(LoadEvent) -> bool) {
         match load_kernels(&path, &mut progress) {
             Ok(Loaded { history, warnings }) => {
                 let found = LoadedRun {
-                    asked: place(&name, &path),
+                    place: place(&name, &path),
                     path,
                     name: name.clone(),
                     history,
@@ -235,7 +235,7 @@ fn data_near(folder: &Path) -> DataFolders {
     DataFolders { cifar10: found(Cifar::Ten), cifar100: found(Cifar::Hundred) }
 }
 
-/// Whether the path is an archive of kernels, one of its arrays, or a single array.
+/// Returns whether the path is an archive of kernels, one of its arrays, or a single array.
 fn is_archive(path: &Path) -> bool {
     let archive = array_of(path).0;
     let has = |ending: &str| archive.extension().is_some_and(|found| found.eq_ignore_ascii_case(ending));
@@ -258,13 +258,13 @@ fn unknown(path: &Path) -> String {
 /// Reads a run folder: everything but its Grams for the main run, otherwise only its curves.
 fn run(path: &Path, asked: RecentPath, name: String, shown: bool) -> LoadEvent {
     // An error is harmless here: the run may still be live, or the folder read-only.
-    let tidied = tidy(path).map(|tidied| tidied.told).unwrap_or_default();
+    let tidied = tidy(path).map(|tidied| tidied.repairs).unwrap_or_default();
     match if shown { load_lazily(path) } else { load_beside(path) } {
         Ok((Loaded { history, warnings }, grams)) => {
             let warnings = tidied.into_iter().chain(warnings).collect();
             LoadEvent::Loaded(Box::new(LoadedRun {
                 path: path.to_owned(),
-                asked,
+                place: asked,
                 name,
                 history,
                 grams,

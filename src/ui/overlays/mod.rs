@@ -1,4 +1,5 @@
-//! Runs that are drawn over the main one: opened from folders and archives, or replaced earlier in this window.
+//! Manages the runs that are drawn over the main one: opened from folders and archives, or replaced earlier in this
+//! window.
 //!
 //! Guarantees: opening a run never loses another; names, colours and visibility are the user's and change nothing on disk.
 
@@ -18,11 +19,11 @@ use egui::{Color32, Context};
 use super::app::session::Session;
 use super::app::shortcuts::DialogState;
 use super::kit::waker::waker;
-use super::plot::series_cache::SeriesCache;
 use super::shell::folder_dialog::FolderDialog;
 use super::shell::toast::Toast;
 use super::views::forks::jobs::HiddenForks;
 use crate::chart::palette::run_ink;
+use crate::chart::series_cache::SeriesCache;
 use crate::run::{Block, History, Row};
 use crate::storage::Grams;
 
@@ -31,7 +32,8 @@ pub use crate::ui::overlays::overlay_raster::{MANY, OverlayRasters, RasterReques
 pub use crate::ui::overlays::recent::{Recent, RecentPath};
 pub use crate::ui::overlays::time_axis::TimeAxis;
 
-const NO_DIALOG: &str = "This system has shown no file dialog: write the path into the list of runs, or drop the folder or file on the window";
+const NO_DIALOG: &str = "This system has shown no file dialog: write the path into the list of runs, or drop the \
+    folder or file on the window";
 
 /// Shortest time in which a user can respond to a file dialog; an earlier response means that the system has no dialog.
 pub const APPEARS: Duration = Duration::from_millis(700);
@@ -110,7 +112,7 @@ pub struct Overlays {
     /// The run under the pointer in the list; its curves are drawn thick.
     pub lit: Option<u64>,
     /// The run that is compared with the main one side by side.
-    pub beside: Option<u64>,
+    pub compared: Option<u64>,
     /// Whether the list is open.
     pub open: bool,
     /// The places that were opened in this window or an earlier one.
@@ -132,7 +134,7 @@ impl Default for Overlays {
             next: 0,
             block: Block::Task(1),
             lit: None,
-            beside: None,
+            compared: None,
             open: false,
             recent: Recent::default(),
             loader: None,
@@ -181,14 +183,14 @@ impl Overlays {
         let id = self.next;
         self.next += 1;
         // The first run is the one to compare with, until another is chosen.
-        self.beside = self.beside.or(self.list.is_empty().then_some(id));
+        self.compared = self.compared.or(self.list.is_empty().then_some(id));
         let (time, drawn, curves) = (TimeAxis::Own, Arc::clone(&history), SeriesCache::default());
         let (hidden, forks) = (false, None);
         self.list.push(Overlay { id, name, hidden, path, history, time, drawn, grams, forks, curves });
         id
     }
 
-    /// Whether a file dialog is still open, or the field that replaces it is about to have the focus.
+    /// Returns whether a file dialog is still open, or the field that replaces it is about to have the focus.
     pub fn waits_for_dialog(&self) -> bool {
         self.dialog.is_some() || self.wants_path
     }
@@ -248,8 +250,8 @@ impl Overlays {
     }
 
     /// Returns the next message of the loader.
-    pub fn told(&mut self) -> Option<LoadEvent> {
-        self.loader.as_mut()?.told()
+    pub fn next_event(&mut self) -> Option<LoadEvent> {
+        self.loader.as_mut()?.event()
     }
 
     /// Cancels what is being opened.
@@ -287,7 +289,7 @@ impl Overlays {
     /// Removes a run from the list and returns it.
     pub fn remove(&mut self, id: u64) -> Option<Overlay> {
         let place = self.list.iter().position(|overlay| overlay.id == id)?;
-        for chosen in [&mut self.lit, &mut self.beside] {
+        for chosen in [&mut self.lit, &mut self.compared] {
             *chosen = chosen.filter(|chosen| *chosen != id);
         }
         Some(self.list.remove(place))

@@ -10,14 +10,15 @@ use std::sync::Arc;
 use egui::{Color32, ColorImage, Rect, Shape, TextureHandle, TextureOptions, Ui, pos2};
 use egui_plot::PlotTransform;
 
+use crate::chart::panel::{Point, Polyline};
+use crate::chart::series_cache::Window;
 use crate::ui::kit::background_task::BackgroundThread;
-use crate::ui::plot::series_cache::{Visible, Window};
 
 /// Number of curves from which on they are drawn as a picture; fewer are ordinary lines.
 pub const MANY: usize = 12;
 
 /// A curve, its colour, and whether it is dashed.
-pub type RasterLine = (Arc<Visible>, Color32, bool);
+pub type RasterLine = (Arc<Polyline>, Color32, bool);
 
 /// A request for a picture: the curves, and their part of the plot.
 #[derive(Clone)]
@@ -46,7 +47,7 @@ impl PartialEq for RasterRequest {
 /// The picture of one plot and the thread that draws it.
 struct OverlayRaster {
     thread: BackgroundThread<Arc<RasterRequest>, ColorImage>,
-    asked: Arc<RasterRequest>,
+    request: Arc<RasterRequest>,
     shown: Option<(TextureHandle, Arc<RasterRequest>)>,
 }
 
@@ -74,7 +75,7 @@ impl OverlayRasters {
         let Some(picture) = of(&mut pictures, ui, plot, &request) else { return Shape::Noop };
         if let Some(image) = picture.thread.response() {
             let options = TextureOptions::NEAREST;
-            let request = Arc::clone(&picture.asked);
+            let request = Arc::clone(&picture.request);
             match &mut picture.shown {
                 Some((texture, of)) => {
                     texture.set(image, options);
@@ -83,10 +84,10 @@ impl OverlayRasters {
                 None => picture.shown = Some((ui.ctx().load_texture(plot, image, options), request)),
             }
         }
-        if *picture.asked != request && !picture.thread.is_busy() {
+        if *picture.request != request && !picture.thread.is_busy() {
             let request = Arc::new(request);
             if picture.thread.request(Arc::clone(&request)) {
-                picture.asked = request;
+                picture.request = request;
             }
         }
         picture.shown.as_ref().map_or(Shape::Noop, |(texture, of)| placed(texture, of, frame, transform))
@@ -106,8 +107,8 @@ fn of<'a>(
         match BackgroundThread::start("picture", work, move || ctx.request_repaint()) {
             Ok(thread) => {
                 // The first picture has no lines.
-                let asked = Arc::new(RasterRequest { lines: Vec::new(), ..request.clone() });
-                pictures.insert(plot, OverlayRaster { thread, asked, shown: None });
+                let first = Arc::new(RasterRequest { lines: Vec::new(), ..request.clone() });
+                pictures.insert(plot, OverlayRaster { thread, request: first, shown: None });
             }
             Err(err) => log::warn!("no thread can be started to draw curves: {err}"),
         }
@@ -133,9 +134,7 @@ pub fn rasterise(request: &RasterRequest) -> ColorImage {
     let mut image = ColorImage::filled(request.size, Color32::TRANSPARENT);
     let across = width as f64 / (request.window.to - request.window.from);
     let up = height as f64 / (request.y.1 - request.y.0);
-    let place = |point: &egui_plot::PlotPoint| {
-        [((point.x - request.window.from) * across) as f32, ((request.y.1 - point.y) * up) as f32]
-    };
+    let place = |&(x, y): &Point| [((x - request.window.from) * across) as f32, ((request.y.1 - y) * up) as f32];
     let half = 0.55 * request.scale;
     let dash = 5.0 * request.scale;
     for (curve, colour, broken) in &request.lines {

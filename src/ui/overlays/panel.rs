@@ -106,13 +106,13 @@ fn inside(ui: &mut Ui, (runs, wants_path): (&mut Overlays, bool), session: Optio
             ui.spacing_mut().item_spacing.y = 2.0;
             // The scroll bar would cover the buttons at the right.
             ui.set_max_width(ui.available_width() - 12.0);
-            let (mut lit, mut beside) = (None, runs.beside);
+            let (mut lit, mut beside) = (None, runs.compared);
             for overlay in runs.list_mut() {
                 if line(ui, overlay, &mut beside, actions) {
                     lit = Some(overlay.id);
                 }
             }
-            (runs.lit, runs.beside) = (lit, beside);
+            (runs.lit, runs.compared) = (lit, beside);
         });
     }
     closed(ui, runs, session, actions);

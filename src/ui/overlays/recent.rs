@@ -1,4 +1,4 @@
-//! The recent places that can be opened again, the last one first.
+//! Lists the recent places that can be opened again, the last one first.
 //!
 //! Guarantees: no file is accessed; a place is listed once, and autosaved runs never displace places that the user has opened.
 

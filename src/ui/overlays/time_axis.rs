@@ -1,4 +1,5 @@
-//! A common time axis for runs with different units: imported kernels may count steps where our runs count epochs.
+//! Defines a common time axis for runs with different units: imported kernels may count steps where our runs count
+//! epochs.
 //!
 //! Guarantee: a step is always drawn at that step. Over a run in epochs it is drawn at that run's epoch (by the length of the
 //! first task, if they differ); over kernels in steps a run is drawn by its steps.

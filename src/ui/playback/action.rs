@@ -1,4 +1,4 @@
-//! The actions on the time that all views share.
+//! Declares the actions on the time that all views share.
 
 use super::marks::Which;
 

@@ -1,21 +1,11 @@
-//! The time that all views share: the visible range of the run and the cursor.
+//! Defines the time that all views share: the visible range of the run and the cursor.
 //!
 //! Guarantees: there is one cursor and one range for all views; *following* means that the user has chosen neither, so that the
 //! whole run is visible and the newest snapshot is shown; scrubbing or panning ends it, [`Clock::follow`] resumes it. The state
 //! is pure: tests need no window.
 
+use crate::chart::panel::TaskBand;
 use crate::run::{History, RunState};
-
-/// The time range of a task, past or planned.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Band {
-    /// Number of the task, from 1.
-    pub task: usize,
-    pub start: f64,
-    pub end: f64,
-    /// Whether it has not begun yet.
-    pub planned: bool,
-}
 
 /// The time cursor and the visible range, in epochs.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -25,7 +15,7 @@ pub struct Clock {
 }
 
 impl Clock {
-    /// Whether the whole run is visible and the newest snapshot is shown.
+    /// Returns whether the whole run is visible and the newest snapshot is shown.
     pub fn is_following(&self) -> bool {
         self.cursor.is_none() && self.range.is_none()
     }
@@ -121,7 +111,7 @@ pub fn newest(history: &History) -> f64 {
 /// Returns the end of the axis of the whole run: its planned end, so that the coming switch is visible. The axis of a very long
 /// plan ends at twice the trained part or later, because its start would be squeezed otherwise.
 fn whole(history: &History) -> f64 {
-    let planned = bands(history).last().map_or(1.0, |band| band.end);
+    let planned = bands(history).last().map_or(1.0, |band| band.to);
     let seen = newest(history);
     if matches!(history.state(), RunState::Ended(_)) && seen > 0.0 {
         return seen;
@@ -135,7 +125,7 @@ fn whole(history: &History) -> f64 {
 const FIRST: f64 = 60.0;
 
 /// Returns the past, current and planned tasks in order of time.
-pub fn bands(history: &History) -> Vec<Band> {
+pub fn bands(history: &History) -> Vec<TaskBand> {
     let Some(info) = history.info() else { return Vec::new() };
     let tasks = &info.spec.tasks;
     let length = |place: usize, task: usize| {
@@ -147,14 +137,14 @@ pub fn bands(history: &History) -> Vec<Band> {
         tasks.steps_at(place, per_epoch) as f64 / per_epoch as f64
     };
     let begun = history.tasks();
-    let mut bands: Vec<Band> = Vec::new();
+    let mut bands: Vec<TaskBand> = Vec::new();
     for (place, start) in begun.iter().enumerate() {
         let end = begun.get(place + 1).map_or(start.epoch + length(place, start.task), |next| next.epoch);
-        bands.push(Band { task: start.task, start: start.epoch, end, planned: false });
+        bands.push(TaskBand { task: start.task, from: start.epoch, to: end, planned: false });
     }
     if matches!(history.state(), RunState::Ended(_)) {
         if let Some(last) = bands.last_mut() {
-            last.end = last.end.min(newest(history)).max(last.start);
+            last.to = last.to.min(newest(history)).max(last.from);
         }
         return bands;
     }
@@ -166,9 +156,9 @@ pub fn bands(history: &History) -> Vec<Band> {
         sequence.get(begun.len()..).unwrap_or_default()
     };
     for &task in upcoming.iter().filter(|task| begun.iter().all(|start| start.task != **task)) {
-        let start = bands.last().map_or(0.0, |band| band.end);
+        let start = bands.last().map_or(0.0, |band| band.to);
         let end = start + length(bands.len(), task);
-        bands.push(Band { task, start, end, planned: true });
+        bands.push(TaskBand { task, from: start, to: end, planned: true });
     }
     bands
 }

@@ -1,4 +1,4 @@
-//! Marked moments of the run, and the two moments A and B that are compared.
+//! Holds the marked moments of the run, and the two moments A and B that are compared.
 //!
 //! Guarantees: a mark is a step, so that it outlives its snapshot, which a long run may thin away; A and B keep their kernels, so
 //! that the comparison never changes.

@@ -1,4 +1,5 @@
-//! Time travel: playback moves the cursor over the past, and moments are marked, two of them as A and B. Training continues.
+//! Implements time travel: playback moves the cursor over the past, and moments are marked, two of them as A and B.
+//! Training continues.
 //!
 //! `clock` contains the cursor and the visible range, `player` moves the cursor, `marks` stores the moments, `controls` draws
 //! them on the timeline; this module combines them and carries out their actions.

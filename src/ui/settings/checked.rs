@@ -1,4 +1,4 @@
-//! A draft of settings with its checks: problems, warnings, cost, and whether it differs from the live run.
+//! Holds a draft of settings with its checks: problems, warnings, cost, and whether it differs from the live run.
 
 use crate::spec::{Cost, DataShape, Preset, Problem, Spec, preset_of};
 
@@ -35,7 +35,7 @@ impl Checked {
     }
 }
 
-/// Whether the draft differs from the live run in a setting that cannot be changed live.
+/// Returns whether the draft differs from the live run in a setting that cannot be changed live.
 pub fn needs_restart(draft: &Spec, running: &Spec) -> bool {
     let mut same = draft.clone();
     same.training.rate = running.training.rate;

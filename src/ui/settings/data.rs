@@ -15,7 +15,8 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
         ui,
         "data.source",
         "Source",
-        "The small set is inside the program; points of the plane have two classes, drawn samples a number, and both take an MLP",
+        "The small set is embedded in the program; points of the plane have two classes, synthetic samples have a \
+         number as target, and both need an MLP",
         |spec| &mut spec.data.source,
         &sources,
     );
@@ -78,7 +79,7 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
         ui,
         "data.shrink",
         "Shrink",
-        "Squares of so many pixels a side become their mean; 1 keeps images as they are",
+        "Squares of this many pixels a side are replaced by their mean; 1 leaves images unchanged",
         |ui, form| {
             whole(ui, &mut form.draft.data.shrink, 1..=16);
             ui.weak("× smaller");
@@ -132,7 +133,7 @@ fn drawn(ui: &mut Ui, form: &mut Form<'_>) {
             },
         );
         let spacings = [(Spacing::Random, "random"), (Spacing::Stratified, "stratified"), (Spacing::Even, "even")];
-        let hover = "How the training samples lie: anywhere, one in each of n arcs, or evenly";
+        let hover = "The positions of the training samples: random, one in each of n arcs, or evenly spaced";
         form.choice(ui, "data.spacing", "Spacing", hover, |spec| &mut spec.data.spacing, &spacings);
     }
     form.row(ui, "data.samples", "Training", "Samples to train on, drawn anew by each seed; 0 is 1024", |ui, form| {

@@ -1,4 +1,4 @@
-//! Rows of the settings: a label, a field that is named by it, and below them its problems.
+//! Draws the rows of the settings: a label, a field that is named by it, and below them its problems.
 
 use egui::emath::Numeric;
 use egui::{Align, DragValue, Layout, RichText, Slider, SliderClamping, Ui, vec2};
@@ -28,7 +28,7 @@ pub struct Form<'a> {
 }
 
 impl Form<'_> {
-    /// Whether a live run can receive commands.
+    /// Returns whether a live run can receive commands.
     pub fn is_live(&self) -> bool {
         self.session.is_some_and(Session::is_live)
     }

@@ -38,12 +38,14 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
             ui.weak("an epoch");
         },
     );
-    let hover = "Over which the velocity is taken, in epochs of the task being trained: the spike's ratio to its background grows with it";
+    let hover = "The lag over which the velocity is taken, in epochs of the task being trained: the ratio of the spike \
+        to its background grows with it";
     form.row(ui, "kernel.lag", "Lag", hover, |ui, form| {
         real(ui, &mut form.draft.kernel.lag, 0.005);
         ui.weak("epochs");
     });
-    let hover = "Training waits for kernels at most this share of the time, by measuring less often; the run no longer repeats bit for bit";
+    let hover = "The largest share of the time for which training waits for kernels: they are measured less often if \
+        need be, and the run no longer repeats bit for bit";
     form.row(ui, "kernel.budget", "Budget", hover, |ui, form| {
         let budget = &mut form.draft.kernel.budget;
         let mut given = *budget > 0.0;
@@ -59,13 +61,15 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
             ui.weak("off");
         }
     });
-    let hover = "Also train the network linearised at the start and at each switch, and with the infinite-width kernel: what it would do if its kernel were constant";
+    let hover = "Also train the network linearised at the start and at each switch, and with the infinite-width \
+        kernel: predictions of training with a constant kernel";
     form.row(ui, "kernel.predict", "Predict", hover, |ui, form| {
         ui.checkbox(&mut form.draft.kernel.predict, "");
         ui.weak("a static kernel's run");
     });
     if form.draft.kernel.predict {
-        let hover = "Also linearise the network anew every so many epochs, so that its kernel moves in steps";
+        let hover = "Also linearise the network again each time this many epochs have passed, so that its kernel is \
+            piecewise constant";
         form.row(ui, "kernel.piecewise", "Anew every", hover, |ui, form| {
             let mut every = form.draft.kernel.piecewise.unwrap_or(0.0);
             real(ui, &mut every, 0.1);
@@ -73,8 +77,8 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
             ui.weak("epochs (0 is never)");
         });
     }
-    let hover = "Also measure J P J′, the kernel of the geometry that the optimiser trains in; with Adam several times the work of the \
-                 kernel alone";
+    let hover = "Also measure J P J′, the kernel of the geometry that the optimiser trains in; with Adam this takes \
+                 several times as long as the kernel alone";
     form.row(ui, "kernel.optimiser", "Optimiser's", hover, |ui, form| {
         ui.checkbox(&mut form.draft.kernel.optimiser, "");
         ui.weak("kernel J P J′ beside Θ");
@@ -84,6 +88,6 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
         "How the logits become one kernel: the mean over them (trace), or the kernel of their sum, which mixes them";
     form.choice(ui, "kernel.reduction", "Logits", hover, |spec| &mut spec.kernel.reduction, &reductions);
     let methods = [(Method::Layerwise, "layer-wise"), (Method::Jacobian, "Jacobian (slow)")];
-    let hover = "Both are exact; the Jacobian is the oracle that the fast one is tested against";
+    let hover = "Both are exact; the Jacobian is slow, and the reference against which the fast method is tested";
     form.choice(ui, "kernel.method", "Method", hover, |spec| &mut spec.kernel.method, &methods);
 }

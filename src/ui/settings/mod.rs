@@ -1,4 +1,4 @@
-//! The panel at the left: every setting of a run, its problems, and the cost of the run.
+//! Shows the panel at the left: every setting of a run, its problems, and the cost of the run.
 //!
 //! The panel edits a draft. Changes that a live run supports (learning rate, cadence, coming tasks, pace) are sent to it at once;
 //! all others wait for `Restart to apply`. A problem is explained below its field.
@@ -28,7 +28,7 @@ use crate::spec::Spec;
 use crate::ui::settings::checked::{ASSUMED_FLOPS, Checked, needs_restart};
 use crate::ui::settings::form::Form;
 
-/// Whether an ended run trained its tasks in another order; a live run receives the new order as a command.
+/// Returns whether an ended run trained its tasks in another order; a live run receives the new order as a command.
 fn was_in_other_order(draft: &Spec, session: &Session) -> bool {
     let trained = session.history.tasks().iter().map(|start| start.task);
     !session.is_live() && trained.zip(draft.tasks.sequence()).any(|(was, is)| was != is)
@@ -89,7 +89,8 @@ fn foot(ui: &mut Ui, draft: &Spec, checked: &Checked, actions: &mut Actions, aro
             let about =
                 format!("about {} · {}", format::duration(computing.max(paced)), format::bytes(cost.peak_bytes));
             let hover = format!(
-                "Estimate: {} of computing at {}, the window keeps to {} epochs a second; {} steps, {} snapshots of a {} × {} kernel, {} parameters",
+                "Estimate: {} of computing at {}, the window keeps to {} epochs a second; {} steps, {} snapshots of a \
+                 {} × {} kernel, {} parameters",
                 format::duration(computing),
                 flops.map_or("an assumed 20 GFLOP/s".to_owned(), |flops| format!(
                     "the measured {:.0} GFLOP/s",
@@ -127,7 +128,10 @@ fn foot(ui: &mut Ui, draft: &Spec, checked: &Checked, actions: &mut Actions, aro
                 icon: Icon::Restart,
                 text: "Restart to apply",
                 name: "Restart to apply",
-                hover: "These settings define another network or stream: start again with them, and keep this run as a faint reference".to_owned(),
+                hover:
+                    "These settings define another network or stream: start again with them, and keep this run as a \
+                    faint reference"
+                        .to_owned(),
                 enabled: checked.problems.is_empty(),
                 primary: true,
             };

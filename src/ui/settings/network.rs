@@ -128,7 +128,7 @@ fn label(name: &str) -> String {
 
 fn parametrisation(ui: &mut Ui, form: &mut Form<'_>) {
     let kinds = [(Parametrisation::Standard, "standard (SP)"), (Parametrisation::Ntk, "NTK (NTP)")];
-    let hover = "SP: z = W x + b. NTP: z = σ_w/√fan_in · W x + σ_b b, everything drawn N(0,1)";
+    let hover = "SP: z = W x + b. NTP: z = σ_w/√fan_in · W x + σ_b b, all parameters sampled from N(0,1)";
     form.choice(ui, "network.parametrisation", "Parametrised", hover, |spec| &mut spec.network.parametrisation, &kinds);
     match form.draft.network.parametrisation {
         Parametrisation::Standard => {
@@ -157,9 +157,9 @@ fn parametrisation(ui: &mut Ui, form: &mut Form<'_>) {
             None => _ = ui.weak("off"),
         }
     });
-    let hover = "Mean field, for SGD the same as µP: multiplies α, which is 1 where none is given, by √(this/width). With NTP the \
-                 output then shrinks by 1/√n more and the rate grows by n, so that features move as far at every width \
-                 (Yang & Hu 2021; Chizat et al. 2019)";
+    let hover = "Mean field, for SGD the same as µP: multiplies α, which is 1 where none is given, by √(this/width). \
+                 With NTP the output then shrinks by 1/√n more and the rate grows by n, so that features move as far \
+                 at every width (Yang & Hu 2021; Chizat et al. 2019)";
     form.row(ui, "network.alpha_width", "α at width", hover, |ui, form| {
         let mut given = form.draft.network.alpha_width.is_some();
         if ui.checkbox(&mut given, "").changed() {

@@ -34,8 +34,8 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
     form.row(ui, "training.batch", "Batch", "Images per step", |ui, form| {
         whole(ui, &mut form.draft.training.batch, 1..=100_000);
     });
-    let hover =
-        "Images kept of each earlier task; each batch is joined by as many of them as it has new images; 0 is off";
+    let hover = "The number of images stored of each earlier task; each batch gets as many of them as it has new images; 0 is \
+         off";
     form.row(ui, "training.replay", "Replay", hover, |ui, form| {
         whole(ui, &mut form.draft.training.replay, 0..=60_000);
         ui.weak("per earlier task");
@@ -52,7 +52,7 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
         real(ui, &mut form.draft.training.weight_decay, 1e-5);
     });
     if !form.draft.network.parametrisation.is_ntk() {
-        let hover = "Lazy regime of Reactivation, as a summary has it: η = rate · this / width";
+        let hover = "The lazy regime of Reactivation, by a summary of the paper: η = rate · this / width";
         form.row(ui, "training.rate_width", "η ∝ 1/width", hover, |ui, form| {
             let mut given = form.draft.training.rate_width.is_some();
             if ui.checkbox(&mut given, "").changed() {

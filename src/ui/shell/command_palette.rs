@@ -1,4 +1,4 @@
-//! The command palette, which finds every command, preset and view by typing.
+//! Shows the command palette, which finds every command, preset and view by typing.
 //!
 //! Guarantees: unavailable commands are listed too, grey and with the reason; the list is [`UserCommand::ALL`], so that none is
 //! missing. The palette receives all keys while it is open.

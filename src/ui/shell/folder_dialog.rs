@@ -1,4 +1,4 @@
-//! The dialogs that choose a folder or a file without blocking the window.
+//! Opens the dialogs that choose a folder or a file without blocking the window.
 //!
 //! The dialog belongs to another program (the desktop's portal), and may take minutes or never return; a separate thread waits
 //! for it, and the window polls that thread in each frame. Where no portal runs the dialog returns no path, and the text field
@@ -28,10 +28,10 @@ impl FolderDialog {
     }
 
     fn wait(
-        asked: impl Future<Output = Option<rfd::FileHandle>> + Send + 'static,
+        dialog: impl Future<Output = Option<rfd::FileHandle>> + Send + 'static,
         wake: crate::worker::Waker,
     ) -> std::io::Result<Self> {
-        Ok(Self { answer: wait(asked, |path| path, wake)? })
+        Ok(Self { answer: wait(dialog, |path| path, wake)? })
     }
 
     /// Returns the result, once: `Some(None)` when no path was chosen.
@@ -45,7 +45,7 @@ impl FolderDialog {
 }
 
 /// A dialog for a file.
-pub enum FileAsked {
+pub enum FileRequest {
     /// An existing file with this extension.
     Open { title: &'static str, ending: &'static str },
     /// A file to be written, with this default name.
@@ -54,29 +54,29 @@ pub enum FileAsked {
 
 /// Opens a dialog and processes the chosen file on the thread that waits for it.
 pub fn ask<T: Send + 'static>(
-    asked: FileAsked,
+    request: FileRequest,
     then: impl FnOnce(PathBuf) -> T + Send + 'static,
     wake: crate::worker::Waker,
 ) -> std::io::Result<Receiver<Option<T>>> {
-    match asked {
-        FileAsked::Open { title, ending } => {
+    match request {
+        FileRequest::Open { title, ending } => {
             let dialog = rfd::AsyncFileDialog::new().set_title(title).add_filter(ending, &[ending]);
             wait(dialog.pick_file(), then, wake)
         }
-        FileAsked::Save { title, name } => {
+        FileRequest::Save { title, name } => {
             wait(rfd::AsyncFileDialog::new().set_title(title).set_file_name(name).save_file(), then, wake)
         }
     }
 }
 
 fn wait<T: Send + 'static>(
-    asked: impl Future<Output = Option<rfd::FileHandle>> + Send + 'static,
+    dialog: impl Future<Output = Option<rfd::FileHandle>> + Send + 'static,
     then: impl FnOnce(PathBuf) -> T + Send + 'static,
     wake: crate::worker::Waker,
 ) -> std::io::Result<Receiver<Option<T>>> {
     let (send, answer) = bounded(1);
     let wait = move || {
-        let chosen = block_on(asked).map(|file| then(file.path().to_owned()));
+        let chosen = block_on(dialog).map(|file| then(file.path().to_owned()));
         // The receiver is gone if the window has closed; then the result does not matter.
         let _ = send.send(chosen);
         wake();

@@ -1,4 +1,4 @@
-//! The help page: keys and gestures, and the meaning of each view, from the same lists as the rest of the window.
+//! Shows the help page: keys and gestures, and the meaning of each view, from the same lists as the rest of the window.
 
 use egui::{Align2, Context, Grid, Key, RichText, ScrollArea, Window, vec2};
 

@@ -1,4 +1,4 @@
-//! The parts of the window around the views: bars, timeline, messages, dialogs.
+//! Draws the parts of the window around the views: bars, timeline, messages, dialogs.
 
 pub(crate) mod banner;
 pub mod command_palette;
@@ -50,8 +50,8 @@ impl Shell {
         if asked && saves && !self.closing {
             self.closing = true;
             ctx.send_viewport_cmd(ViewportCommand::CancelClose);
-            let text =
-                "What is being saved is not yet whole: the window closes when it is; close it again to give it up";
+            let text = "A file is still being saved: the window closes when it is complete; close it again to discard the \
+                 file";
             self.toasts.say(Toast::offer(text));
         } else if self.closing && !saves {
             self.closing = false;

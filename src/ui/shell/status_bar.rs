@@ -1,4 +1,4 @@
-//! The last line of the window: device, speed and cost of the run; warnings at the right.
+//! Shows the last line of the window: device, speed and cost of the run; warnings at the right.
 
 use egui::{Align, Layout, RichText, Ui};
 

@@ -78,7 +78,7 @@ fn follow_button(ui: &mut Ui, scene: &mut ViewContext<'_>, rect: Rect) {
 
 fn paint(ui: &mut Ui, scene: &mut ViewContext<'_>, rect: Rect) {
     let tokens = scene.tokens;
-    let end = scene.bands.last().map_or(1.0, |band| band.end).max(newest(scene.history)).max(1e-6);
+    let end = scene.bands.last().map_or(1.0, |band| band.to).max(newest(scene.history)).max(1e-6);
     let x = |epoch: f64| rect.left() + (epoch / end) as f32 * rect.width();
     let response = ui.interact(rect, ui.scope_id().with("timeline"), Sense::click_and_drag());
     response.widget_info(|| WidgetInfo::labeled(Role::Slider, true, "Time"));
@@ -87,11 +87,11 @@ fn paint(ui: &mut Ui, scene: &mut ViewContext<'_>, rect: Rect) {
     painter.rect_filled(Rect::from_min_max(pos2(rect.left(), top), pos2(rect.right(), bottom)), 3.0, tokens.well);
     let seen = newest(scene.history);
     for band in &scene.bands {
-        let field = Rect::from_min_max(pos2(x(band.start) + 0.5, top), pos2(x(band.end) - 0.5, bottom));
+        let field = Rect::from_min_max(pos2(x(band.from) + 0.5, top), pos2(x(band.to) - 0.5, bottom));
         let colour = tokens.task(band.task);
         painter.rect_filled(field, 3.0, colour.gamma_multiply(0.22));
-        let done = field.with_max_x(x(seen.clamp(band.start, band.end)) - 0.5);
-        if done.width() > 0.0 && seen > band.start {
+        let done = field.with_max_x(x(seen.clamp(band.from, band.to)) - 0.5);
+        if done.width() > 0.0 && seen > band.from {
             painter.rect_filled(done, 3.0, colour.gamma_multiply(if tokens.dark { 0.75 } else { 0.8 }));
         }
         name(&painter, scene, field, band.task, bottom);

@@ -1,4 +1,4 @@
-//! The value of a message at the lower right: its text, and the actions that it offers.
+//! Defines the value of a message at the lower right: its text, and the actions that it offers.
 
 use std::path::{Path, PathBuf};
 
@@ -53,7 +53,7 @@ impl Toast {
         self
     }
 
-    /// Whether another message has the same text and the same folder.
+    /// Returns whether another message has the same text and the same folder.
     pub fn says_the_same(&self, other: &Self) -> bool {
         (&self.text, self.is_error, &self.folder) == (&other.text, other.is_error, &other.folder)
     }

@@ -21,12 +21,12 @@ pub struct Cards {
     /// True if exported pictures have a light ground.
     pub light: bool,
     /// The card to be exported.
-    pub asked: Option<CardExport>,
+    pub export: Option<CardExport>,
 }
 
 impl Default for Cards {
     fn default() -> Self {
-        Self { thick: 1.0, light: true, asked: None }
+        Self { thick: 1.0, light: true, export: None }
     }
 }
 
@@ -34,7 +34,7 @@ impl Cards {
     /// Draws the button that exports the card with this title and size.
     pub fn export(&mut self, header: &mut Ui, title: &'static str, size: Vec2) {
         match menu(header, title, true, self.light) {
-            Some(Chosen::Export(what)) => self.asked = Some(CardExport { title, size, what }),
+            Some(Chosen::Export(what)) => self.export = Some(CardExport { title, size, what }),
             Some(Chosen::Light) => self.light = !self.light,
             None => {}
         }

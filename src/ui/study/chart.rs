@@ -21,7 +21,7 @@ pub struct Shown {
 
 /// Draws the panel into the remaining room of this ui; `thick` is a factor on the size of lines and dots.
 pub fn show(ui: &mut Ui, id: &str, panel: &Panel, thick: f32) -> Shown {
-    let Painted { response, transform } = paint(ui, id, panel, &Look::of_window(thick));
+    let Painted { response, transform, .. } = paint(ui, id, panel, &Look::of_window(thick));
     if panel.is_empty() {
         return Shown { transform, clicked: None };
     }

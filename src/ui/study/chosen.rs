@@ -1,4 +1,6 @@
 //! Shows a study chosen by the program: by a lesson, the command line, or a folder that was opened.
+//!
+//! These methods of [`StudyPage`] are for the program, those in its own file for the user.
 
 use std::path::Path;
 use std::time::Instant;
@@ -7,7 +9,7 @@ use super::{Draft, StudyPage, Which};
 use crate::spec::{STUDIES, Spec, StudySpec};
 
 impl StudyPage {
-    /// Shows this study in the panel, as far as it is a ready-made one with other values and seeds.
+    /// Shows this study in the panel, as a ready-made one with other values and seeds.
     pub fn choose(&mut self, name: &str, spec: &Spec) {
         let Some(place) = STUDIES.iter().position(|study| study.name == name) else { return };
         self.draft = Draft::new(Which::Ready(place));

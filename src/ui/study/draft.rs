@@ -1,6 +1,6 @@
 //! Holds the fields that the study page's panel edits, and builds a study from them.
 //!
-//! Text fields are kept as typed; they are parsed when they change, and errors are described in words.
+//! Text fields stay as typed; they are parsed when they change, and errors are described in words.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;

@@ -2,7 +2,7 @@
 //! fitted, and the fits in a sentence.
 //!
 //! Guarantees: fits and intervals are computed on a thread of their own, never in a frame; the window snaps to measured values
-//! of n; the text always belongs to the window drawn, or says that it is being computed.
+//! of n; the text always belongs to the window drawn, or a note that it is being computed.
 
 use std::sync::Arc;
 
@@ -53,7 +53,7 @@ pub struct Learning {
     window: Option<(f64, f64)>,
     kind: Option<ErrorKind>,
     thread: Option<BackgroundThread<FitRequest, FitResults>>,
-    asked: Option<Question>,
+    question: Option<Question>,
     worked: Option<FitResults>,
     drawn: Option<Drawn>,
 }
@@ -112,8 +112,8 @@ impl Learning {
         if let Some(worked) = thread.response() {
             self.worked = Some(worked);
         }
-        if self.asked != Some(question) && !thread.is_busy() && thread.request(FitRequest { learnt, question }) {
-            self.asked = Some(question);
+        if self.question != Some(question) && !thread.is_busy() && thread.request(FitRequest { learnt, question }) {
+            self.question = Some(question);
         }
     }
 
@@ -191,7 +191,7 @@ pub fn show(ui: &mut Ui, learning: &mut Learning, rect: Rect, cards: &mut Cards)
         }
     }
     let options = [
-        (ErrorKind::Square, "squared", "Mean square error over the targets' mean square: 1 is what saying 0 gives"),
+        (ErrorKind::Square, "squared", "Mean square error over the targets' mean square: 1 is what predicting 0 gives"),
         (ErrorKind::ZeroOne, "0–1", "Share of test samples in the wrong class"),
     ];
     if segments(&mut header, &mut kind, &options) {
@@ -296,14 +296,15 @@ fn window(ui: &mut Ui, learning: &mut Learning, learnt: &LearningCurves, transfo
 }
 
 /// Explains the picture and its terms.
-const HELP: &str = "Test error of each learner against the samples n that it learnt from, on logarithmic axes: a dot is a seed, and \
-    a click on it makes its run the settings of the run page; a \
-    line goes through the means, its band from the smallest to the largest. Kernels start from zero and fit y alone; ridge, rate \
-    and stopping are chosen on further samples (n/4) that nothing is fitted to.\n\
-    Dotted: E = A (1/n + α)^β, fitted to the means within the window, whose edges can be dragged; α is freed only where four or more \
-    n need it. Beside it stands β with the 2.5th and 97.5th percentile of a thousand draws of the seeds. With few seeds such an \
-    interval is too narrow: of three it covers the truth in three cases of four.\n\
-    Broken: what the kernel's eigenvalues and the target's coefficients alone predict, before anything is fitted (Simon et al. \
-    2023; Canatar et al. 2021).\n\
-    After Limitations of the NTK for Understanding Generalization (2206.10012), whose claims are looked at here; its numbers could \
-    not be read.";
+const HELP: &str = "Test error of each learner against the samples n that it learnt from, on logarithmic axes: a dot \
+    is a seed, and a click on it makes its run the settings of the run page; a line goes through the means, its band \
+    from the smallest to the largest value. Kernels start from zero and fit y alone; ridge, rate and stopping are \
+    chosen on further samples (n/4) that nothing is fitted to.\n\
+    Dotted: E = A (1/n + α)^β, fitted to the means within the window, whose edges can be dragged; α is freed only \
+    where four or more n need it. Beside it stands β with the 2.5th and 97.5th percentile of a thousand draws of the \
+    seeds. With few seeds such an interval is too narrow: with three seeds it contains the true value in three of four \
+    cases.\n\
+    Broken: what the kernel's eigenvalues and the target's coefficients alone predict, before anything is fitted \
+    (Simon et al. 2023; Canatar et al. 2021).\n\
+    After Limitations of the NTK for Understanding Generalization (2206.10012), whose claims are tested here; its \
+    numbers were not available.";

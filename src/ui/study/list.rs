@@ -22,15 +22,15 @@ pub fn show(ui: &mut Ui, page: &StudyPage, actions: &mut Actions) {
             let (run, state) = (&opened.runs[place], &opened.states[place]);
             let (rect, response) = ui.allocate_exact_size(vec2(ui.available_width(), ROW), Sense::click());
             let name = if seeds { format!("{} · seed {}", run.name(), run.seed) } else { run.name() };
-            let said = in_words(state);
-            response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("{name}: {said}")));
+            let text = in_words(state);
+            response.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("{name}: {text}")));
             let dot = page.comparison().and_then(|runs| Some(tokens.ink(colour(runs, runs.place(run)?))));
             let lit = response.hovered() || response.has_focus();
             if lit {
                 ui.painter().rect_filled(rect, 4.0, tokens.well);
             }
             paint(ui, rect, &name, state, dot.unwrap_or(tokens.faint));
-            let hover = format!("{name}: {said}\nPress to take its settings to the run page");
+            let hover = format!("{name}: {text}\nPress to take its settings to the run page");
             if response.on_hover_text(hover).clicked() {
                 actions.push(StudyAction::OpenRun(place));
             }
@@ -43,7 +43,7 @@ fn in_words(state: &State) -> String {
     match state {
         State::Waiting => "waiting".to_owned(),
         State::Running(share) => format!("{:.0} %", 100.0 * share),
-        State::Ended(told) => told.headline.clone(),
+        State::Ended(summary) => summary.headline.clone(),
         State::Failed(message) => format!("failed: {message}"),
     }
 }
@@ -54,16 +54,16 @@ fn paint(ui: &Ui, rect: Rect, name: &str, state: &State, dot: egui::Color32) {
     let colour = match state {
         State::Waiting => tokens.faint,
         State::Running(_) => tokens.accent,
-        State::Ended(told) if told.diverged => tokens.warning,
+        State::Ended(summary) if summary.diverged => tokens.warning,
         State::Ended(_) => tokens.weak,
         State::Failed(_) => tokens.error,
     };
     let painter = ui.painter().with_clip_rect(rect.intersect(ui.clip_rect()));
     let font = FontId::proportional(theme::SMALL);
-    let said = painter.layout_no_wrap(in_words(state), font.clone(), colour);
+    let galley = painter.layout_no_wrap(in_words(state), font.clone(), colour);
     // A sentence longer than the line is cut at its end, and shown whole on hovering.
-    let left = (rect.right() - 4.0 - said.size().x).max(rect.left() + 0.45 * rect.width());
-    painter.galley(pos2(left, y - said.size().y / 2.0), said, colour);
+    let left = (rect.right() - 4.0 - galley.size().x).max(rect.left() + 0.45 * rect.width());
+    painter.galley(pos2(left, y - galley.size().y / 2.0), galley, colour);
     if matches!(state, State::Ended(_)) {
         painter.circle_filled(pos2(rect.left() + 6.0, y), 3.5, dot);
     } else {

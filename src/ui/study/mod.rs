@@ -293,13 +293,14 @@ impl StudyPage {
     fn hear(&mut self, report: Report) {
         let looking = matches!(self.work, Some((Busy::Looking, _)));
         match report {
-            Report::Opened { runs, told } => {
-                let progress = Progress::new(&runs, |place| told[place].is_some());
-                let states = told.into_iter().map(|told| told.map_or(State::Waiting, State::Ended)).collect();
+            Report::Opened { runs, summaries } => {
+                let progress = Progress::new(&runs, |place| summaries[place].is_some());
+                let states =
+                    summaries.into_iter().map(|summaries| summaries.map_or(State::Waiting, State::Ended)).collect();
                 self.opened = Some(OpenedStudy { runs, states, progress });
             }
             Report::Progress { place, share } => self.reach(place, share, State::Running(share)),
-            Report::Ended { place, told } => self.reach(place, 1.0, State::Ended(told)),
+            Report::Ended { place, summary: summaries } => self.reach(place, 1.0, State::Ended(summaries)),
             Report::Failed { place, message } => self.reach(place, 1.0, State::Failed(message)),
             Report::Compared(comparison) => self.results.take(comparison),
             Report::LearningCurves(learnt) => self.results.learn(learnt),

@@ -72,16 +72,22 @@ fn fields(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions, run: &Spec) 
         ui.weak("runs");
     });
     let usual = draft.folder(&page.base).display().to_string();
-    row(ui, "Folder", "What is done there is not done again; a run folder for each run, and study.csv", |ui| {
-        let mut text = draft.folder.clone().unwrap_or(usual);
-        let width = ui.available_width() - ROW - 8.0;
-        if ui.add(TextEdit::singleline(&mut text).desired_width(width)).changed() {
-            draft.folder = Some(text);
-        }
-        if IconButton::small(Icon::Folder, "Choose the study's folder…").show(ui, ROW).clicked() {
-            actions.push(StudyAction::ChooseFolder);
-        }
-    });
+    row(
+        ui,
+        "Folder",
+        "The folder of the study, with a run folder for each run and study.csv; finished runs are not \
+        repeated",
+        |ui| {
+            let mut text = draft.folder.clone().unwrap_or(usual);
+            let width = ui.available_width() - ROW - 8.0;
+            if ui.add(TextEdit::singleline(&mut text).desired_width(width)).changed() {
+                draft.folder = Some(text);
+            }
+            if IconButton::small(Icon::Folder, "Choose the study's folder…").show(ui, ROW).clicked() {
+                actions.push(StudyAction::ChooseFolder);
+            }
+        },
+    );
 }
 
 /// Draws the list of studies; returns whether another one was chosen.
@@ -193,8 +199,8 @@ fn problems(ui: &mut Ui, page: &StudyPage) {
     if page.is_running() {
         return;
     }
-    let told = page.plan.problems.iter().map(|problem| problem.message.as_str()).chain(page.refusal.as_deref());
-    for message in told.take(3) {
+    let messages = page.plan.problems.iter().map(|problem| problem.message.as_str()).chain(page.refusal.as_deref());
+    for message in messages.take(3) {
         ui.label(RichText::new(message).size(theme::SMALL).color(tokens.error));
     }
 }
@@ -264,7 +270,8 @@ fn cost(ui: &mut Ui, page: &StudyPage, flops: Option<f64>) {
         (None, None) => "an assumption, before anything was measured",
     };
     let hover = format!(
-        "Estimate: {work:.1e} floating-point operations, overhead counted as such, at {:.0} GFLOP/s ({known}); memory of the largest run, times those at once",
+        "Estimate: {work:.1e} floating-point operations, overhead counted as such, at {:.0} GFLOP/s ({known}); memory \
+         of the largest run, times those at once",
         speed / 1e9
     );
     ui.label(RichText::new(text).size(theme::SMALL).color(tokens.weak)).on_hover_text(hover);

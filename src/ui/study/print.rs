@@ -1,4 +1,6 @@
 //! Draws a card of the page on paper: its picture in the colours of the paper, and its numbers run by run.
+//!
+//! The method of [`StudyPage`] here is the only one that draws on paper.
 
 use egui::{RichText, Ui, vec2};
 

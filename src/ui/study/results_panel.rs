@@ -31,7 +31,7 @@ pub fn show(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions) {
         .new_child(UiBuilder::new().max_rect(head).id_salt("study head").layout(Layout::right_to_left(Align::Center)));
     tools(&mut ui_head, page, actions, runs.as_deref());
     let left = ui_head.available_rect_before_wrap();
-    let (text, colour) = page.in_words(tokens);
+    let (text, colour) = in_words(page, tokens);
     let mut ui_words = ui_head.new_child(UiBuilder::new().max_rect(left).layout(Layout::left_to_right(Align::Center)));
     ui_words.add_space(GRID);
     ui_words.add(egui::Label::new(RichText::new(&text).color(colour)).truncate()).on_hover_text(&text);
@@ -61,7 +61,7 @@ fn tools(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions, runs: Option<
     }
     let free = page.drawing.is_none();
     let hover = if learns {
-        "Draws learning.svg, of all that is done, into the folder “figures” of the study"
+        "Draws learning.svg, with all points so far, into the folder “figures” of the study"
     } else {
         "Draws study.svg and study-curves.svg of the finished runs, for the first switch, into the folder “figures” of the study"
     };
@@ -155,7 +155,7 @@ pub(super) fn names(ui: &mut Ui, picture: &Panel) {
         if left < rect.left() {
             break;
         }
-        ui.painter().add(sign(entry.sign, pos2(left + 7.0, rect.center().y), tokens.ink(entry.ink)));
+        ui.painter().add(sign(entry.sign, pos2(left + 7.0, rect.center().y), 6.0, tokens.ink(entry.ink)));
         ui.painter().galley(pos2(left + 14.0, rect.center().y - galley.size().y / 2.0), galley, tokens.weak);
         x = left;
     }
@@ -181,46 +181,44 @@ fn empty(ui: &Ui, page: &StudyPage, rect: Rect) {
     write(rect.center().y + ROW + GRID, page.draft.about(), theme::BODY, tokens.weak);
 }
 
-impl StudyPage {
-    /// Describes the state of the study in one sentence.
-    fn in_words(&self, tokens: &Tokens) -> (String, Color32) {
-        if let Some(refusal) = &self.refusal {
-            return (refusal.clone(), tokens.error);
-        }
-        if let Some(notice) = &self.notice {
-            return (notice.text.clone(), if notice.is_error { tokens.error } else { tokens.text });
-        }
-        if let (Some(problem), false) = (self.plan.problems.first(), self.is_running()) {
-            return (format!("This study cannot start: {}", problem.message), tokens.error);
-        }
-        let Some(opened) = &self.opened else { return (String::new(), tokens.weak) };
-        let count = |of: fn(&State) -> bool| opened.states.iter().filter(|state| of(state)).count();
-        let ended = count(|state| matches!(state, State::Ended(_)));
-        let diverged = count(|state| matches!(state, State::Ended(told) if told.diverged));
-        let failed = count(|state| matches!(state, State::Failed(_)));
-        let all = opened.states.len();
-        let mut text = match &self.work {
-            Some((Busy::Cancelling, _)) => "Cancelling…".to_owned(),
-            Some((Busy::Running, _)) => format!("{ended} of {all} runs"),
-            _ if ended == all => {
-                format!("All {all} runs are done; the table is {}", self.plan.out.join(crate::storage::TABLE).display())
-            }
-            _ if ended > 0 => format!("{ended} of {all} runs are done; Start study does the others"),
-            _ => format!("{all} runs to do"),
-        };
-        if let (Some((Busy::Running, _)), Some(left)) = (&self.work, opened.progress.seconds_left()) {
-            text += &format!(", about {} left", crate::ui::kit::format::duration(left));
-        }
-        if diverged > 0 {
-            text += &format!("; {diverged} diverged, and are not in the picture");
-        }
-        let first = opened.states.iter().find_map(|state| match state {
-            State::Failed(message) => Some(message),
-            _ => None,
-        });
-        if let Some(message) = first {
-            text += &format!("; {failed} failed: {message}");
-        }
-        (text, if diverged + failed > 0 { tokens.warning } else { tokens.text })
+/// Describes the state of the study in one sentence.
+fn in_words(page: &StudyPage, tokens: &Tokens) -> (String, Color32) {
+    if let Some(refusal) = &page.refusal {
+        return (refusal.clone(), tokens.error);
     }
+    if let Some(notice) = &page.notice {
+        return (notice.text.clone(), if notice.is_error { tokens.error } else { tokens.text });
+    }
+    if let (Some(problem), false) = (page.plan.problems.first(), page.is_running()) {
+        return (format!("This study cannot start: {}", problem.message), tokens.error);
+    }
+    let Some(opened) = &page.opened else { return (String::new(), tokens.weak) };
+    let count = |of: fn(&State) -> bool| opened.states.iter().filter(|state| of(state)).count();
+    let ended = count(|state| matches!(state, State::Ended(_)));
+    let diverged = count(|state| matches!(state, State::Ended(summary) if summary.diverged));
+    let failed = count(|state| matches!(state, State::Failed(_)));
+    let all = opened.states.len();
+    let mut text = match &page.work {
+        Some((Busy::Cancelling, _)) => "Cancelling…".to_owned(),
+        Some((Busy::Running, _)) => format!("{ended} of {all} runs"),
+        _ if ended == all => {
+            format!("All {all} runs are done; the table is {}", page.plan.out.join(crate::storage::TABLE).display())
+        }
+        _ if ended > 0 => format!("{ended} of {all} runs are done; Start study does the others"),
+        _ => format!("{all} runs to do"),
+    };
+    if let (Some((Busy::Running, _)), Some(left)) = (&page.work, opened.progress.seconds_left()) {
+        text += &format!(", about {} left", crate::ui::kit::format::duration(left));
+    }
+    if diverged > 0 {
+        text += &format!("; {diverged} diverged, and are not in the picture");
+    }
+    let first = opened.states.iter().find_map(|state| match state {
+        State::Failed(message) => Some(message),
+        _ => None,
+    });
+    if let Some(message) = first {
+        text += &format!("; {failed} failed: {message}");
+    }
+    (text, if diverged + failed > 0 { tokens.warning } else { tokens.text })
 }

@@ -5,14 +5,13 @@ use egui::{Align2, Color32, FontId, Rect, Sense, Ui, pos2, vec2};
 use super::context::ViewContext;
 use super::pane::Pane;
 use super::view::{Needs, ViewClass};
+use crate::chart::curves::{accuracy, loss};
 use crate::math::forgetting::forgetting;
-use crate::run::{Block, Ending, History, Row, RunState};
+use crate::run::{Ending, History, Row, RunState};
 use crate::ui::kit::data_table::DataTable;
 use crate::ui::kit::widgets::segments;
 use crate::ui::kit::{theme, theme::Tokens};
-use crate::ui::plot::legend::{legend, number_legend};
-use crate::ui::plot::series_cache::{Key, SeriesId, Window};
-use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
+use crate::ui::plot::{TimePlot, window};
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Shown {
@@ -30,14 +29,15 @@ pub struct AccuracyView {
 
 impl ViewClass for AccuracyView {
     const TITLE: &str = "Accuracy";
-    const HELP: &str = "Test accuracy on each task. Solid: among all classes; dashed: among the task's own classes (masked). Much of \
-                 what looks like forgetting is a bias of the logits towards the new classes, and goes away when masked. Dotted, at each \
-                 epoch's end: a linear probe, a ridge regression learnt anew from what the last layer sees of up to 50 training \
-                 images of each of the task's classes (with intercept; the ridge is the mean square length of the centred \
-                 features, and jitter is added only where it must be): where it stays high, the features still tell the classes apart and only the read-out \
-                 forgot.\n\
-                 “Matrix” has a row for each task finished and a column for each task tested; forgetting is the best accuracy \
-                 a task ever had at a row minus its last.\n\
+    const HELP: &str = "Test accuracy on each task. Solid: among all classes; dashed: among the task's own classes \
+                 (masked). Much of what looks like forgetting is a bias of the logits towards the new classes, and \
+                 goes away when masked. Dotted, at each epoch's end: a linear probe, a ridge regression learnt anew \
+                 from what the last layer sees of up to 50 training images of each of the task's classes (with \
+                 intercept; the ridge is the mean square length of the centred features, and jitter is added only \
+                 where it must be): where it stays high, the features still tell the classes apart and only the \
+                 read-out forgot.\n\
+                 “Matrix” has a row for each task finished and a column for each task tested; forgetting is the best \
+                 accuracy a task ever had at a row minus its last.\n\
                  Chaudhry et al. 2018 (1801.10112).";
     const NEEDS: Needs = Needs::Run;
     const ONE_LINE: f32 = 300.0;
@@ -56,21 +56,16 @@ impl ViewClass for AccuracyView {
         segments(&mut card.header, &mut self.shown, &kinds);
         let window = window(&card.body, context);
         let ui = &mut card.body;
-        let height = ui.available_height();
-        let left = &mut card.header;
         match self.shown {
             Shown::Accuracy => {
-                let traces = accuracies(context, window);
-                legend(left, &traces, false, |value| format!("{:.0} %", 100.0 * value));
-                let plot =
-                    TimePlot { id: "accuracy", log: false, limits: Some((0.0, 1.04)), least: 1.0, ticks: true, height };
-                time_plot(ui, context, &plot, &traces, &[]);
+                let plot = TimePlot::of(context, accuracy(context.history), window);
+                plot.legend_in(&mut card.header, |value| format!("{:.0} %", 100.0 * value));
+                plot.show(ui, context, "accuracy");
             }
             Shown::Loss => {
-                let traces = losses(context, window);
-                number_legend(left, &traces, true);
-                let plot = TimePlot { id: "loss", log: true, limits: None, least: 0.7, ticks: true, height };
-                time_plot(ui, context, &plot, &traces, &[]);
+                let plot = TimePlot::of(context, loss(context.history), window);
+                plot.legend(&mut card.header);
+                plot.show(ui, context, "loss");
             }
             Shown::Matrix => {
                 let tasks = context.tasks();
@@ -90,58 +85,6 @@ impl ViewClass for AccuracyView {
     fn choices(&self) -> Self {
         self.clone()
     }
-}
-
-fn accuracies(context: &mut ViewContext<'_>, window: Window) -> Vec<Trace> {
-    let of = |block| Key { source: SeriesId::Accuracy(number(block)), log: false };
-    let mut traces = Trace::of_others(context, of, window);
-    for &task in context.tasks().iter().rev() {
-        let colour = context.tokens.task(task);
-        let probe = Key { source: SeriesId::Probe(task), log: false };
-        let mut dotted =
-            Trace::new(context, format!("task {task}, linear probe"), probe, window, colour.gamma_multiply(0.9));
-        (dotted.style, dotted.width, dotted.now) = (Style::Dotted, 1.0, None);
-        traces.push(dotted);
-        let masked = Key { source: SeriesId::Masked(task), log: false };
-        let mut dashed =
-            Trace::new(context, format!("task {task}, own classes"), masked, window, colour.gamma_multiply(0.8));
-        (dashed.style, dashed.width, dashed.now) = (Style::Dashed, 1.0, None);
-        traces.push(dashed);
-        traces.push(Trace::new(
-            context,
-            task.to_string(),
-            Key { source: SeriesId::Accuracy(task), log: false },
-            window,
-            colour,
-        ));
-    }
-    traces
-}
-
-/// Returns the task that represents a block.
-fn number(block: Block) -> usize {
-    if let Block::Task(number) = block { number } else { 1 }
-}
-
-fn losses(context: &mut ViewContext<'_>, window: Window) -> Vec<Trace> {
-    let grey = context.tokens.faint;
-    let mut train = Trace::new(context, "training", Key { source: SeriesId::TrainLoss, log: true }, window, grey);
-    train.width = 1.0;
-    train.now = None;
-    let of = |block| Key { source: SeriesId::TestLoss(number(block)), log: true };
-    let mut traces = Trace::of_others(context, of, window);
-    traces.push(train);
-    for &task in context.tasks().iter().rev() {
-        let colour = context.tokens.task(task);
-        traces.push(Trace::new(
-            context,
-            task.to_string(),
-            Key { source: SeriesId::TestLoss(task), log: true },
-            window,
-            colour,
-        ));
-    }
-    traces
 }
 
 /// Holds a row of the accuracy matrix: the task that was trained, whether it has ended, and the accuracy on each task.

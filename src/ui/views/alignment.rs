@@ -5,11 +5,10 @@ use egui::Ui;
 use super::context::ViewContext;
 use super::pane::Pane;
 use super::view::{Needs, ViewClass};
+use crate::chart::curves::alignment;
 use crate::run::Metric;
 use crate::ui::kit::widgets::choose;
-use crate::ui::plot::legend::number_legend;
-use crate::ui::plot::series_cache::{Key, SeriesId};
-use crate::ui::plot::{TimePlot, Trace, time_plot, window};
+use crate::ui::plot::{TimePlot, window};
 
 /// This view shows how well the kernel fits the labels.
 pub struct AlignmentView {
@@ -26,17 +25,18 @@ impl ViewClass for AlignmentView {
     const TITLE: &str = "Alignment";
     const HELP: &str = "How well the kernel fits the labels of each task's probes:\n\
                  A = ⟨K, YY′⟩ / (‖K‖ ‖YY′‖)\n\
-                 with Y one-hot; “centred” takes the means out of both first; “full” is y′Θy / (‖Θ‖ ‖y‖²) with the NC × NC \
-                 kernel, at each epoch's end and each switch; as nothing is centred there, its maximum lies far below 1. Labels at \
-                 random do not give 0: in the default run permuted ones give .42 uncentred and .09 centred, the right ones .53 and .51.\n\
-                 Cristianini et al. 2001; Cortes et al. 2012 (1203.0550); “full” without the centring of Baratin et al. 2021 (2008.00938).";
+                 with Y one-hot; “centred” takes the means out of both first; “full” is y′Θy / (‖Θ‖ ‖y‖²) with the NC \
+                 × NC kernel, at each epoch's end and each switch; as nothing is centred there, its maximum lies far \
+                 below 1. Labels at random do not give 0: in the default run permuted ones give .42 uncentred and .09 \
+                 centred, the right ones .53 and .51.\n\
+                 Cristianini et al. 2001; Cortes et al. 2012 (1203.0550); “full” without the centring of Baratin et \
+                 al. 2021 (2008.00938).";
     const NEEDS: Needs = Needs::Kernels;
 
     fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
         let mut card = pane.card(ui, "");
         let window = window(&card.body, context);
-        let key = |block| Key { source: SeriesId::Metric(block, self.metric), log: false };
-        let traces = Trace::of_tasks(context, key, window);
+        let plot = TimePlot::of(context, alignment(context.history, self.metric), window);
         let header = &mut card.header;
         let kinds = [
             (Metric::Alignment, "plain"),
@@ -44,18 +44,8 @@ impl ViewClass for AlignmentView {
             (Metric::AlignmentFull, "full kernel"),
         ];
         choose(header, "Kind of alignment", &mut self.metric, &kinds);
-        number_legend(header, &traces, false);
-
-        let ui = &mut card.body;
-        let plot = TimePlot {
-            id: "alignment",
-            log: false,
-            limits: None,
-            least: 0.05,
-            ticks: true,
-            height: ui.available_height(),
-        };
-        time_plot(ui, context, &plot, &traces, &[]);
+        plot.legend(header);
+        plot.show(&mut card.body, context, "alignment");
     }
 
     fn show_usual(&mut self) {

@@ -6,6 +6,9 @@ use std::sync::Arc;
 use egui::{RichText, Ui};
 
 use super::forks::jobs::Forks;
+use crate::chart::panel::TaskBand;
+use crate::chart::series_cache::SeriesCache;
+use crate::chart::time_chart;
 use crate::run::{Block, History, RunInfo, Snapshot};
 use crate::spec::preset;
 use crate::ui::app::action_queue::Actions;
@@ -16,8 +19,7 @@ use crate::ui::kit::theme::Tokens;
 use crate::ui::kit::widgets::choose;
 use crate::ui::overlays::Overlays;
 use crate::ui::playback::Playback;
-use crate::ui::playback::clock::{Band, Clock};
-use crate::ui::plot::series_cache::SeriesCache;
+use crate::ui::playback::clock::Clock;
 
 /// Names the tensor whose part of the kernel is shown alone; `None` shows the whole kernel.
 pub type TensorChoice = Option<Arc<str>>;
@@ -56,7 +58,7 @@ pub struct ViewContext<'a> {
     pub tokens: &'static Tokens,
     /// Factor on the usual thickness of curves.
     pub thick: f32,
-    pub bands: Vec<Band>,
+    pub bands: Vec<TaskBand>,
     /// The stretch in view and the cursor, in epochs.
     pub range: (f64, f64),
     pub cursor: f64,
@@ -102,7 +104,7 @@ impl ViewContext<'_> {
 
     /// Returns the numbers of all tasks.
     pub fn tasks(&self) -> Vec<usize> {
-        self.info().map_or_else(Vec::new, |info| info.tasks.iter().map(|task| task.number).collect())
+        time_chart::tasks(self.history)
     }
 
     /// Returns the snapshot at the last switch up to the cursor, the reference for differences.
@@ -141,7 +143,7 @@ pub fn choose_block(ui: &mut Ui, context: &ViewContext<'_>, name: &str, block: &
     choose(ui, name, block, &options);
 }
 
-/// Says why this run has nothing to show here, with a button that starts the preset that has.
+/// Explains why the view is empty for this run, with a button that starts a preset for it.
 pub fn absent(ui: &mut Ui, context: &mut ViewContext<'_>, text: &str, has_it: Option<&str>) {
     ui.add_space(theme::GRID);
     ui.label(RichText::new(text).color(context.tokens.weak));

@@ -5,10 +5,11 @@ use egui::Ui;
 use super::context::ViewContext;
 use super::pane::Pane;
 use super::view::{Needs, ViewClass};
+use crate::chart::palette::Colour;
+use crate::chart::series_id::{OfPair, SeriesId};
+use crate::chart::time_chart::{Name, TimeChart, TimeCurve};
 use crate::ui::kit::widgets::{choose, segments};
-use crate::ui::plot::legend::number_legend;
-use crate::ui::plot::series_cache::{Key, OfPair, SeriesId};
-use crate::ui::plot::{TimePlot, Trace, time_plot, window};
+use crate::ui::plot::{TimePlot, window};
 
 /// This view shows how much the kernel couples the tasks.
 #[derive(Default)]
@@ -22,9 +23,9 @@ impl ViewClass for CouplingView {
     const TITLE: &str = "Coupling";
     const HELP: &str = "How much two tasks share: the block K_ij of the Gram between the probes of tasks i and j,\n\
                  c = ‖K_ij‖/√(‖K_ii‖ ‖K_jj‖)\n\
-                 between 0 (a step on one leaves the other's outputs alone) and 1. In theories of continual learning with a \
-                 still kernel this block is what makes a task forget (Doan et al. 2021, 2010.04003). ‖·‖ is the Frobenius norm, \
-                 uncentred.";
+                 between 0 (a step on one leaves the other's outputs alone) and 1. In theories of continual learning \
+                 with a constant kernel this block is what makes a task forget (Doan et al. 2021, 2010.04003). ‖·‖ is \
+                 the Frobenius norm, uncentred.";
     const NEEDS: Needs = Needs::Kernels;
 
     fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
@@ -41,19 +42,15 @@ impl ViewClass for CouplingView {
         let of = |task: usize| tasks.iter().filter(move |other| **other > task).map(move |&other| (task, other));
         let pairs: Vec<(usize, usize)> =
             tasks.iter().filter(|task| self.all || **task == 1).flat_map(|&task| of(task)).collect();
-        let trace = |&(task, other): &(usize, usize)| {
-            let key = Key { source: SeriesId::Pair(task, other, self.shown), log: false };
-            let (one, two) = (context.tokens.task(task), context.tokens.task(other));
+        let curve = |&(task, other): &(usize, usize)| {
             // A pair with the first task has the other one's colour; any other pair has one between the two.
-            let colour = if task == 1 { two } else { one.lerp_to_gamma(two, 0.5) };
-            Trace::new(context, format!("{task}·{other}"), key, window, colour)
+            let colour = if task == 1 { Colour::Task(other) } else { Colour::Between(task, other) };
+            TimeCurve::new(Name::Text(format!("{task}·{other}")), SeriesId::Pair(task, other, self.shown), colour)
         };
-        let traces: Vec<Trace> = pairs.iter().rev().map(trace).collect();
-        number_legend(header, &traces, false);
-        let ui = &mut card.body;
-        let height = ui.available_height();
         let least = if self.shown == OfPair::Coupling { 0.05 } else { 1e-6 };
-        let plot = TimePlot { id: "coupling", log: false, limits: None, least, ticks: true, height };
-        time_plot(ui, context, &plot, &traces, &[]);
+        let chart = TimeChart::new(false, least, pairs.iter().map(curve).collect());
+        let plot = TimePlot::of(context, chart, window);
+        plot.legend(header);
+        plot.show(&mut card.body, context, "coupling");
     }
 }

@@ -25,9 +25,9 @@ use crate::ui::kit::theme;
 /// Number of components shown.
 const COMPONENTS: usize = 6;
 
-/// Message for a run that has nothing to show here.
-const ABSENT: &str = "On a grid of points of the plane an eigenvector of the kernel is a picture: a function that the network learns \
-                at the rate of its eigenvalue. This run is not on the disk; the preset is.";
+/// The message in place of an empty view.
+const ABSENT: &str = "On a grid of points of the plane an eigenvector of the kernel is a picture: a function that the \
+                network learns at the rate of its eigenvalue. This run is not on the disk; the preset is.";
 
 /// Holds the components of one snapshot's kernel.
 struct Components {
@@ -73,11 +73,12 @@ fn of_row(components: &BackgroundTask<Key, Arc<Snapshot>, Components>, row: usiz
 
 impl ViewClass for DiskView {
     const TITLE: &str = "Disk";
-    const HELP: &str = "For runs on the disk, whose probes are a grid: the first eigenvectors of the kernel (not centred) as pictures, \
-                 at the first snapshot and at the cursor, largest eigenvalue first; below each its eigenvalue and share of the trace. \
-                 Blue is negative, red positive, each picture over its own largest entry; the sign is such that this entry is \
-                 positive. Drawn over them: the disk and the curve between the classes. Where features are learnt, the \
-                 leading components turn towards that curve; in a wide network in the NTK parametrisation they stand still.\n\
+    const HELP: &str = "For runs on the disk, whose probes are a grid: the first eigenvectors of the kernel (not \
+                 centred) as pictures, at the first snapshot and at the cursor, largest eigenvalue first; below each \
+                 its eigenvalue and share of the trace. Blue is negative, red positive, each picture over its own \
+                 largest entry; the sign is such that this entry is positive. Drawn over them: the disk and the curve \
+                 between the classes. Where features are learnt, the leading components turn towards that curve; in a \
+                 wide network in the NTK parametrisation they stand still.\n\
                  Baratin et al. 2021 (2008.00938).";
     const NEEDS: Needs = Needs::Run;
 

@@ -150,9 +150,11 @@ impl ViewClass for GramView {
     const TITLE: &str = "Kernel";
     const HELP: &str = "The empirical neural tangent kernel on the probe images, averaged over the C logits:\n\
                  K(x,x′) = (1/C) Σ_c ⟨∇f_c(x), ∇f_c(x′)⟩\n\
-                 over all parameters, those of layers that are frozen on the way too; gains and biases of LayerNorm are constants in \
-                 the NTK parametrisation (with “Logits: their sum” in the settings: (1/C) Σ_{c,d} ⟨∇f_c(x), ∇f_d(x′)⟩). Rows and \
-                 columns are ordered by task, then class; one colour range holds for the whole run and only widens. “Cosine” divides by √(K(x,x) K(x′,x′)); “Change” subtracts the kernel at the last switch. Point at a cell to see its two images.\n\
+                 over all parameters, those of layers that are frozen on the way too; gains and biases of LayerNorm \
+                 are constants in the NTK parametrisation (with “Logits: their sum” in the settings: (1/C) Σ_{c,d} \
+                 ⟨∇f_c(x), ∇f_d(x′)⟩). Rows and columns are ordered by task, then class; one colour range holds for \
+                 the whole run and only widens. “Cosine” divides by √(K(x,x) K(x′,x′)); “Change” subtracts the kernel \
+                 at the last switch. Point at a cell to see its two images.\n\
                  Jacot, Gabriel, Hongler 2018 (1806.07572).";
     const NEEDS: Needs = Needs::Kernels;
     const ONE_LINE: f32 = 250.0;
@@ -179,11 +181,12 @@ impl ViewClass for GramView {
             return;
         }
         // The tensor belongs to an earlier run, whose network had other tensors.
-        if chosen.as_ref().is_some_and(|tensor| !snapshot.row.tensors.iter().any(|told| told.tensor == *tensor)) {
+        if chosen.as_ref().is_some_and(|tensor| !snapshot.row.tensors.iter().any(|metrics| metrics.tensor == *tensor)) {
             *chosen = None;
         }
         let Some(matrix) = self.matrix(0, &snapshot, chosen, n) else {
-            let text = "The kernels of single tensors are not carried along: of so many images and tensors they would be too large.";
+            let text = "The kernels of single tensors are not stored: for this many images and tensors they would be \
+                too large.";
             ui.label(egui::RichText::new(text).color(context.tokens.weak));
             return;
         };

@@ -215,20 +215,20 @@ impl Grid {
         // The tree is moved out meanwhile: drawing it needs mutable access to the rest of the grid.
         let mut panes = std::mem::replace(&mut self.panes, PaneTree::empty());
         let focus = focus(ui);
-        let mut drawing = Drawing { context, grid: self, asked: None, divided: false, focus, light };
+        let mut drawing = Drawing { context, grid: self, request: None, divided: false, focus, light };
         if let Some(view) = drawing.grid.enlarged {
             let rect = ui.available_rect_before_wrap().round();
             let pane = panes.panes().into_iter().find(|pane| pane.1 == view).map(|pane| pane.0);
-            let asked = drawing.draw(ui, rect, view, true);
-            drawing.asked = pane.zip(asked);
+            let request = drawing.draw(ui, rect, view, true);
+            drawing.request = pane.zip(request);
         } else {
             drawing.grid.focused = None;
             panes.fit(ui.available_rect_before_wrap());
             panes.show(ui, &mut drawing);
         }
-        let Drawing { asked, divided, .. } = drawing;
+        let Drawing { request, divided, .. } = drawing;
         panes.own |= divided;
-        if let Some((pane, PaneRequest { view, action, size })) = asked {
+        if let Some((pane, PaneRequest { view, action, size })) = request {
             match action {
                 PaneAction::Show(title) => {
                     if let Some(view) = View::titled(title) {
@@ -282,7 +282,7 @@ fn focus(ui: &Ui) -> Option<Pos2> {
     Some(ui.ctx().read_response(focused)?.rect.center())
 }
 
-/// Draws the view of a pane, or says why it has nothing to show.
+/// Draws the view of a pane, or the reason why it is empty.
 fn draw(ui: &mut Ui, view: View, pane: &mut Pane<'_>, context: &mut ViewContext<'_>, states: &mut States) {
     if context.is_elsewhere() && view.needs_run() {
         let mut card = pane.card(ui, "");
@@ -305,7 +305,7 @@ struct Drawing<'a, 'b> {
     context: &'a mut ViewContext<'b>,
     grid: &'a mut Grid,
     /// The request made to a pane.
-    asked: Option<(TileId, PaneRequest)>,
+    request: Option<(TileId, PaneRequest)>,
     /// True if a divider was dragged.
     divided: bool,
     focus: Option<Pos2>,
@@ -336,7 +336,7 @@ impl Behavior<View> for Drawing<'_, '_> {
         // Rounded to whole points, so that hairlines stay sharp wherever a divider was dragged.
         let rect = ui.max_rect().round();
         if let Some(asked) = self.draw(ui, rect, *view, false) {
-            self.asked = Some((pane, asked));
+            self.request = Some((pane, asked));
         }
         UiResponse::None
     }

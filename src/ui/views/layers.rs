@@ -8,11 +8,13 @@ use super::context::ViewContext;
 use super::context::choose_task;
 use super::pane::Pane;
 use super::view::{Needs, ViewClass};
+use crate::chart::palette::Colour;
+use crate::chart::series_id::{OfLayer, SeriesId};
+use crate::chart::time_chart::{Name, TimeChart, TimeCurve};
 use crate::ui::kit::format;
 use crate::ui::kit::widgets::choose;
-use crate::ui::plot::legend::{HEADER_WIDTH, names_below, number_legend};
-use crate::ui::plot::series_cache::{Key, OfLayer, SeriesId};
-use crate::ui::plot::{TimePlot, Trace, time_plot, window};
+use crate::ui::plot::legend::{HEADER_WIDTH, names_below};
+use crate::ui::plot::{TimePlot, Trace, window};
 
 /// With more layers than this, their names are written below the header.
 const IN_HEADER: usize = 4;
@@ -33,13 +35,14 @@ impl Default for LayersView {
 
 impl ViewClass for LayersView {
     const TITLE: &str = "Layers";
-    const HELP: &str = "How much does each layer's kernel move? The kernel is a sum over layers, K = Σ_ℓ K_ℓ with K_ℓ the gradients of layer ℓ alone \
-                 (weight and bias), and each K_ℓ has a velocity, an alignment and a share tr K_ℓ/tr K of its own, on the \
-                 probes of one task. Dark is the layer next to the images, bright the one next to the logits (a small place names only these two and \
-                 the greatest at the cursor). The velocity is \
-                 centred and over the same lag as that of the whole kernel, and blind to size: a layer with a small share may \
-                 turn fast and hardly matter. ×n is the largest velocity in the epoch after the last switch over the median of \
-                 the last third of the task before, and depends on lag, batch and rate as that of the whole kernel does.\n\
+    const HELP: &str = "How much does each layer's kernel move? The kernel is a sum over layers, K = Σ_ℓ K_ℓ with K_ℓ \
+                 the gradients of layer ℓ alone (weight and bias), and each K_ℓ has a velocity, an alignment and a \
+                 share tr K_ℓ/tr K of its own, on the probes of one task. Dark is the layer next to the images, bright \
+                 the one next to the logits (a small place names only these two and the greatest at the cursor). The \
+                 velocity is centred and over the same lag as that of the whole kernel, and does not depend on size: a \
+                 layer with a small share may turn fast and hardly matter. ×n is the largest velocity in the epoch \
+                 after the last switch over the median of the last third of the task before, and depends on lag, batch \
+                 and rate as that of the whole kernel does.\n\
                  Per layer: Baratin et al. 2021 (2008.00938).";
     const NEEDS: Needs = Needs::Run;
 
@@ -60,35 +63,33 @@ impl ViewClass for LayersView {
         let names = names(context, self.task);
         let count = names.len();
         let spikes = context.curves.layer_spikes(context.history, self.task).to_vec();
-        let trace = |(place, name): (usize, &Arc<str>)| {
-            let key = Key { source: SeriesId::Layer(self.task, place, self.shown), log };
-            let colour = context.tokens.layer(place, count);
-            let called = format!("{name}: {}, task {}", self.shown, self.task);
+        let curve = |(place, name): (usize, &Arc<str>)| {
+            let exported = Some(format!("{name}: {}, task {}", self.shown, self.task));
             let ratio = spikes.get(place).copied().flatten().filter(|_| log);
             let name =
                 ratio.map_or_else(|| name.to_string(), |spike| format!("{name} ×{}", format::times(spike.ratio)));
-            Trace { width: 1.3, ..Trace::new(context, name, key, window, colour).called(called) }
+            let series = SeriesId::Layer(self.task, place, self.shown);
+            let curve = TimeCurve::new(Name::Text(name), series, Colour::Layer { place, count });
+            TimeCurve { width: 1.3, exported, ..curve }
         };
-        // The header's legend lists the last layer first.
-        let mut traces: Vec<Trace> = names.iter().enumerate().map(trace).collect();
-        traces.reverse();
+        let least = if log { 1.0 } else { 0.05 };
+        let limits = (self.shown == OfLayer::Share).then_some((0.0, 1.0));
+        let chart = TimeChart { limits, ..TimeChart::new(log, least, names.iter().enumerate().map(curve).collect()) };
+        let plot = TimePlot::of(context, chart, window);
         let ui = &mut card.body;
         if count <= IN_HEADER && ui.available_width() > HEADER_WIDTH {
-            number_legend(header, &traces, log);
+            plot.legend(header);
         } else if count <= IN_LINES || pane.roomy() {
-            names_below(ui, traces.iter().rev());
+            names_below(ui, plot.entries());
         } else {
             // Only the ends of the colour scale and the greatest curve are named.
             let now = |trace: &&Trace| trace.now.unwrap_or(f64::NEG_INFINITY);
-            let most = traces.iter().max_by(|a, b| now(a).total_cmp(&now(b)));
+            let (traces, most) = (&plot.traces, plot.traces.iter().max_by(|a, b| now(a).total_cmp(&now(b))));
             let mut named: Vec<&Trace> = traces.last().into_iter().chain(most).chain(traces.first()).collect();
             named.dedup_by(|a, b| a.name == b.name);
-            names_below(ui, named.into_iter());
+            names_below(ui, named.into_iter().map(Trace::entry));
         }
-        let limits = (self.shown == OfLayer::Share).then_some((0.0, 1.04));
-        let height = ui.available_height();
-        let plot = TimePlot { id: "layers", log, limits, least: if log { 1.0 } else { 0.05 }, ticks: true, height };
-        time_plot(ui, context, &plot, &traces, &[]);
+        plot.show(ui, context, "layers");
     }
 }
 

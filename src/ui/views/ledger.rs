@@ -34,11 +34,13 @@ const LARGE: f32 = 48.0;
 
 impl ViewClass for LedgerView {
     const TITLE: &str = "Ledger";
-    const HELP: &str = "Which new images change the outputs on which old ones, in one step. To first order a step changes the output on an old image x by\n\
+    const HELP: &str = "Which new images change the outputs on which old ones, in one step. To first order a step \
+                 changes the output on an old image x by\n\
                  −η Σ_b Θ(x, x_b) ∂L/∂f(x_b),\n\
-                 a part for each image b of the batch. Left: for each probe of the tasks before, the predicted and the measured \
-                 change of the logit of its own class; on the line they agree. Click on one: right, the new images that push it \
-                 down and up the most. Taken at the first step of each task, or when asked for; plain SGD only.\n\
+                 a part for each image b of the batch. Left: for each probe of the tasks before, the predicted and the \
+                 measured change of the logit of its own class; on the line they agree. Click on one: right, the new \
+                 images that push it down and up the most. Recorded at the first step of each task, or on request; \
+                 plain SGD only.\n\
                  Lee et al. 2019 (1902.06720), eq. 3.";
     const NEEDS: Needs = Needs::Run;
     const ONE_LINE: f32 = 330.0;
@@ -59,9 +61,10 @@ impl ViewClass for LedgerView {
         let found = ledgers.iter().rev().find(|ledger| self.step.is_none_or(|step| ledger.step == step));
         let (Some(ledger), Some(info)) = (found.or(ledgers.last()).cloned(), info) else {
             let text = if plain {
-                "The first step of the second task is written down here: what each of its images does to each probe of the first"
+                "This view records the first step of the second task: the effect of each of its images on each probe \
+                 of the first"
             } else {
-                "Only a step of plain SGD is −η Θ ∂L/∂f: take momentum, weight decay and Adam off"
+                "Only a step of plain SGD is −η Θ ∂L/∂f: switch momentum, weight decay and Adam off"
             };
             card.body.add_space(theme::GRID);
             card.body.label(RichText::new(text).color(context.tokens.weak));

@@ -6,11 +6,12 @@ use super::context::ViewContext;
 use super::context::choose_task;
 use super::pane::Pane;
 use super::view::{Needs, ViewClass};
+use crate::chart::palette::Colour;
+use crate::chart::series_id::{OfLogits, SeriesId};
+use crate::chart::time_chart::{TimeChart, TimeCurve};
 use crate::run::Logits;
 use crate::ui::kit::widgets::choose;
-use crate::ui::plot::legend::{HEADER_WIDTH, names_below, number_legend};
-use crate::ui::plot::series_cache::{Key, OfLogits, SeriesId};
-use crate::ui::plot::{TimePlot, Trace, time_plot, window};
+use crate::ui::plot::{TimePlot, window};
 
 /// This view shows the kernels of the old and of the new classes' logits.
 pub struct LogitsView {
@@ -26,10 +27,11 @@ impl Default for LogitsView {
 
 impl ViewClass for LogitsView {
     const TITLE: &str = "Logits";
-    const HELP: &str = "The kernel of some logits only: K = (1/|set|) Σ_{c in set} Θ_cc, for the classes of the task that was trained \
-                 first (old) and for all others (new), on the probes of one task. The kernel itself is their mean, weighted \
-                 with how many logits each has. Before the switch the new logits were only ever pushed down; after it the old \
-                 ones are. Nothing is shown where one task has all classes, or the kernel is that of the logits' sum.";
+    const HELP: &str = "The kernel of some logits only: K = (1/|set|) Σ_{c in set} Θ_cc, for the classes of the task \
+                 that was trained first (old) and for all others (new), on the probes of one task. The kernel itself \
+                 is their mean, weighted by the number of logits of each. Before the switch the new logits were only \
+                 ever pushed down; after it the old ones are. Nothing is shown where one task has all classes, or the \
+                 kernel is that of the logits' sum.";
     const NEEDS: Needs = Needs::Run;
 
     fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
@@ -44,20 +46,12 @@ impl ViewClass for LogitsView {
         // The colours of the first two tasks that are trained.
         let order = context.info().map(|info| info.spec.tasks.sequence()).unwrap_or_default();
         let (old, new) = (order.first().copied().unwrap_or(1), order.get(1).copied().unwrap_or(2));
-        let (old, new) = (context.tokens.task(old), context.tokens.task(new));
-        let traces = [(Logits::New, "new", new), (Logits::Old, "old", old)].map(|(logits, name, colour)| {
-            let key = Key { source: SeriesId::Logits(self.task, logits, self.shown), log };
-            Trace::new(context, name, key, window, colour)
+        let curves = [(Logits::Old, "old", old), (Logits::New, "new", new)].map(|(logits, name, task)| {
+            TimeCurve::new(name, SeriesId::Logits(self.task, logits, self.shown), Colour::Task(task))
         });
-        let ui = &mut card.body;
-        if ui.available_width() > HEADER_WIDTH {
-            number_legend(header, &traces, log);
-        } else {
-            names_below(ui, traces.iter().rev());
-        }
-        let height = ui.available_height();
-        let plot =
-            TimePlot { id: "logits", log, limits: None, least: if log { 1.0 } else { 1e-6 }, ticks: true, height };
-        time_plot(ui, context, &plot, &traces, &[]);
+        let chart = TimeChart::new(log, if log { 1.0 } else { 1e-6 }, curves.into());
+        let plot = TimePlot::of(context, chart, window);
+        plot.legend_where_it_fits(header, &mut card.body);
+        plot.show(&mut card.body, context, "logits");
     }
 }

@@ -5,15 +5,17 @@ use egui::Ui;
 use super::context::{ViewContext, absent, choose_block};
 use super::pane::Pane;
 use super::view::{Needs, ViewClass};
+use crate::chart::palette::Colour;
+use crate::chart::panel::Dashes;
+use crate::chart::series_id::{OfOptimiser, SeriesId};
+use crate::chart::time_chart::{TimeChart, TimeCurve};
 use crate::run::{Block, Metric};
 use crate::ui::kit::widgets::choose;
-use crate::ui::plot::legend::{HEADER_WIDTH, names_below, number_legend};
-use crate::ui::plot::series_cache::{Key, OfOptimiser, SeriesId};
-use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
+use crate::ui::plot::{TimePlot, window};
 
-/// Message for a run that has nothing to show here.
-const ABSENT: &str = "This run does not measure its optimiser's kernel: switch “Optimiser's” on in the kernel's settings. With SGD it \
-                is the kernel itself but for a factor, so take Adam.";
+/// The message in place of an empty view.
+const ABSENT: &str = "This run does not measure its optimiser's kernel: switch “Optimiser's” on in the kernel's \
+                settings. With SGD it is a multiple of the kernel itself, so choose Adam.";
 
 /// This view shows the optimiser's kernel beside Θ.
 pub struct OptimiserView {
@@ -29,14 +31,16 @@ impl Default for OptimiserView {
 
 impl ViewClass for OptimiserView {
     const TITLE: &str = "Optimiser";
-    const HELP: &str = "The kernel of the geometry in which the optimiser really trains, J P J′, beside Θ = J J′ (dashed): a step moves the \
-                 outputs by −η J P J′ ∂L/∂f, to first order. With Adam P is the diagonal 1/(√v̂ + ε) as it is at that moment \
-                 (v̂: the mean square of each parameter's gradients, corrected for its start; 0 for a parameter that has never had \
-                 one, even where a switch is about to give it one), and before its first step there is none. With momentum μ a gradient that stays the same adds up to \
-                 1/(1 − μ) times itself, so P is that number; with plain SGD it is 1. What is frozen has no part.\n\
-                 Velocity, alignment, λ_max and trace are those of Θ, of the other kernel: averaged over logits, centred, over the same lag. \
-                 “S from Θ” is 1 − CKA(J P J′, Θ), centred: 0 where the two have one shape.\n\
-                 Kingma, Ba 2015 (1412.6980); the kernel of adaptive methods: Yang, Littwin 2023, Tensor Programs IVb (2308.01814).";
+    const HELP: &str = "The kernel of the optimiser's geometry, J P J′, beside Θ = J J′ (dashed): a step moves the \
+                 outputs by −η J P J′ ∂L/∂f, to first order. With Adam P is the diagonal 1/(√v̂ + ε) as it is at that \
+                 moment (v̂: the mean square of each parameter's gradients, corrected for its start; 0 for a parameter \
+                 that has never had one, even where a switch is about to give it one), and before its first step there \
+                 is none. With momentum μ a gradient that stays the same adds up to 1/(1 − μ) times itself, so P is \
+                 that number; with plain SGD it is 1. Frozen tensors have no part in it.\n\
+                 Velocity, alignment, λ_max and trace are defined as for Θ: averaged over logits, centred, over the \
+                 same lag. “S from Θ” is 1 − CKA(J P J′, Θ), centred: 0 where the two have one shape.\n\
+                 Kingma, Ba 2015 (1412.6980); the kernel of adaptive methods: Yang, Littwin 2023, Tensor Programs IVb \
+                 (2308.01814).";
     const NEEDS: Needs = Needs::Run;
 
     fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
@@ -60,11 +64,11 @@ impl ViewClass for OptimiserView {
         let block = self.block;
 
         let own = match block {
-            Block::All => context.tokens.text,
-            Block::Task(task) => context.tokens.task(task),
+            Block::All => Colour::Text,
+            Block::Task(task) => Colour::Task(task),
         };
-        let key = Key { source: SeriesId::Optimiser(block, self.shown), log };
-        let mut traces = vec![Trace { width: 1.8, ..Trace::new(context, "J P J′", key, window, own) }];
+        let own = TimeCurve::new("J P J′", SeriesId::Optimiser(block, self.shown), own);
+        let mut curves = vec![TimeCurve { width: 1.8, ..own }];
         let same = match self.shown {
             OfOptimiser::Velocity => Some(Metric::Velocity),
             OfOptimiser::LambdaMax => Some(Metric::LambdaMax),
@@ -73,20 +77,14 @@ impl ViewClass for OptimiserView {
             OfOptimiser::AlignmentCentred => Some(Metric::AlignmentCentred),
             OfOptimiser::Apart => None,
         };
-        if let Some(metric) = same {
-            let key = Key { source: SeriesId::Metric(block, metric), log };
-            let theta = Trace::new(context, "Θ", key, window, context.tokens.weak);
-            traces.insert(0, Trace { style: Style::Dashed, width: 1.3, ..theta });
-        }
-        let ui = &mut card.body;
-        if ui.available_width() > HEADER_WIDTH {
-            number_legend(header, &traces, log);
-        } else {
-            names_below(ui, traces.iter().rev());
-        }
-        let limits = (self.shown == OfOptimiser::Apart).then_some((0.0, 1.04));
-        let height = ui.available_height();
-        let plot = TimePlot { id: "optimiser", log, limits, least: if log { 1.0 } else { 0.05 }, ticks: true, height };
-        time_plot(ui, context, &plot, &traces, &[]);
+        curves.extend(same.map(|metric| {
+            let theta = TimeCurve::new("Θ", SeriesId::Metric(block, metric), Colour::Weak);
+            TimeCurve { style: Dashes::Broken, width: 1.3, ..theta }
+        }));
+        let limits = (self.shown == OfOptimiser::Apart).then_some((0.0, 1.0));
+        let chart = TimeChart { limits, ..TimeChart::new(log, if log { 1.0 } else { 0.05 }, curves) };
+        let plot = TimePlot::of(context, chart, window);
+        plot.legend_where_it_fits(header, &mut card.body);
+        plot.show(&mut card.body, context, "optimiser");
     }
 }

@@ -1,19 +1,21 @@
 //! Shows the outputs that a static kernel predicts beside those of the network.
 
-use egui::{Color32, Ui};
+use egui::Ui;
 
 use super::context::{ViewContext, absent};
 use super::pane::Pane;
 use super::view::{Needs, ViewClass};
+use crate::chart::palette::Colour;
+use crate::chart::panel::Dashes;
+use crate::chart::series_id::{Of, SeriesId};
+use crate::chart::time_chart::{TimeChart, TimeCurve};
 use crate::run::{Block, Metric, Predictor};
 use crate::ui::kit::widgets::choose;
-use crate::ui::plot::legend::{legend, number_legend};
-use crate::ui::plot::series_cache::{Key, Of, SeriesId, Window};
-use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
+use crate::ui::plot::{TimePlot, window};
 
-/// Message for a run that has nothing to show here.
-const ABSENT: &str = "This run has no predictions. With “Predict” in the kernel's settings, or with the preset static-kernel, the \
-                network is linearised at the start and at each switch and trained beside itself.";
+/// The message in place of an empty view.
+const ABSENT: &str = "This run has no predictions. With “Predict” in the kernel's settings, or with the preset \
+                static-kernel, the network is linearised at the start and at each switch and trained beside itself.";
 
 /// This view shows what a static kernel predicts beside what the network does.
 pub struct PredictionView {
@@ -30,16 +32,19 @@ impl Default for PredictionView {
 
 impl ViewClass for PredictionView {
     const TITLE: &str = "Static kernel";
-    const HELP: &str = "What the network would do if its kernel were constant. The network linearised where its weights w* were,\n\
+    const HELP: &str = "Predictions of training with a constant kernel. The network linearised at earlier weights w*,\n\
                  f(x; w*) + J(x; w*) (w − w*),\n\
-                 takes the network's own steps on the same batches, so the gap between the two is the kernel's motion and \
-                 nothing else. Orange: linearised at initialisation; green: at the last switch; yellow, where asked for: anew now and then. \
-                 Purple: the network's start moved by the infinite-width kernel Θ∞, f ← f − η Σ_b Θ∞(·, x_b) ∂L/∂f(x_b), where the \
-                 network has one and is trained by SGD without decay. The dashed level lines are kernel regression, f + Θ Θ⁻¹ (y − f), from 100 images of each new class, with the \
-                 trace kernel, one and the same for each logit, in place of the full one that the linearised networks have: the \
-                 mean squared error at t = ∞, another loss, another time and another kernel than the network's. With the full kernel task 1 keeps .04 to .10 less \
-                 (an independent computation). “Gap” is the root mean square of network minus prediction.\n\
-                 Lee et al. 2019 (1902.06720); Yang & Littwin 2021 (2105.03703), eq. 22; Karakida & Akaho 2022 (2112.01653).";
+                 takes the network's own steps on the same batches, so the gap between the two is the kernel's motion \
+                 and nothing else. Orange: linearised at initialisation; green: at the last switch; yellow, if \
+                 requested: again at intervals. Purple: the network's start moved by the infinite-width kernel Θ∞, f ← \
+                 f − η Σ_b Θ∞(·, x_b) ∂L/∂f(x_b), where the network has one and is trained by SGD without decay. The \
+                 dashed level lines are kernel regression, f + Θ Θ⁻¹ (y − f), from 100 images of each new class, with \
+                 the trace kernel, one and the same for each logit, in place of the full one that the linearised \
+                 networks have: the mean squared error at t = ∞, another loss, another time and another kernel than \
+                 the network's. With the full kernel task 1 keeps .04 to .10 less (an independent computation). “Gap” \
+                 is the root mean square of network minus prediction.\n\
+                 Lee et al. 2019 (1902.06720); Yang & Littwin 2021 (2105.03703), eq. 22; Karakida & Akaho 2022 \
+                 (2112.01653).";
     const NEEDS: Needs = Needs::Run;
     const ONE_LINE: f32 = 480.0;
 
@@ -67,25 +72,26 @@ impl ViewClass for PredictionView {
             self.task = Some(task);
         }
         let window = window(&card.body, context);
-        let traces = traces(context, self.of, task, window);
-        let share = matches!(self.of, Of::Accuracy | Of::Masked);
-        let log = is_log(self.of);
-        if share {
-            legend(header, &traces, false, |value| format!("{:.0} %", 100.0 * value));
+        let plot = TimePlot::of(context, chart(self.of, task), window);
+        if plot.chart.limits.is_some() {
+            plot.legend_in(header, |value| format!("{:.0} %", 100.0 * value));
         } else {
-            number_legend(header, &traces, log);
+            plot.legend(header);
         }
-        let height = card.body.available_height();
-        let limits = share.then_some((0.0, 1.04));
-        let plot = TimePlot { id: "prediction", log, limits, least: if log { 0.7 } else { 0.05 }, ticks: true, height };
-        time_plot(&mut card.body, context, &plot, &traces, &[]);
+        plot.show(&mut card.body, context, "prediction");
     }
 }
 
-fn traces(context: &mut ViewContext<'_>, of: Of, task: usize, window: Window) -> Vec<Trace> {
-    let log = is_log(of);
-    let mut traces = Vec::new();
-    for by in Predictor::ALL.into_iter().rev() {
+fn chart(of: Of, task: usize) -> TimeChart {
+    let own = match of {
+        Of::Accuracy => Some(SeriesId::Accuracy(task)),
+        Of::Masked => Some(SeriesId::Masked(task)),
+        Of::Loss => Some(SeriesId::TestLoss(task)),
+        Of::ProbeLoss => Some(SeriesId::Metric(Block::Task(task), Metric::Loss)),
+        Of::Gap | Of::ProbeGap => None,
+    };
+    let own = own.map(|source| TimeCurve { width: 2.0, ..TimeCurve::new("network", source, Colour::Task(task)) });
+    let predicted = Predictor::ALL.map(|by| {
         let (name, settled) = match by {
             Predictor::LinearisedStart => ("linearised at the start", false),
             Predictor::LinearisedSwitch => ("at the switch", false),
@@ -95,35 +101,17 @@ fn traces(context: &mut ViewContext<'_>, of: Of, task: usize, window: Window) ->
             Predictor::RegressionSwitch => ("t = ∞, switch", true),
             Predictor::RegressionInfinite => ("t = ∞, infinite width", true),
         };
-        let key = Key { source: SeriesId::Predicted(by, task, of), log };
-        let trace = Trace::new(context, name, key, window, colour(by));
-        traces.push(Trace {
-            style: if settled { Style::Dashed } else { Style::Solid },
-            width: if settled { 1.0 } else { 1.6 },
-            ..trace
-        });
-    }
-    let own = match of {
-        Of::Accuracy => Some(SeriesId::Accuracy(task)),
-        Of::Masked => Some(SeriesId::Masked(task)),
-        Of::Loss => Some(SeriesId::TestLoss(task)),
-        Of::ProbeLoss => Some(SeriesId::Metric(Block::Task(task), Metric::Loss)),
-        Of::Gap | Of::ProbeGap => None,
-    };
-    if let Some(source) = own {
-        let colour = context.tokens.task(task);
-        let own = Trace::new(context, "network", Key { source, log }, window, colour);
-        traces.push(Trace { width: 2.0, ..own });
-    }
-    traces
-}
-
-fn is_log(of: Of) -> bool {
-    matches!(of, Of::Loss | Of::ProbeLoss)
+        let (style, width) = if settled { (Dashes::Broken, 1.0) } else { (Dashes::None, 1.6) };
+        TimeCurve { style, width, ..TimeCurve::new(name, SeriesId::Predicted(by, task, of), colour(by)) }
+    });
+    let log = matches!(of, Of::Loss | Of::ProbeLoss);
+    let limits = matches!(of, Of::Accuracy | Of::Masked).then_some((0.0, 1.0));
+    let curves = own.into_iter().chain(predicted).collect();
+    TimeChart { limits, ..TimeChart::new(log, if log { 0.7 } else { 0.05 }, curves) }
 }
 
 /// Returns the colour of a kernel, whatever predicts with it.
-pub fn colour(by: Predictor) -> Color32 {
+fn colour(by: Predictor) -> Colour {
     let place = match by {
         Predictor::LinearisedStart | Predictor::RegressionStart => 1,
         Predictor::LinearisedSwitch | Predictor::RegressionSwitch => 4,
@@ -131,5 +119,5 @@ pub fn colour(by: Predictor) -> Color32 {
         Predictor::Piecewise => 5,
     };
     let colorous::Color { r, g, b } = colorous::TABLEAU10[place];
-    Color32::from_rgb(r, g, b)
+    Colour::Rgb([r, g, b])
 }

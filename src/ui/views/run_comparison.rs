@@ -117,10 +117,10 @@ impl Side {
 
 impl ViewClass for RunComparisonView {
     const TITLE: &str = "Two runs";
-    const HELP: &str = "The kernel of this run at the cursor, and beside it that of a run of the list (U) at the nearest epoch. Point at \
-                 an entry: both values and their difference. “One range” gives both the same colours; “cosine” divides by \
-                 √(K(x,x) K(x′,x′)), so that kernels of different size can be compared. Runs come into the list when they are \
-                 opened (Ctrl+O) or dropped on the window.";
+    const HELP: &str = "The kernel of this run at the cursor, and beside it that of a run of the list (U) at the \
+                 nearest epoch. Point at an entry: both values and their difference. “One range” gives both the same \
+                 colours; “cosine” divides by √(K(x,x) K(x′,x′)), so that kernels of different size can be compared. \
+                 Runs come into the list when they are opened (Ctrl+O) or dropped on the window.";
     const NEEDS: Needs = Needs::Kernels;
     const ONE_LINE: f32 = 330.0;
     const LARGE: bool = true;
@@ -136,7 +136,7 @@ impl ViewClass for RunComparisonView {
         choose_run(&mut card.header, context);
         let ui = &mut card.body;
         let weak = |text: &str| RichText::new(text.to_owned()).color(context.tokens.weak);
-        let Some(overlay) = context.runs.beside.and_then(|id| context.runs.find(id)) else {
+        let Some(overlay) = context.runs.compared.and_then(|id| context.runs.find(id)) else {
             ui.label(weak("Open a run (Ctrl+O, or drop its folder on the window) and choose it here."));
             return;
         };
@@ -210,7 +210,7 @@ fn choose_run(header: &mut Ui, context: &mut ViewContext<'_>) {
     }
     let mut options: Vec<(Option<u64>, &str)> = vec![(None, "beside: nothing")];
     options.extend(names.iter().map(|(id, name)| (Some(*id), name.as_str())));
-    let mut beside = context.runs.beside;
+    let mut beside = context.runs.compared;
     if choose(header, "Run beside", &mut beside, &options) {
         context.actions.push(OverlayAction::CompareWith(beside));
     }

@@ -1,19 +1,20 @@
 //! Shows the outputs for single probe images over time, and a static kernel's prediction of them.
 
-use std::sync::Arc;
-
 use egui::{RichText, Ui};
 
 use super::context::{ProbeChoice, ViewContext};
 use super::pane::Pane;
 use super::view::{Needs, ViewClass};
+use crate::chart::palette::Colour;
+use crate::chart::panel::Dashes;
+use crate::chart::series_id::SeriesId;
+use crate::chart::time_chart::{Name, TimeChart, TimeCurve};
 use crate::run::{Predictor, RunInfo, Snapshot};
 use crate::spec::Readout;
 use crate::ui::kit::theme;
 use crate::ui::kit::widgets::choose;
-use crate::ui::plot::legend::{HEADER_WIDTH, names_below, number_legend};
-use crate::ui::plot::series_cache::{Key, SeriesId, Window};
-use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
+use crate::ui::plot::legend::{HEADER_WIDTH, names_below};
+use crate::ui::plot::{TimePlot, window};
 
 /// Largest number of classes with a line of their own, while no probe is chosen.
 const CLASSES: usize = 5;
@@ -49,11 +50,11 @@ pub struct TrajectoriesView {
 
 impl ViewClass for TrajectoriesView {
     const TITLE: &str = "Trajectories";
-    const HELP: &str = "The network's outputs on single probe images, as they enter the loss (with laziness α (f − f₀)), at each snapshot. \
-                 Solid: the network; dashed, in the same colour: what a predictor says of the same logit, from the same start on the \
-                 same batches. Choose a probe from the list or by a click on its row in the kernel. With the squared error the \
-                 dashed level is the target of an own logit. In the limit of infinite width the two fall together at every \
-                 fixed time.\n\
+    const HELP: &str = "The network's outputs on single probe images, as they enter the loss (with laziness α (f − \
+                 f₀)), at each snapshot. Solid: the network; dashed, in the same colour: a prediction of the same \
+                 logit, from the same start on the same batches. Choose a probe from the list or by a click on its row \
+                 in the kernel. With the squared error the dashed level is the target of an own logit. In the limit of \
+                 infinite width the two fall together at every fixed time.\n\
                  Lee et al. 2019 (1902.06720); Yang & Littwin 2021 (2105.03703).";
     const NEEDS: Needs = Needs::Run;
     const ONE_LINE: f32 = 330.0;
@@ -76,28 +77,25 @@ impl ViewClass for TrajectoriesView {
 
         let lines = lines(&info, *probe, self.which, readout);
         let window = window(&card.body, context);
-        let traces = traces(context, &info, &lines, by, window);
-        let names: Vec<&Trace> = traces.iter().filter(|trace| !trace.name.is_empty()).collect();
+        let plot = TimePlot::of(context, chart(&info, &lines, by), window);
         let body = &mut card.body;
         if body.available_width() > HEADER_WIDTH && lines.len() <= 3 {
-            number_legend(&mut card.header, &traces, false);
+            plot.legend(&mut card.header);
         } else {
-            names_below(body, names.into_iter().rev());
+            names_below(body, plot.entries());
         }
         if by.is_none() && !context.is_constant() && self.beside != Beside::Nobody && roomy {
             let text = "No predictions: switch on “Predict” in the kernel's settings.";
             body.label(RichText::new(text).size(theme::SMALL).color(context.tokens.weak));
         }
-        let height = body.available_height();
-        let plot = TimePlot { id: "trajectories", log: false, limits: None, least: 0.05, ticks: true, height };
-        time_plot(body, context, &plot, &traces, &[]);
+        plot.show(body, context, "trajectories");
     }
 }
 
 /// Draws the list of predictors; returns the one to draw.
 fn predictors(header: &mut Ui, state: &mut TrajectoriesView, last: &Snapshot, roomy: bool) -> Option<Predictor> {
-    let told = last.outputs.iter().flat_map(|outputs| outputs.predicted.iter().map(|(by, _)| *by));
-    let known: Vec<Predictor> = told.collect();
+    let predictors = last.outputs.iter().flat_map(|outputs| outputs.predicted.iter().map(|(by, _)| *by));
+    let known: Vec<Predictor> = predictors.collect();
     let usual = [Predictor::Infinite, Predictor::LinearisedStart];
     let first = usual.into_iter().find(|by| known.contains(by)).or(known.first().copied());
     let chosen = match state.beside {
@@ -165,37 +163,31 @@ fn lines(info: &RunInfo, probe: ProbeChoice, which: Which, readout: Readout) -> 
     seen.into_iter().map(|row| (row, logit(row), name(info.probes[row].label))).collect()
 }
 
-fn traces(
-    context: &mut ViewContext<'_>,
-    info: &Arc<RunInfo>,
-    lines: &[(usize, usize, String)],
-    by: Option<Predictor>,
-    window: Window,
-) -> Vec<Trace> {
-    let mut traces = Vec::new();
-    // With the squared error each own logit tends to 1, and a numeric output to its target.
+fn chart(info: &RunInfo, lines: &[(usize, usize, String)], by: Option<Predictor>) -> TimeChart {
     let readout = info.readout();
+    let curve = |(place, (row, logit, name)): (usize, &(usize, usize, String))| {
+        let output = match readout {
+            Readout::Classes(_) => format!("logit {}", info.class_names.get(*logit).map_or("?", String::as_str)),
+            Readout::Number => "output".to_owned(),
+        };
+        let of = |by: Option<Predictor>, name: Name| {
+            let whose = by.map_or("network", |by| by.words());
+            let exported = Some(format!("probe {}, {output}, {whose}", row + 1));
+            let colour = Colour::Layer { place, count: lines.len().max(2) };
+            TimeCurve { exported, ..TimeCurve::new(name, SeriesId::Output(by, *row, *logit), colour) }
+        };
+        let own = TimeCurve { width: 1.7, ..of(None, Name::from(name.as_str())) };
+        let beside = |by| TimeCurve { style: Dashes::Broken, width: 1.4, ..of(Some(by), Name::None) };
+        [Some(own), by.map(beside)].into_iter().flatten()
+    };
+    let mut chart = TimeChart::new(false, 0.05, lines.iter().enumerate().flat_map(curve).collect());
+    // With the squared error each own logit tends to 1, and a numeric output to its target.
     let own = lines.iter().all(|(row, logit, _)| readout.output(info.probes[*row].label) == *logit);
     if info.spec.training.loss.is_squared() && own {
         let mut levels: Vec<f32> = lines.iter().filter_map(|(row, logit, _)| info.target(*row, *logit)).collect();
         levels.sort_by(f32::total_cmp);
         levels.dedup();
-        traces.extend(levels.into_iter().map(|level| Trace::level(window, f64::from(level), context.tokens.faint)));
+        chart.levels = levels.into_iter().map(|level| (f64::from(level), Colour::Faint.into())).collect();
     }
-    for (place, (row, logit, name)) in lines.iter().enumerate().rev() {
-        let colour = context.tokens.layer(place, lines.len().max(2));
-        let key = |by| Key { source: SeriesId::Output(by, *row, *logit), log: false };
-        let output = match readout {
-            Readout::Classes(_) => format!("logit {}", info.class_names.get(*logit).map_or("?", String::as_str)),
-            Readout::Number => "output".to_owned(),
-        };
-        let called = |by: &str| format!("probe {}, {output}, {by}", row + 1);
-        if let Some(who) = by {
-            let beside = Trace::new(context, "", key(by), window, colour).called(called(who.words()));
-            traces.push(Trace { style: Style::Dashed, width: 1.4, ..beside });
-        }
-        let own = Trace::new(context, name.as_str(), key(None), window, colour).called(called("network"));
-        traces.push(Trace { width: 1.7, ..own });
-    }
-    traces
+    chart
 }

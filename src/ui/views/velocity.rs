@@ -8,13 +8,15 @@ use egui::{RichText, Ui};
 use super::context::ViewContext;
 use super::pane::Pane;
 use super::view::{Needs, ViewClass};
-use crate::run::{Block, Metric, Row};
-use crate::ui::kit::format;
+use crate::chart::curves::{strip, velocity};
+use crate::chart::palette::Colour;
+use crate::chart::panel::Dashes;
+use crate::chart::series_id::SeriesId;
+use crate::chart::time_chart::{Name, TimeCurve, tasks};
+use crate::run::{History, Metric};
 use crate::ui::kit::theme;
 use crate::ui::kit::widgets::{choose, tick};
-use crate::ui::plot::legend::number_legend;
-use crate::ui::plot::series_cache::{Key, SeriesId, Window};
-use crate::ui::plot::{Mark, Style, TimePlot, Trace, time_plot, window};
+use crate::ui::plot::{TimePlot, window};
 
 /// Selects the content of the strip below.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -56,12 +58,14 @@ impl ViewClass for VelocityView {
     const TITLE: &str = "Kernel velocity";
     const HELP: &str = "How fast the kernel turns, on each task's own probes:\n\
                  v(t) = (1 − CKA(K_{t−Δ}, K_t)) / Δ\n\
-                 per epoch; the lag Δ is a share of an epoch of the task being trained, a quarter if nothing else is set. Coloured \
-                 grounds are the tasks, lines their switches; ×n is the largest velocity within an epoch after the switch over the \
-                 median of the last third of the task before. A lag never straddles a switch, so the curve has a gap there.\n\
-                 That background is the noise of SGD, so n depends on lag, batch and rate (full batches leave the height of the default run's spike as it is and make n 124), and can be compared only between tasks of equal size. The strip below shows ‖Δw‖, how far the weights \
-                 went over the same lag: S grows with its square while the steps are small, so a spike with a smaller S/‖Δw‖² \
-                 is no more than the longer way.\n\
+                 per epoch; the lag Δ is a share of an epoch of the task being trained, a quarter if nothing else is \
+                 set. Coloured grounds are the tasks, lines their switches; ×n is the largest velocity within an epoch \
+                 after the switch over the median of the last third of the task before. A lag never straddles a \
+                 switch, so the curve has a gap there.\n\
+                 That background is the noise of SGD, so n depends on lag, batch and rate (full batches leave the \
+                 height of the default run's spike as it is and make n 124), and can be compared only between tasks of \
+                 equal size. The strip below shows ‖Δw‖, how far the weights went over the same lag: S grows with its \
+                 square while the steps are small, so a spike with a smaller S/‖Δw‖² is no more than the longer way.\n\
                  Reactivation (2507.16039); uncentred, of the full NC × NC kernel: Fort et al. 2020 (2010.15110).";
     const NEEDS: Needs = Needs::Kernels;
 
@@ -72,13 +76,13 @@ impl ViewClass for VelocityView {
         let unit = format!("{}/{epoch}", if self.metric == Metric::VelocityAngle { "rad" } else { "1" });
         let mut card = pane.card(ui, &unit);
         let window = window(&card.body, context);
-        let mut traces = task_traces(context, self.metric, true, window, self.whole);
         // Tensors have the centred velocity only.
         let beside = tensor.filter(|_| self.metric == Metric::Velocity);
-        let beside = beside.map_or_else(Vec::new, |tensor| tensor_traces(context, tensor, window));
+        let beside = beside.map_or_else(Vec::new, |tensor| of_tensor(context.history, tensor));
         let tensor = tensor.filter(|_| !beside.is_empty());
-        traces.extend(beside);
-        let marks = spikes(context, self.metric);
+        let mut chart = velocity(context.history, self.metric, self.whole);
+        chart.curves.splice(0..0, beside);
+        let plot = TimePlot::of(context, chart, window);
 
         let header = &mut card.header;
         let strips = [
@@ -104,28 +108,20 @@ impl ViewClass for VelocityView {
             header.label(text).on_hover_text("Of this tensor's part of the kernel alone");
         }
         let left = &mut header.new_child(egui::UiBuilder::new().max_rect(header.available_rect_before_wrap()));
-        number_legend(left, &traces, true);
+        plot.legend(left);
 
         let ui = &mut card.body;
         let room = ui.available_height();
-        let strip = self.strip.metric().filter(|_| pane.roomy() && room > 110.0);
-        let below = if strip.is_some() { (room * 0.3).clamp(44.0, 120.0) } else { 0.0 };
-        ui.spacing_mut().item_spacing.y = 3.0;
-        let main = TimePlot {
-            id: "velocity",
-            log: true,
-            limits: None,
-            least: 1.0,
-            ticks: strip.is_none(),
-            height: room - below - if strip.is_some() { 3.0 } else { 0.0 },
+        let metric = self.strip.metric().filter(|_| pane.roomy() && room > 110.0);
+        let Some(metric) = metric else {
+            plot.show(ui, context, "velocity");
+            return;
         };
-        time_plot(ui, context, &main, &traces, &marks);
-        if let Some(metric) = strip {
-            let traces = strip_traces(context, metric, window);
-            let plot =
-                TimePlot { id: "velocity strip", log: true, limits: None, least: 0.7, ticks: true, height: below };
-            time_plot(ui, context, &plot, &traces, &[]);
-        }
+        let below = (room * 0.3).clamp(44.0, 120.0);
+        ui.spacing_mut().item_spacing.y = GAP;
+        plot.show_high(ui, context, "velocity", (room - below - GAP, false));
+        let plot = TimePlot::of(context, strip(context.history, metric), window);
+        plot.show_high(ui, context, "velocity strip", (below, true));
     }
 
     fn show_usual(&mut self) {
@@ -137,68 +133,17 @@ impl ViewClass for VelocityView {
     }
 }
 
-/// Returns one curve per task's block, with other runs behind them.
-pub fn task_traces(
-    context: &mut ViewContext<'_>,
-    metric: Metric,
-    log: bool,
-    window: Window,
-    whole: bool,
-) -> Vec<Trace> {
-    let key = |block| Key { source: SeriesId::Metric(block, metric), log };
-    let mut traces = Trace::of_others(context, key, window);
-    if whole {
-        let colour = context.tokens.text;
-        traces.push(Trace::new(context, "all", key(Block::All), window, colour));
-    }
-    // Later tasks come first, so that the first task, the main subject, is drawn on top.
-    let tasks = context.tasks();
-    for &task in tasks.iter().rev() {
-        let colour = context.tokens.task(task);
-        let mut trace = Trace::new(context, task.to_string(), key(Block::Task(task)), window, colour);
-        trace.width = if task == 1 { 1.8 } else { 1.2 };
-        traces.push(trace);
-    }
-    traces
-}
+/// Space between the velocity and the strip.
+const GAP: f32 = 3.0;
 
-/// Returns the velocity of a tensor's part on each task's probes.
-fn tensor_traces(context: &mut ViewContext<'_>, tensor: &str, window: Window) -> Vec<Trace> {
-    let mut traces = Vec::new();
-    for task in context.tasks() {
-        let of_task =
-            |row: &Row| row.tensors.iter().filter(|told| told.task == task).position(|told| *told.tensor == *tensor);
-        let Some(place) = context.history.rows().last().and_then(of_task) else { continue };
-        let key = Key { source: SeriesId::TensorVelocity(task, place), log: true };
-        let colour = context.tokens.task(task);
-        let trace = Trace::new(context, "", key, window, colour).called(format!("{tensor}: velocity, task {task}"));
-        traces.push(Trace { style: Style::Dashed, width: 1.2, ..trace });
-    }
-    traces
-}
-
-/// Returns one curve for a quantity of the whole network, or one per task for a quantity of a block.
-fn strip_traces(context: &mut ViewContext<'_>, metric: Metric, window: Window) -> Vec<Trace> {
-    if metric == Metric::Susceptibility {
-        return task_traces(context, metric, true, window, false);
-    }
-    let key = Key { source: SeriesId::Metric(Block::All, metric), log: true };
-    let colour = context.tokens.text.gamma_multiply(0.8);
-    let mut trace = Trace::new(context, "", key, window, colour);
-    trace.width = 1.2;
-    vec![trace]
-}
-
-/// Marks the spike of the first task's block at each switch, as a multiple of its background.
-fn spikes(context: &mut ViewContext<'_>, metric: Metric) -> Vec<Mark> {
-    let colour = context.tokens.task(1);
-    let found = context.curves.spikes(context.history, Block::Task(1), metric);
-    let marks = found.iter().flatten().filter(|spike| spike.height > 0.0).map(|spike| Mark {
-        epoch: spike.epoch,
-        y: spike.height.log10(),
-        text: format!("×{}", format::times(spike.ratio)),
-        colour,
-        below: false,
-    });
-    marks.collect()
+/// Returns the velocity of a tensor's part on each task's probes, that of the last task first.
+fn of_tensor(history: &History, tensor: &str) -> Vec<TimeCurve> {
+    let curve = |task| {
+        let of_task = history.rows().last()?.tensors.iter().filter(|found| found.task == task);
+        let place = of_task.into_iter().position(|found| *found.tensor == *tensor)?;
+        let curve = TimeCurve::new(Name::None, SeriesId::TensorVelocity(task, place), Colour::Task(task));
+        let exported = Some(format!("{tensor}: velocity, task {task}"));
+        Some(TimeCurve { style: Dashes::Broken, width: 1.2, exported, ..curve })
+    };
+    tasks(history).into_iter().rev().filter_map(curve).collect()
 }

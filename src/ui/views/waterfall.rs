@@ -9,6 +9,9 @@ use egui_plot::{GridMark, PlotImage, PlotPoint};
 use super::context::{ViewContext, choose_block};
 use super::pane::Pane;
 use super::view::{Needs, ViewClass};
+use crate::chart::curves::eigenvalues as largest;
+use crate::chart::series_cache::Window;
+use crate::chart::series_id::eigenvalues;
 use crate::paint::pixels::{Shades, colour_bar};
 use crate::paint::{axes, axes::AXIS};
 use crate::run::{Block, History};
@@ -16,8 +19,7 @@ use crate::ui::kit::data_table::DataTable;
 use crate::ui::kit::format;
 use crate::ui::kit::theme;
 use crate::ui::kit::widgets::segments;
-use crate::ui::plot::series_cache::{Key, SeriesId, Window, eigenvalues};
-use crate::ui::plot::{TimePlot, Trace, cursor, gestures, time_plot, window};
+use crate::ui::plot::{TimePlot, cursor, gestures, window};
 
 /// Number of rows of the picture.
 const ROWS: usize = 96;
@@ -104,8 +106,8 @@ fn resample(ascending: &[f64]) -> [f32; ROWS] {
 
 impl ViewClass for WaterfallView {
     const TITLE: &str = "λ over time";
-    const HELP: &str = "All eigenvalues over time: a column per moment, the largest on top (index on a logarithmic axis), colour is \
-                 log λ. “Lines” shows the eight largest.";
+    const HELP: &str = "All eigenvalues over time: a column per moment, the largest on top (index on a logarithmic \
+                 axis), colour is log λ. “Lines” shows the eight largest.";
     const NEEDS: Needs = Needs::Kernels;
     const ONE_LINE: f32 = 250.0;
 
@@ -119,9 +121,9 @@ impl ViewClass for WaterfallView {
         let window = window(ui, context);
         let height = ui.available_height();
         if self.lines {
-            let traces = lines(context, *block, window);
-            let plot = TimePlot { id: "eigenvalue lines", log: true, limits: None, least: 1.0, ticks: true, height };
-            time_plot(ui, context, &plot, &traces, &[]);
+            let plot = TimePlot::of(context, largest(context.history, *block, LINES), window);
+            plot.legend(&mut card.header);
+            plot.show(ui, context, "eigenvalue lines");
             return;
         }
         let (history, range) = (context.history, context.range);
@@ -142,21 +144,6 @@ impl ViewClass for WaterfallView {
     fn show_usual(&mut self) {
         *self = Self::default();
     }
-}
-
-fn lines(context: &mut ViewContext<'_>, block: Block, window: Window) -> Vec<Trace> {
-    let colour = match block {
-        Block::All => context.tokens.text,
-        Block::Task(task) => context.tokens.task(task),
-    };
-    let trace = |rank: usize, context: &mut ViewContext<'_>| {
-        let fade = colour.gamma_multiply(1.0 - 0.09 * rank as f32);
-        let key = Key { source: SeriesId::Eigenvalue(block, rank), log: true };
-        let mut trace = Trace::new(context, String::new(), key, window, fade);
-        trace.width = 1.2;
-        trace
-    };
-    (0..LINES).rev().map(|rank| trace(rank, context)).collect()
 }
 
 fn map(
@@ -210,8 +197,8 @@ fn frame(ui: &mut Ui, context: &mut ViewContext<'_>, height: f32, n: usize, stat
     let frame = *shown.transform.frame();
     ui.painter().set(behind, egui::Shape::rect_filled(frame, 2.0, context.tokens.well));
     let painter = ui.painter().with_clip_rect(frame);
-    for band in context.bands.iter().filter(|band| band.start > 0.0 && !band.planned) {
-        let x = shown.transform.position_from_point_x(band.start);
+    for band in context.bands.iter().filter(|band| band.from > 0.0 && !band.planned) {
+        let x = shown.transform.position_from_point_x(band.from);
         painter.vline(x, frame.y_range(), egui::Stroke::new(1.0, Color32::from_white_alpha(190)));
     }
     cursor(&painter, context, &shown.transform);

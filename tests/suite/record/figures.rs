@@ -9,6 +9,7 @@ use kernelscope::paint::{page, render, write_all};
 use kernelscope::run::{Ending, Event, History};
 use quick_xml::events::Event as Xml;
 
+use super::super::recorded::recorded;
 use super::stream::{events, spec};
 
 fn history(events: impl IntoIterator<Item = Event>) -> History {
@@ -210,6 +211,29 @@ fn a_figure_made_twice_is_the_same_to_the_byte() {
             // On a thread of its own, as a worker does it, and after other figures or alone.
             let alone = std::thread::scope(|scope| scope.spawn(|| render(&record, figure, format)).join().unwrap());
             assert!(std::fs::read(path).unwrap() == alone.unwrap(), "{figure:?}");
+        }
+    }
+}
+
+/// A figure is as wide as a column of a paper, where no letter is smaller than those of its captions.
+#[test]
+fn no_text_of_a_figure_is_smaller_than_nine_points() {
+    let of_recorded = ["width-16-seed-1", "adam", "circle", "disk"].map(|name| {
+        let record = recorded(name);
+        let figures = Figure::ALL.into_iter().filter(|figure| figure.is_of(&record));
+        figures.map(|figure| render(&record, figure, Format::Svg).unwrap()).collect::<Vec<_>>()
+    });
+    assert!(of_recorded[0].len() == 8 && of_recorded.iter().all(|figures| figures.len() >= 8));
+    for svg in of_recorded.into_iter().flatten() {
+        let found = elements(std::str::from_utf8(&svg).unwrap());
+        // Points of the file, of which 96 are an inch; a paper counts 72.
+        let inches = found[0].number("width") / 96.0;
+        assert!(inches <= 5.5, "{inches} inches wide");
+        let texts: Vec<&Element> = found.iter().filter(|element| element.name == "text").collect();
+        assert!(texts.len() > 4);
+        for text in texts {
+            let size = text.number("font-size") * 72.0 / 96.0;
+            assert!(size >= 9.0, "“{}” has {size} points", text.words);
         }
     }
 }

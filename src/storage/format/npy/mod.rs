@@ -1,8 +1,9 @@
-//! One NumPy array: its header, of versions 1 to 3 and also as Python 2 wrote it, and the numbers behind it in C order.
+//! Reads and writes one NumPy array: its header, of versions 1 to 3 and as Python 2 wrote it, and its numbers in C order.
 //!
-//! Guarantees: whatever the bytes are, an error in one sentence and no panic; a header takes no more than 64 KiB, and the sizes in
-//! it are multiplied with care, so that whoever holds them against the bytes that are there compares true numbers. Own code,
-//! because the parser of the crate `npyz` recurses, multiplies unchecked, and knows neither Python 2 nor `=f4`.
+//! Guarantees: arbitrary bytes give an error in one sentence and no panic; a header takes no more than 64 KiB, and its
+//! sizes are multiplied with checks for overflow, so that they can be compared with the length of the file. The parser is
+//! written here, because the one of the crate `npyz` recurses, multiplies unchecked, and reads neither Python 2 nor
+//! `=f4`.
 
 mod scan;
 mod values;
@@ -15,12 +16,12 @@ use super::errors::invalid;
 
 /// The first bytes of every `.npy` file.
 pub(crate) const MAGIC: &[u8] = b"\x93NUMPY";
-/// NumPy itself warns of headers that are longer than a sixth of this.
+/// The longest header that is read; NumPy itself warns of headers longer than a sixth of this.
 const LONGEST: usize = 1 << 16;
-/// NumPy allows no more axes.
+/// The largest number of axes that NumPy allows.
 const MOST_AXES: usize = 64;
 
-/// A type of number of which arrays are written.
+/// A number type that can be written as an array.
 pub(crate) trait Element: Copy {
     /// The name of the type in a header.
     const DESCR: &str;
@@ -62,7 +63,7 @@ pub(crate) enum Kind {
     Signed,
     Unsigned,
     Float,
-    /// Letters of one byte, and of four.
+    /// Text: letters of one byte, or of four.
     Bytes,
     Letters,
     Complex,
@@ -74,27 +75,27 @@ pub(crate) enum Kind {
     Unknown,
 }
 
-/// The header in front of the values.
+/// The header of an array.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
     pub(crate) shape: Vec<usize>,
-    /// Whether the first index runs fastest.
+    /// Whether the array is in Fortran order, where the first index runs fastest.
     pub(crate) fortran: bool,
     kind: Kind,
-    /// Bytes of a value.
+    /// The number of bytes of a value.
     size: usize,
     big: bool,
     /// The type as the header writes it.
     descr: String,
-    /// Bytes of the header itself.
+    /// The length of the header in bytes.
     length: u64,
 }
 
 impl Header {
-    /// Reads a header and nothing behind it.
+    /// Reads a header and none of the values.
     ///
     /// # Errors
-    /// When it is none, in words.
+    /// When there is no valid header; the error is one sentence.
     pub(crate) fn read(from: &mut impl Read) -> io::Result<Self> {
         let mut start = [0; 8];
         from.read_exact(&mut start).map_err(|_| no_array())?;
@@ -129,29 +130,29 @@ impl Header {
         Ok(header)
     }
 
-    /// How many values there are.
+    /// Returns the number of values.
     pub(crate) fn count(&self) -> usize {
         self.shape.iter().product()
     }
 
-    /// Bytes of all values.
+    /// Returns the number of bytes of all values.
     pub(crate) fn bytes(&self) -> u64 {
         self.counted().unwrap_or(u64::MAX)
     }
 
-    /// Bytes of all values; none where they cannot be counted, or not be held as eight bytes each.
+    /// Returns the number of bytes of all values; `None` where it overflows, also with eight bytes for each value.
     fn counted(&self) -> Option<u64> {
-        // A zero hides what the other sizes would overflow.
+        // A size of zero would hide an overflow of the other sizes.
         let mut sizes = self.shape.iter().filter(|&&size| size > 0);
         let count = sizes.try_fold(1u64, |count, &size| count.checked_mul(size as u64))?;
         count.checked_mul(self.size.max(8) as u64)?;
         Some(if self.shape.contains(&0) { 0 } else { count * self.size as u64 })
     }
 
-    /// Holds the header against the bytes that are there, its own among them.
+    /// Compares the header with the length of the data, the header included.
     ///
     /// # Errors
-    /// When it promises more or less, in words.
+    /// When the lengths differ; the error is one sentence.
     pub(crate) fn check_length(&self, there: u64) -> io::Result<()> {
         // The header does not give the length of these types, and no caller reads them.
         if matches!(self.kind, Kind::Object | Kind::Structured | Kind::Unknown) {
@@ -170,37 +171,37 @@ impl Header {
         }
     }
 
-    /// Whether the values are numbers that can be read.
+    /// Returns whether the values are numbers that can be read.
     pub(crate) fn is_numbers(&self) -> bool {
         self.numbers().is_ok()
     }
 
-    /// Whether the values are text.
+    /// Returns whether the values are text.
     pub(crate) fn is_text(&self) -> bool {
         matches!(self.kind, Kind::Bytes | Kind::Letters)
     }
 
-    /// Whether these are 64-bit floats in C order, as this program writes them.
+    /// Returns whether these are 64-bit floats in C order, as this program writes them.
     pub(crate) fn is_plain(&self) -> bool {
         self.kind == Kind::Float && self.size == 8 && !self.big && !self.is_turned()
     }
 
-    /// Whether Fortran order puts the values elsewhere than C order does.
+    /// Returns whether Fortran order differs from C order for this shape.
     pub(crate) fn is_turned(&self) -> bool {
         self.fortran && self.shape.iter().filter(|&&size| size != 1).count() > 1
     }
 
-    /// Bytes of the header itself.
+    /// Returns the length of the header in bytes.
     pub(crate) fn length(&self) -> u64 {
         self.length
     }
 
-    /// Whether the values are whole numbers.
+    /// Returns whether the values are whole numbers.
     pub(crate) fn is_whole(&self) -> bool {
         matches!(self.kind, Kind::Bool | Kind::Signed | Kind::Unsigned)
     }
 
-    /// The name of a type of numbers as NumPy prints it.
+    /// Returns the name of a type of numbers as NumPy prints it.
     pub(crate) fn type_name(&self) -> String {
         let name = match self.kind {
             Kind::Bool => return "bool".to_owned(),
@@ -213,13 +214,13 @@ impl Header {
         format!("{name}{}{order}", 8 * self.size)
     }
 
-    /// Says that the values are numbers.
+    /// Checks that the values are numbers.
     ///
     /// # Errors
-    /// When they are something else: what, and what to do.
+    /// When they are something else; the error names it and the way out.
     pub(crate) fn numbers(&self) -> io::Result<()> {
         let descr = &self.descr;
-        let said = match self.kind {
+        let reason = match self.kind {
             Kind::Bool | Kind::Signed | Kind::Unsigned | Kind::Float => return Ok(()),
             Kind::Bytes | Kind::Letters => {
                 format!("it holds text ({descr}) where numbers were expected: save it as float32")
@@ -244,7 +245,7 @@ impl Header {
             ),
             Kind::Unknown => format!("it holds {descr}, which is no known type: save it as float32"),
         };
-        Err(invalid(said))
+        Err(invalid(reason))
     }
 }
 
@@ -252,7 +253,7 @@ fn no_array() -> io::Error {
     invalid("this is no array of numbers".to_owned())
 }
 
-/// What a type of NumPy's is, bytes of a value, and whether its highest byte comes first.
+/// Parses a NumPy type: its kind, the number of bytes of a value, and whether the highest byte comes first.
 fn kind_of(descr: &str) -> (Kind, usize, bool) {
     let plain = descr.trim_start_matches(['<', '>', '=', '|', '!']);
     let big = match descr.as_bytes().first() {

@@ -1,19 +1,19 @@
-//! The text of a header, a Python dictionary of three entries, as NumPy, Python 2 and writers in other languages put it down.
+//! Parses the text of a header, a Python dictionary of three entries, as NumPy, Python 2 and other writers produce it.
 
-/// Holds the entries of the dictionary.
+/// The entries of the dictionary.
 pub(crate) struct Entries {
     pub(crate) shape: Vec<usize>,
-    /// Whether the first index runs fastest.
+    /// Whether the array is in Fortran order, where the first index runs fastest.
     pub(crate) fortran: bool,
     /// The type as the header writes it.
     pub(crate) descr: String,
 }
 
-/// Reads the text of a header: a Python dictionary of three entries.
+/// Parses the text of a header: a Python dictionary of three entries.
 pub(crate) struct Scan<'a>(pub(crate) &'a [u8]);
 
 impl Scan<'_> {
-    /// The entries, or none where this is no such dictionary.
+    /// Returns the entries; `None` where the text is no such dictionary.
     pub(crate) fn entries(&mut self) -> Option<Entries> {
         let (mut descr, mut fortran, mut shape) = (None, None, None);
         self.sign(b'{')?;
@@ -42,17 +42,17 @@ impl Scan<'_> {
         self.0 = self.0.trim_ascii_start();
     }
 
-    /// Takes this sign if it is the next.
+    /// Consumes this character if it is the next one.
     fn sign(&mut self, sign: u8) -> Option<()> {
         self.skip_space();
         self.0 = self.0.strip_prefix(&[sign])?;
         Some(())
     }
 
-    /// Text between quotes, which holds no quotes itself.
+    /// Parses text between quotes, without quotes inside.
     fn quoted(&mut self) -> Option<String> {
         self.skip_space();
-        // Python 2 writes a u in front of some.
+        // Python 2 puts a u in front of some strings.
         let rest = self.0.strip_prefix(b"u").unwrap_or(self.0);
         let (&quote, rest) = rest.split_first().filter(|(quote, _)| b"'\"".contains(quote))?;
         let end = rest.iter().position(|&byte| byte == quote)?;
@@ -61,7 +61,7 @@ impl Scan<'_> {
         (!text.contains('\\') && !text.contains(char::is_control)).then(|| text.to_owned())
     }
 
-    /// The type: text, or a list of fields, which is passed over.
+    /// Parses the type: text, or a list of fields, which is skipped.
     fn descr(&mut self) -> Option<String> {
         self.skip_space();
         if !self.0.starts_with(b"[") {
@@ -96,7 +96,7 @@ impl Scan<'_> {
         None
     }
 
-    /// Sizes between brackets; those of Python 2 end in an L.
+    /// Parses sizes between brackets; Python 2 puts an L behind each.
     fn sizes(&mut self) -> Option<Vec<usize>> {
         let close = if self.sign(b'(').is_some() { b')' } else { self.sign(b'[').map(|()| b']')? };
         let mut sizes = Vec::new();

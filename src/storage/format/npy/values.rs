@@ -1,15 +1,17 @@
-//! Reads the values behind a header: numbers of any usual type as 64-bit floats, always in C order; and text.
+//! Reads the values of an array: numbers of any usual type as 64-bit floats, always in C order; and text.
+//!
+//! The methods of [`Header`] here decode values, while `npy` itself reads only headers.
 
 use std::io::{self, Read};
 
 use super::{Header, Kind};
 use crate::storage::format::errors::invalid;
 
-/// Bytes that are decoded at once.
+/// The number of bytes decoded at once.
 const PIECE: usize = 1 << 16;
 
 impl Header {
-    /// Decodes whole values, one after the other.
+    /// Decodes complete values, one after the other.
     fn decode(&self, bytes: &[u8], into: &mut Vec<f64>) {
         macro_rules! each {
             ($number:ty, $to:expr) => {{
@@ -35,12 +37,12 @@ impl Header {
             (Kind::Unsigned, 2) => each!(u16, f64::from),
             (Kind::Unsigned, 4) => each!(u32, f64::from),
             (Kind::Unsigned, _) => each!(u64, |value| value as f64),
-            // Nobody asks for these: `numbers` has refused them.
+            // Not reached: `numbers` has refused these types.
             _ => {}
         }
     }
 
-    /// The text that lies in one value: trailing zeros are padding.
+    /// Returns the text of one value without its padding of trailing zeros.
     fn text(&self, value: &[u8]) -> String {
         let letters: Vec<char> = match self.kind {
             Kind::Letters => {
@@ -54,24 +56,24 @@ impl Header {
         letters.into_iter().collect::<String>().trim_end_matches('\0').replace(char::is_control, "\u{fffd}")
     }
 
-    /// All values of an array of text.
+    /// Returns all values of an array of text.
     ///
     /// # Errors
     /// When they cannot be read.
     pub(crate) fn texts(&self, from: &mut impl Read) -> io::Result<Vec<String>> {
-        // Of none the length of each may be anything.
+        // In an array without values their length may be anything.
         let mut value = vec![0; if self.count() > 0 { self.size } else { 0 }];
         (0..self.count()).map(|_| from.read_exact(&mut value).map(|()| self.text(&value))).collect()
     }
 }
 
-/// The numbers of an array as they come, in C order.
+/// Iterates over the numbers of an array, in C order.
 pub(crate) struct Values<R> {
     header: Header,
     source: R,
     /// All bytes of an array in Fortran order.
     whole: Option<Vec<u8>>,
-    /// The next value of it, index by index.
+    /// The index of the next value of an array in Fortran order.
     index: Vec<usize>,
     left: usize,
     piece: Vec<u8>,
@@ -80,7 +82,8 @@ pub(crate) struct Values<R> {
 }
 
 impl<R: Read> Values<R> {
-    /// The numbers behind this header, which was held against the bytes that are there. One in Fortran order is read whole.
+    /// Starts to read the numbers of an array, whose header has been checked against the length of the data. An array in
+    /// Fortran order is read whole.
     ///
     /// # Errors
     /// When it holds something else, or cannot be read.
@@ -97,12 +100,12 @@ impl<R: Read> Values<R> {
         Ok(Self { header, source, whole, index, left, piece: Vec::new(), decoded: Vec::new(), at: 0 })
     }
 
-    /// What the values are read from, at its end if all were taken.
+    /// Returns the source, which is at its end if all values were taken.
     pub(crate) fn into_source(self) -> R {
         self.source
     }
 
-    /// The next value of an array in Fortran order.
+    /// Advances to the next value of an array in Fortran order.
     fn turned(&mut self) {
         let (shape, size) = (&self.header.shape, self.header.size);
         let place = self.index.iter().zip(shape).rev().fold(0, |place, (&at, &size)| place * size + at);

@@ -10,6 +10,7 @@ use super::context::{ViewContext, choose_task};
 use super::pane::Pane;
 use super::view::{Needs, ViewClass};
 use crate::analysis::{DistanceMatrix, GrowingDistances, compared_snapshots};
+use crate::chart::series_cache::Window;
 use crate::paint::pixels::{Shades, colour_bar};
 use crate::paint::{axes, axes::AXIS};
 use crate::run::Snapshot;
@@ -18,7 +19,6 @@ use crate::ui::kit::data_table::DataTable;
 use crate::ui::kit::format;
 use crate::ui::kit::theme;
 use crate::ui::kit::widgets::segments;
-use crate::ui::plot::series_cache::Window;
 use crate::ui::plot::{cursor, gestures, window};
 
 /// Largest number of pixels along an edge of the picture.
@@ -67,13 +67,13 @@ impl Default for DistancesView {
 
 impl ViewClass for DistancesView {
     const TITLE: &str = "Distances";
-    const HELP: &str = "How far the kernel is from itself at every other time, on the probes of one task:\n\
+    const HELP: &str = "The distance of the kernel from itself at every other time, on the probes of one task:\n\
                  S(t, t′) = 1 − CKA(K_t, K_t′)\n\
-                 centred, with time on both axes; dark is near, lines are switches. A kernel that turns evenly fades away from \
-                 the diagonal; one that settles has a dark square from there on (the “cone effect”: after a short chaotic \
-                 time, later kernels stay near one another, 2505.13900); one that a switch wakes up has a dark square for \
-                 each task. At most 256 snapshots are compared, every second, fourth … one of more, and those at switches. Point at a place for its \
-                 number.\n\
+                 centred, with time on both axes; dark is near, lines are switches. A kernel that turns evenly fades \
+                 away from the diagonal; one that settles has a dark square from there on (the “cone effect”: after a \
+                 short chaotic time, later kernels stay near one another, 2505.13900); one that a switch wakes up has \
+                 a dark square for each task. At most 256 snapshots are compared, every second, fourth … one of more, \
+                 and those at switches. Point at a place for its number.\n\
                  Fort et al. 2020 (2010.15110), there uncentred and of the full kernel.";
     const NEEDS: Needs = Needs::Kernels;
 
@@ -81,7 +81,7 @@ impl ViewClass for DistancesView {
         let mut card = pane.card(ui, "S(t, t′)");
         let before = self.task;
         let scales = [
-            (true, "log", "Colours are the logarithm of the distance: also small ones are told apart"),
+            (true, "log", "Colours show the logarithm of the distance, so that small ones can be distinguished"),
             (false, "linear", "Colours are the distance itself, from 0"),
         ];
         segments(&mut card.header, &mut self.log, &scales);
@@ -215,9 +215,9 @@ fn frame(ui: &mut Ui, context: &mut ViewContext<'_>, state: &DistancesView) -> P
     ui.painter().set(behind, egui::Shape::rect_filled(frame, 2.0, context.tokens.well));
     let painter = ui.painter().with_clip_rect(frame);
     let white = Stroke::new(1.0, Color32::from_white_alpha(150));
-    for band in context.bands.iter().filter(|band| band.start > 0.0 && !band.planned) {
-        painter.vline(transform.position_from_point_x(band.start), frame.y_range(), white);
-        painter.hline(frame.x_range(), transform.position_from_point_y(band.start), white);
+    for band in context.bands.iter().filter(|band| band.from > 0.0 && !band.planned) {
+        painter.vline(transform.position_from_point_x(band.from), frame.y_range(), white);
+        painter.hline(frame.x_range(), transform.position_from_point_y(band.from), white);
     }
     cursor(&painter, context, &transform);
     let strength = if context.clock.chosen().is_some() { 0.85 } else { 0.3 };

@@ -1,4 +1,4 @@
-//! Runs the futures of a run whose state was kept between two steps, each with one thing changed.
+//! Runs the futures of a run from its stored state between two steps, each with one thing changed.
 //!
 //! Guarantees: each future is a run of its own with its own record, which begins with that of the forked run up to the fork, so
 //! that its curves and figures are complete; none of them affects the run they come from. They stay with that run while another
@@ -10,13 +10,13 @@ use std::time::Duration;
 
 use egui::Color32;
 
+use crate::chart::series_cache::SeriesCache;
 use crate::run::Checkpoint;
 use crate::spec::{Cost, DataShape, Effect, Spec, memory_available};
 use crate::ui::app::session::{Session, seen_until};
-use crate::ui::plot::series_cache::SeriesCache;
 use crate::worker::{Waker, Worker};
 
-/// Continues a run from its kept state.
+/// Continues a run from its stored state.
 pub type GoOnFn = Box<dyn Fn(Spec, Arc<Checkpoint>, Waker) -> Worker>;
 
 /// Message if a run cannot be forked at its switch.
@@ -48,7 +48,8 @@ pub fn ideas(spec: &Spec) -> Vec<ForkChange> {
     };
     let mut ideas = Vec::new();
     if spec.training.is_plain() {
-        let about = "Each step as long as those before it: how much of the spike is larger steps? (Many in one direction lead further all the same)";
+        let about = "Each step as long as those before it: how much of the spike is larger steps? (Many steps in one \
+            direction still lead further)";
         ideas.push(idea("steps clamped", about, Effect::Clamped));
     }
     let about = "Absent classes take no part in the loss: how much is done by pushing their logits down?";
@@ -107,7 +108,7 @@ pub struct Forks {
     /// True to fork at the next switch instead of here.
     pub at_switch: bool,
     /// The ideas of a requested fork, until the run's state has arrived.
-    asked: Option<Vec<ForkChange>>,
+    requested: Option<Vec<ForkChange>>,
     /// Epoch of the last fork.
     epoch: Option<f64>,
     branches: Vec<Branch>,
@@ -120,7 +121,7 @@ impl Default for Forks {
         Self {
             chosen: FIRST.map(str::to_owned).into(),
             at_switch: true,
-            asked: None,
+            requested: None,
             epoch: None,
             branches: Vec::new(),
             refusal: None,
@@ -149,7 +150,7 @@ impl Forks {
 
     /// Returns whether a requested fork has not happened yet.
     pub fn is_waiting(&self) -> bool {
-        self.asked.is_some()
+        self.requested.is_some()
     }
 
     /// Returns the chosen ideas, in their order.
@@ -178,21 +179,21 @@ impl Forks {
             })
         };
         if self.refusal.is_none() {
-            self.asked = Some(wanted);
+            self.requested = Some(wanted);
         }
         self.refusal.is_none()
     }
 
     /// Cancels the requested fork: the run has ended, or has no switch left.
     pub fn give_up(&mut self, why: &str) {
-        if self.asked.take().is_some() {
+        if self.requested.take().is_some() {
             self.refusal = Some(why.to_owned());
         }
     }
 
-    /// Starts the requested futures from the kept state, in place of the previous ones.
+    /// Starts the requested futures from the stored state, in place of the previous ones.
     pub fn begin(&mut self, kept: &Arc<Checkpoint>, parent: &Session, go_on: &GoOnFn, waker: impl Fn() -> Waker) {
-        let Some(wanted) = self.asked.take() else { return };
+        let Some(wanted) = self.requested.take() else { return };
         self.branches.clear();
         self.epoch = Some(kept.epoch);
         for (place, idea) in wanted.into_iter().enumerate() {
@@ -224,7 +225,7 @@ impl Forks {
         }
     }
 
-    /// Takes the futures out, to be kept with the run that they belong to; `None` if there are none.
+    /// Takes the futures out, to be stored with the run that they belong to; `None` if there are none.
     pub fn take_branches(&mut self) -> Option<HiddenForks> {
         let branches = std::mem::take(&mut self.branches);
         (!branches.is_empty()).then(|| HiddenForks { epoch: self.epoch.take(), branches })

@@ -7,6 +7,10 @@ use egui::{Button, Grid, Popup, RichText, ScrollArea, Stroke, Ui, UiBuilder};
 use super::context::ViewContext;
 use super::pane::Pane;
 use super::view::{Needs, ViewClass};
+use crate::chart::palette::Colour;
+use crate::chart::series_cache::{Key, SeriesCache, Window};
+use crate::chart::series_id::SeriesId;
+use crate::chart::time_chart::{TimeChart, TimeCurve};
 use crate::run::{Block, Ending, History, Metric, RunState};
 use crate::ui::app::actions::RunAction;
 use crate::ui::app::commands::UserCommand;
@@ -14,9 +18,7 @@ use crate::ui::kit::data_table::Cell;
 use crate::ui::kit::format;
 use crate::ui::kit::theme;
 use crate::ui::kit::widgets::{Icon, IconButton, choose};
-use crate::ui::plot::legend::number_legend;
-use crate::ui::plot::series_cache::{Key, SeriesCache, SeriesId, Window};
-use crate::ui::plot::{TimePlot, Trace, measured, time_plot, window};
+use crate::ui::plot::{TimePlot, Trace, measured, window};
 use crate::ui::views::forks::jobs::{Branch, ideas};
 
 /// Selects the content of the view.
@@ -79,12 +81,16 @@ impl Default for ForksView {
 
 impl ViewClass for ForksView {
     const TITLE: &str = "Forks";
-    const HELP: &str = "Alternative continuations of this run. A fork keeps weights, optimiser and all that later numbers depend on; each future goes \
-                 on from there with one thing changed, and is, bit for bit, the run that its settings give from the start. The \
-                 curves are those of the first task's probes; the thick one is the run itself.\n\
-                 Clamped: each step is scaled so that its length stays the mean of η ‖∇L‖ over the epoch before. That does not hold \
-                 how far the weights go over a lag: after a switch steps point one way, and of equal length lead four to five times as far. Masked: the loss sees only the logits of classes that can be in the batch. Head only: no other layer gets a step; frozen: this one gets none; the kernel is still that of all layers.\n\
-                 Why the kernel reactivates is, as its abstract and a summary have it, left open by Reactivation (2507.16039).";
+    const HELP: &str = "Alternative continuations of this run. A fork stores weights, optimiser and everything else \
+                 that later numbers depend on; each future continues from there with one thing changed, and is, bit \
+                 for bit, the run that its settings give from the start. The curves are those of the first task's \
+                 probes; the thick one is the run itself.\n\
+                 Clamped: each step is scaled so that its length stays the mean of η ‖∇L‖ over the epoch before. That \
+                 does not fix how far the weights move over a lag: after a switch the steps point in one direction, \
+                 and with equal length lead four to five times as far. Masked: the loss sees only the logits of \
+                 classes that can be in the batch. Head only: no other layer gets a step; frozen: this one gets none; \
+                 the kernel is still that of all layers.\n\
+                 By its abstract and a summary, Reactivation (2507.16039) leaves open why the kernel reactivates.";
     const NEEDS: Needs = Needs::Run;
 
     fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
@@ -110,14 +116,13 @@ impl ViewClass for ForksView {
             Shown::Curve(quantity) => {
                 let window = window(&card.body, context);
                 let key = quantity.key(task);
-                let traces = traces(context, key, window);
-                let left = header.available_rect_before_wrap();
-                number_legend(&mut header.new_child(UiBuilder::new().max_rect(left)), &traces, key.log);
-                let height = card.body.available_height();
-                let limits = matches!(quantity, Quantity::Accuracy | Quantity::Masked).then_some((0.0, 1.04));
+                let limits = matches!(quantity, Quantity::Accuracy | Quantity::Masked).then_some((0.0, 1.0));
                 let least = if key.log { 0.7 } else { 0.05 };
-                let plot = TimePlot { id: "forks", log: key.log, limits, least, ticks: true, height };
-                let transform = time_plot(&mut card.body, context, &plot, &traces, &[]);
+                let chart = TimeChart { limits, ..TimeChart::new(key.log, least, Vec::new()) };
+                let plot = TimePlot::through(chart, traces(context, key, window));
+                let left = header.available_rect_before_wrap();
+                plot.legend(&mut header.new_child(UiBuilder::new().max_rect(left)));
+                let transform = plot.show(&mut card.body, context, "forks");
                 if let Some(epoch) = context.forks.epoch() {
                     let x = transform.position_from_point_x(epoch);
                     if transform.frame().x_range().contains(x) {
@@ -133,17 +138,18 @@ impl ViewClass for ForksView {
 /// Returns the futures first and the run itself last, on top, since they share its curve up to the fork.
 fn traces(context: &ViewContext<'_>, key: Key, window: Window) -> Vec<Trace> {
     let (cursor, exported) = (context.cursor, context.table.is_some());
-    let of = |branch: &Branch| {
-        let whose = format!("{}: ", branch.name);
-        let measured = exported.then(|| measured(&branch.session.history, key, &whose));
-        let from = (&branch.session.history, &branch.curves);
-        Trace { measured, ..Trace::of(from, branch.name.clone(), key, (window, cursor), branch.colour) }
+    let trace = |history: &History, curves: &SeriesCache, curve: &TimeCurve, whose: &str| {
+        let measured = exported.then(|| measured(history, key, whose));
+        Trace { measured, ..Trace::of((history, curves), curve, key.log, (window, cursor)) }
     };
-    let mut traces: Vec<Trace> = context.forks.branches().iter().map(of).collect();
-    let colour = context.tokens.text;
-    let own = Trace::new(context, OWN, key, window, colour);
-    traces.push(Trace { width: 2.0, ..own });
-    traces
+    let of = |branch: &Branch| {
+        let [r, g, b, _] = branch.colour.to_array();
+        let curve = TimeCurve::new(branch.name.as_str(), key.source, Colour::Rgb([r, g, b]));
+        trace(&branch.session.history, &branch.curves, &curve, &format!("{}: ", branch.name))
+    };
+    let own = TimeCurve { width: 2.0, ..TimeCurve::new(OWN, key.source, Colour::Text) };
+    let own = trace(context.history, context.curves, &own, "");
+    context.forks.branches().iter().map(of).chain([own]).collect()
 }
 
 fn fork_button(ui: &mut Ui, context: &mut ViewContext<'_>, roomy: bool) {
@@ -200,7 +206,7 @@ fn empty(ui: &mut Ui, context: &ViewContext<'_>) {
         (Some(refusal), ..) => refusal,
         (None, true, true) => "The run is kept at its next switch, and the futures begin there",
         (None, _, true) => {
-            "Fork keeps the run as it is and lets other futures go on from it, each with one thing changed"
+            "Fork stores the state of the run and continues other futures from it, each with one thing changed"
         }
         (None, _, false) => "There is no run to fork: start one",
     };

@@ -4,12 +4,15 @@
 //! assumptions hold for the run. Otherwise the view names the assumption that fails.
 
 use egui::{RichText, Ui, UiBuilder};
-use egui_plot::PlotPoint;
 
 use super::context::{ViewContext, absent};
 use super::pane::Pane;
 use super::view::{Needs, ViewClass};
 use crate::analysis::{GrowingResiduals, Outputs, Residuals, static_kernel_rate};
+use crate::chart::palette::Colour;
+use crate::chart::panel::{Dashes, Entry};
+use crate::chart::series_cache::Window;
+use crate::chart::time_chart::TimeChart;
 use crate::math::modes::remaining_energy;
 use crate::run::RunInfo;
 use crate::ui::kit::background_task::BackgroundTask;
@@ -18,7 +21,7 @@ use crate::ui::kit::format;
 use crate::ui::kit::theme;
 use crate::ui::kit::widgets::choose;
 use crate::ui::plot::legend::names_below;
-use crate::ui::plot::{Style, TimePlot, Trace, time_plot, window};
+use crate::ui::plot::{TimePlot, Trace, window};
 
 /// Number of modes drawn at once.
 const LINES: usize = 6;
@@ -34,9 +37,10 @@ enum Which {
     Largest,
 }
 
-/// Message for a run that has nothing to show here.
-const ABSENT: &str = "Modes are those of the squared error: with it the residual f − y shrinks along each eigenvector of the kernel at \
-                a rate of its own. This run trains with cross-entropy, whose residual p − y mixes them.";
+/// The message in place of an empty view.
+const ABSENT: &str = "Modes are those of the squared error: with it the residual f − y shrinks along each eigenvector \
+                of the kernel at a rate of its own. This run trains with cross-entropy, whose residual p − y mixes \
+                them.";
 
 /// This view shows how fast the residual shrinks along each eigenvector of the first kernel.
 pub struct ModesView {
@@ -97,6 +101,7 @@ impl ViewClass for ModesView {
         let rate = static_kernel_rate(&info);
         let window = window(ui, context);
         let traces = traces(context, &info, found, ranks(self.which, found.eigenvalues.len()), rate.ok(), window);
+        let plot = TimePlot::through(TimeChart::new(true, 1.0, Vec::new()), traces);
         let word = match rate {
             Ok(_) => "dashed: (1 − ηλ/(N C))^2t, the kernel standing still".to_owned(),
             Err(why) => format!("no prediction: {why}"),
@@ -106,12 +111,10 @@ impl ViewClass for ModesView {
         if pane.roomy() {
             left.label(RichText::new(&word).size(theme::SMALL).color(context.tokens.weak));
         }
-        ui.scope(|ui| names_below(ui, traces.iter().filter(|trace| !trace.name.is_empty())))
-            .response
-            .on_hover_text(word);
-        let height = ui.available_height();
-        let plot = TimePlot { id: "modes", log: true, limits: None, least: 1.0, ticks: true, height };
-        time_plot(ui, context, &plot, &traces, &[]);
+        // The largest is named first, and the smallest lies on top.
+        let names: Vec<Entry> = plot.entries().collect();
+        ui.scope(|ui| names_below(ui, names.into_iter().rev())).response.on_hover_text(word);
+        plot.show(ui, context, "modes");
     }
 
     fn reset(&mut self) {
@@ -139,15 +142,15 @@ fn traces(
     found: &Residuals,
     ranks: Vec<usize>,
     rate: Option<f64>,
-    window: crate::ui::plot::series_cache::Window,
+    window: Window,
 ) -> Vec<Trace> {
     let (lines, cursor) = (ranks.len(), context.cursor);
     let entries = info.probes.len() * info.readout().count();
-    let log = |epoch: f64, share: f64| (share > LEAST).then(|| PlotPoint::new(epoch, share.log10()));
+    let log = |epoch: f64, share: f64| (share > LEAST).then(|| (epoch, share.log10()));
     let rate = rate.filter(|_| context.history.changes().is_empty());
     let mut traces = Vec::new();
     for (place, rank) in ranks.into_iter().enumerate() {
-        let colour = context.tokens.layer(place, lines.max(2));
+        let colour = Colour::Layer { place, count: lines.max(2) };
         let eigenvalue = found.eigenvalues[rank];
         let name = format!("λ{} {}", format::subscript(rank + 1), format::number(eigenvalue));
         if let Some(rate) = rate {
@@ -155,12 +158,13 @@ fn traces(
                 .times
                 .iter()
                 .filter_map(|&(step, epoch)| log(epoch, remaining_energy(rate, eigenvalue, entries, step as f64)));
-            let mut line = Trace::through(String::new(), expected.collect(), (window, cursor), colour);
+            let mut trace = Trace::through(String::new(), expected.collect(), (window, cursor), colour);
             if context.table.is_some() {
-                let points = line.visible.pieces.iter().flatten().map(|point| (point.x, 10f64.powf(point.y))).collect();
-                line.measured = Some(MeasuredCurve { name: format!("{name}, kernel standing still"), points });
+                let points = trace.line.points().map(|(epoch, share)| (epoch, 10f64.powf(share))).collect();
+                trace.measured = Some(MeasuredCurve { name: format!("{name}, kernel standing still"), points });
             }
-            traces.push(Trace { style: Style::Dashed, width: 1.2, now: None, ..line });
+            (trace.line.style, trace.line.width, trace.now) = (Dashes::Broken, 1.2, None);
+            traces.push(trace);
         }
         let measured = found.left(rank).into_iter().filter_map(|(epoch, share)| log(epoch, share)).collect();
         traces.push(Trace::through(name, measured, (window, cursor), colour));

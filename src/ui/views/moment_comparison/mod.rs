@@ -48,13 +48,15 @@ impl Default for MomentComparisonView {
 
 impl ViewClass for MomentComparisonView {
     const TITLE: &str = "Two moments";
-    const HELP: &str = "Two moments of this run, A and B: move the time cursor and press A, then B. They keep their kernels, whatever the record \
-    thins away, and training goes on. Above: K_A and K_B over one range of colours, and K_B − K_A. Below: the eigenvalues of \
-    both by index, both axes logarithmic; ⟨u_i, w_j⟩², how much of the j-th eigenvector of B is in the i-th of A (a bright diagonal: \
-    the same directions in the same order; equal eigenvalues leave single vectors undetermined); and in numbers\n\
+    const HELP: &str = "Two moments of this run, A and B: move the time cursor and press A, then B. They keep their \
+    kernels, even if the record drops these snapshots, and training continues. Above: K_A and K_B over one range of \
+    colours, and K_B − K_A. Below: the eigenvalues of both by index, both axes logarithmic; ⟨u_i, w_j⟩², how much of \
+    the j-th eigenvector of B is in the i-th of A (a bright diagonal: the same directions in the same order; equal \
+    eigenvalues leave single vectors undetermined); and in numbers\n\
     ‖K_B − K_A‖/‖K_A‖, ‖K_B‖/‖K_A‖, S = 1 − CKA(K_A, K_B), centred,\n\
-    and for the spans of the first k eigenvectors, k the number of classes among the probes: what they share, \
-    ‖U′W‖²/k (the mean cos² of their principal angles), and the largest angle. Point at a pair of images to see it in all three.\n\
+    and for the spans of the first k eigenvectors, k the number of classes among the probes: their overlap ‖U′W‖²/k \
+    (the mean cos² of their principal angles), and the largest angle. Point at a pair of images to see it in all \
+    three.\n\
     Björck, Golub 1973 (principal angles); CKA: Kornblith et al. 2019 (1905.00414).";
     const NEEDS: Needs = Needs::Kernels;
     const ONE_LINE: f32 = 250.0;

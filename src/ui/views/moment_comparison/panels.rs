@@ -3,13 +3,15 @@
 use std::ops::Range;
 
 use egui::{
-    Align2, Color32, ColorImage, FontId, Pos2, Rect, Response, Role, Sense, Shape, Stroke, StrokeKind, TextureHandle,
+    Align2, Color32, ColorImage, FontId, Pos2, Rect, Response, Role, Sense, Stroke, StrokeKind, TextureHandle,
     TextureOptions, Ui, UiBuilder, Vec2, WidgetInfo, pos2, vec2,
 };
-use egui_plot::{Line, PlotPoints};
 
 use crate::analysis::MomentComparison;
-use crate::paint::axes;
+use crate::chart::palette::Colour;
+use crate::chart::panel::{Dashes, Line};
+use crate::chart::spectrum::{by_index, points};
+use crate::paint::panel::{Look, paint};
 use crate::paint::pixels::{Shades, amounts, colour_bar, nearly_all, picture};
 use crate::run::RunInfo;
 use crate::ui::kit::format;
@@ -17,7 +19,6 @@ use crate::ui::kit::theme;
 use crate::ui::playback::{Which, colour};
 use crate::ui::views::atlas::Atlas;
 use crate::ui::views::context::ViewContext;
-use crate::ui::views::spectrum;
 
 /// Room above a panel for its caption, below it for a colour bar, and between panels.
 const CAPTION: f32 = 14.0;
@@ -261,33 +262,17 @@ fn tip(
 /// Draws both spectra, largest first, on logarithmic axes.
 pub fn spectra(ui: &mut Ui, context: &ViewContext<'_>, found: &MomentComparison, cell: Rect) {
     let tokens = context.tokens;
-    let curves = found.eigenvalues.each_ref().map(|ascending| spectrum::points(ascending));
-    let all = || curves.iter().flatten().map(|point| point.y);
-    let (low, high) = (all().fold(f64::INFINITY, f64::min), all().fold(f64::NEG_INFINITY, f64::max));
-    let (low, high) = if low.is_finite() { format::settle((low, high), 1.0) } else { (0.0, 1.0) };
     let letters = Which::BOTH.map(|which| (which.letter(), colour(tokens, which)));
     caption(ui, cell, &[("λ by index", tokens.weak), letters[0], letters[1]]);
     let place = cell.with_min_y(cell.top() + CAPTION);
     let mut ui = ui.new_child(UiBuilder::new().max_rect(place).id_salt("spectra of A and B"));
-    let (span, right) = (high - low, (found.len() as f64).log10().max(0.3));
-    let index = axes::bottom(tokens, true, |value| format!("{:.0}", 10f64.powf(value)));
-    let axis = axes::left(tokens, (low, high), move |value| format::tick(value, span, true));
-    let behind = ui.painter().add(Shape::Noop);
-    let shown = axes::bare(&ui, "two spectra", place.height())
-        .sense(Sense::hover())
-        .custom_x_axes(vec![index])
-        .custom_y_axes(vec![axis])
-        .x_grid_spacer(spectrum::index_spacer)
-        .y_grid_spacer(axes::spacer(true, axes::ticks_up(place.height())))
-        .show(&mut ui, |plot_ui| {
-            plot_ui.set_plot_bounds_x(-0.06..=right + 0.06);
-            plot_ui.set_plot_bounds_y(low..=high);
-            for (points, (name, colour)) in curves.iter().zip(letters) {
-                let line = Line::new(name, PlotPoints::Borrowed(points)).color(colour).width(1.5);
-                plot_ui.line(line.allow_hover(false));
-            }
-        });
-    ui.painter().set(behind, Shape::rect_filled(*shown.transform.frame(), 2.0, tokens.well));
+    let line = |(ascending, (_, colour)): (&Vec<f64>, (&str, Color32))| {
+        let [r, g, b, _] = colour.to_array();
+        Line::new(points(ascending), Colour::Rgb([r, g, b]), 1.5, Dashes::None)
+    };
+    let lines = found.eigenvalues.iter().zip(letters).map(line).collect();
+    let look = Look::of_view(context.thick, true);
+    paint(&mut ui, "two spectra", &by_index(lines, found.len()), &look);
 }
 
 /// Writes the similarity of the two in numbers.

@@ -22,7 +22,7 @@ pub struct ProgramDrawing<'a> {
     pub program: &'a Program,
     pub network: &'a NetworkSpec,
     /// The facts about its tensors at the cursor; none if the program is not that of the run.
-    pub told: &'a [TensorMetrics],
+    pub tensor_metrics: &'a [TensorMetrics],
     pub task: usize,
 }
 
@@ -51,8 +51,8 @@ impl ProgramDrawing<'_> {
         });
     }
 
-    fn told(&self, tensor: &Parameter) -> Option<&TensorMetrics> {
-        self.told.iter().find(|told| *told.tensor == *tensor.name)
+    fn metrics_of(&self, tensor: &Parameter) -> Option<&TensorMetrics> {
+        self.tensor_metrics.iter().find(|metrics| *metrics.tensor == *tensor.name)
     }
 
     /// Draws the blocks as a row of numbers, each filled as high as its share; a click shows that block.
@@ -72,7 +72,7 @@ impl ProgramDrawing<'_> {
                 .iter()
                 .filter(|line| line.block == Some(at))
                 .flat_map(|line| self.program.tensors_of(line));
-            let share: f64 = tensors.filter_map(|tensor| self.told(tensor)?.share).sum();
+            let share: f64 = tensors.filter_map(|tensor| self.metrics_of(tensor)?.share).sum();
             let response = ui.interact(rect, ui.scope_id().with(("block", at)), Sense::click());
             let name = format!("Block {}", at + 1);
             response.widget_info(|| WidgetInfo::selected(Role::Button, true, at == *block, &name));
@@ -153,18 +153,18 @@ impl ProgramDrawing<'_> {
 
     fn tensor(&self, ui: &mut Ui, line: &Line, tensor: &Parameter, rect: Rect, chosen: &mut TensorChoice) {
         let tokens = Tokens::of(ui);
-        let told = self.told(tensor);
+        let metrics = self.metrics_of(tensor);
         let is_chosen = chosen.as_deref() == Some(tensor.name.as_str());
-        let sense = if told.is_some() { Sense::click() } else { Sense::hover() };
+        let sense = if metrics.is_some() { Sense::click() } else { Sense::hover() };
         let response = ui.interact(rect, ui.scope_id().with(("tensor", &tensor.name)), sense);
         let name = format!("Tensor {}", tensor.name);
-        response.widget_info(|| WidgetInfo::selected(Role::Button, told.is_some(), is_chosen, &name));
-        let lit = told.is_some() && (response.hovered() || response.has_focus());
+        response.widget_info(|| WidgetInfo::selected(Role::Button, metrics.is_some(), is_chosen, &name));
+        let lit = metrics.is_some() && (response.hovered() || response.has_focus());
         let upright = rect.height() > rect.width();
-        filled(ui, rect, told.and_then(|told| told.share).unwrap_or(0.0), is_chosen, lit, upright);
+        filled(ui, rect, metrics.and_then(|metrics| metrics.share).unwrap_or(0.0), is_chosen, lit, upright);
 
         let fixed = tensor.is_frozen(self.network.parametrisation);
-        let number = match told.and_then(|told| told.share) {
+        let number = match metrics.and_then(|metrics| metrics.share) {
             Some(share) => explanations::share(share),
             None if fixed => "fixed".to_owned(),
             None => "–".to_owned(),
@@ -204,7 +204,7 @@ impl ProgramDrawing<'_> {
         }
         let text = format!(
             "{}\n\n{}",
-            explanations::told(self.network, tensor, told, self.task),
+            explanations::told(self.network, tensor, metrics, self.task),
             explanations::formula(self.network, self.program, line, tensor)
         );
         let response = response.on_hover_text(text);

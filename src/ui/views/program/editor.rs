@@ -51,7 +51,7 @@ pub struct Editor {
     /// True if there is no thread to read texts.
     unread: bool,
     /// The current text, to be read.
-    asked: Option<ReadRequest>,
+    pending: Option<ReadRequest>,
     /// The last text that was a valid network.
     good: Option<Arc<Network>>,
     files: Option<FileWork>,
@@ -73,7 +73,7 @@ impl Default for Editor {
             classes: 0,
             networks: BackgroundTask::new("program text", 1),
             unread: false,
-            asked: None,
+            pending: None,
             good: None,
             files: None,
             typed: None,
@@ -138,7 +138,7 @@ impl Editor {
             return;
         }
         self.networks.get(&question, || ());
-        self.asked = Some(question);
+        self.pending = Some(question);
         if let Some((_, Ok(network))) = self.networks.known().next() {
             self.good = Some(Arc::clone(network));
         }
@@ -167,7 +167,7 @@ impl Editor {
     /// Returns whether the result is that of the current text.
     pub fn is_read(&self) -> bool {
         let last = self.networks.known().next().map(|(question, _)| question);
-        last.is_some_and(|last| last.text == self.text) && last == self.asked.as_ref()
+        last.is_some_and(|last| last.text == self.text) && last == self.pending.as_ref()
     }
 
     /// Returns the name of the text.
@@ -240,13 +240,13 @@ impl Editor {
 
     /// Collects the result of a file dialog.
     pub fn poll(&mut self, actions: &mut Actions) {
-        let Some(told) = self.files.as_ref().and_then(FileWork::poll) else { return };
+        let Some(result) = self.files.as_ref().and_then(FileWork::poll) else { return };
         self.files = None;
-        told.into_iter().for_each(|told| self.take(told, actions));
+        result.into_iter().for_each(|result| self.take(result, actions));
     }
 
-    fn take(&mut self, told: FileResult, actions: &mut Actions) {
-        match told {
+    fn take(&mut self, result: FileResult, actions: &mut Actions) {
+        match result {
             FileResult::Opened(text, name) => {
                 self.base = self.draft.clone().unwrap_or_default();
                 (self.text, self.name, self.typed) = (text, Some(name), None);

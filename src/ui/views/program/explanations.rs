@@ -1,4 +1,4 @@
-//! Names the parts of a program and explains them: names of steps, and the formula of each tensor's part of the kernel.
+//! Names and explains the parts of a program: names of steps, and the formula of each tensor's part of the kernel.
 
 use crate::run::TensorMetrics;
 use crate::spec::ops::{Arithmetic, Norm, NormKind, Pool, PoolKind, Rearrange, Reduce, Reduction, Softmax};

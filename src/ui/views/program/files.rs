@@ -9,7 +9,7 @@ use crossbeam_channel::{Receiver, TryRecvError, bounded};
 
 use crate::spec::text::MOST_BYTES;
 use crate::ui::overlays::APPEARS;
-use crate::ui::shell::folder_dialog::{FileAsked, ask};
+use crate::ui::shell::folder_dialog::{FileRequest, ask};
 use crate::worker::Waker;
 
 const ENDING: &str = "rhai";
@@ -29,21 +29,21 @@ pub enum FileResult {
 /// Tracks a file that is being chosen, read or written.
 pub struct FileWork {
     answer: Receiver<Option<FileResult>>,
-    asked: Instant,
+    requested_at: Instant,
 }
 
 impl FileWork {
     pub fn open(wake: Waker) -> std::io::Result<Self> {
         Ok(Self::waits(ask(
-            FileAsked::Open { title: "Text of a network", ending: ENDING },
+            FileRequest::Open { title: "Text of a network", ending: ENDING },
             |path| opened(&path),
             wake,
         )?))
     }
 
     pub fn save(text: String, name: &str, wake: Waker) -> std::io::Result<Self> {
-        let asked = FileAsked::Save { title: "Save the text of the network", name: format!("{name}.{ENDING}") };
-        Ok(Self::waits(ask(asked, move |path| saved(&path, &text), wake)?))
+        let request = FileRequest::Save { title: "Save the text of the network", name: format!("{name}.{ENDING}") };
+        Ok(Self::waits(ask(request, move |path| saved(&path, &text), wake)?))
     }
 
     /// Reads this file.
@@ -59,16 +59,16 @@ impl FileWork {
     }
 
     fn waits(answer: Receiver<Option<FileResult>>) -> Self {
-        Self { answer, asked: Instant::now() }
+        Self { answer, requested_at: Instant::now() }
     }
 
     /// Returns the outcome once; empty if the user chose no file.
     pub fn poll(&self) -> Option<Option<FileResult>> {
         match self.answer.try_recv() {
             Err(TryRecvError::Empty) => None,
-            Ok(Some(told)) => Some(Some(told)),
+            Ok(Some(result)) => Some(Some(result)),
             Ok(None) | Err(TryRecvError::Disconnected) => {
-                Some((self.asked.elapsed() < APPEARS).then_some(FileResult::NoDialog))
+                Some((self.requested_at.elapsed() < APPEARS).then_some(FileResult::NoDialog))
             }
         }
     }

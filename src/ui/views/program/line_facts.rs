@@ -16,7 +16,7 @@ pub struct RunNetwork<'a> {
     /// True if the run's network is the one of the text.
     pub is_run: bool,
     /// The facts about its tensors at the cursor.
-    pub told: &'a [TensorMetrics],
+    pub tensor_metrics: &'a [TensorMetrics],
 }
 
 /// Names a column.
@@ -49,7 +49,7 @@ impl Column {
         }
     }
 
-    /// Below this width the text has no room for columns beside it.
+    /// Returns the width below which the text has no room for columns beside it.
     fn least(self) -> f32 {
         match self {
             Self::Limit => 280.0,
@@ -127,7 +127,7 @@ impl Margins {
         }
         let response = ui.interact(rect, ui.scope_id().with(("line", line)), Sense::hover());
         response.widget_info(|| WidgetInfo::labeled(Role::Label, true, sentence(network, row, line, share)));
-        response.on_hover_text(told(network, row, line, share));
+        response.on_hover_text(measured_text(network, row, line, share));
     }
 }
 
@@ -144,7 +144,7 @@ fn known(editor: &Editor, line: usize) -> Option<(&Network, &Row)> {
 fn share(network: &Network, row: &Row, around: &RunNetwork<'_>) -> Option<f64> {
     let of = |&tensor: &usize| {
         let name = &network.program.tensors[tensor].name;
-        around.told.iter().find(|told| *told.tensor == **name)?.share
+        around.tensor_metrics.iter().find(|metrics| *metrics.tensor == **name)?.share
     };
     let shares: Vec<f64> = row.tensors.iter().filter_map(of).collect();
     (!shares.is_empty()).then(|| shares.iter().sum())
@@ -172,7 +172,7 @@ fn sentence(network: &Network, row: &Row, line: usize, share: Option<f64>) -> St
 }
 
 /// Returns all facts about a line with the program lines that it wrote.
-fn told(network: &Network, row: &Row, line: usize, share: Option<f64>) -> String {
+fn measured_text(network: &Network, row: &Row, line: usize, share: Option<f64>) -> String {
     const MOST: usize = 10;
     let mut text = sentence(network, row, line, share);
     for &place in row.lines.iter().take(MOST) {

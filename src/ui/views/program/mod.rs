@@ -4,7 +4,7 @@
 //!
 //! Guarantees: the drawing shows the network of the run, not of the settings, until its text is changed; then it shows the
 //! text's network, or the last valid one, without shares. A share is the one measured at the cursor; if none was measured, the
-//! view says why. Nothing here waits for a text to be read.
+//! view says why. No frame waits for a text to be read.
 
 mod drawing;
 mod editor;
@@ -71,19 +71,21 @@ impl ProgramView {
 
 impl ViewClass for ProgramView {
     const TITLE: &str = "Program";
-    const HELP: &str = "The network as its tensor program (NETSOR⊤: variables, matrix products, nonlinearities), line by line; \
-                 dashed, the backward pass goes through the same lines with their transposed derivatives (′). The kernel is a sum \
-                 over the parameter tensors,\n\
+    const HELP: &str = "The network as its tensor program (NETSOR⊤: variables, matrix products, nonlinearities), line \
+                 by line; dashed, the backward pass goes through the same lines with their transposed derivatives (′). \
+                 The kernel is a sum over the parameter tensors,\n\
                  K = Σ_W K_W, K_W(x,x′) = (1/C) Σ_c ⟨∂f_c(x)/∂W, ∂f_c(x′)/∂W⟩,\n\
-                 and of each matrix, K_W = (Gram of what it reads going forward) ∘ (Gram of ∂f/∂ of what it writes, going \
-                 backward), over all its uses and the places of an image: so each stands between the two passes. Filled, and in \
-                 percent: its share tr K_W/tr K on one task's probes, at the cursor. Click on a tensor: the kernel and its \
-                 velocity are then shown of it, too. The velocity has no value where the centred K_W is nothing but rounding (the \
-                 last bias moves all images alike). Gains and biases of LayerNorm are fixed in the NTK parametrisation.\n\
-                 “Edit” shows the text that wrote it, beside each line what the line gives, its parameters, its share, and ∞ where \
-                 it has an infinite-width limit (– where not: point at it). Change it, or begin from another; “Apply” starts the run, \
-                 and undo (Ctrl+Z outside the text) brings the network before back. While the text differs from the run's, its own \
-                 network is drawn. Theory also asks that the read-out is drawn anew and that no matrix is used with its transpose.\n\
+                 and of each matrix, K_W = (Gram of what it reads going forward) ∘ (Gram of ∂f/∂ of what it writes, \
+                 going backward), over all its uses and the places of an image: so each stands between the two passes. \
+                 Filled, and in percent: its share tr K_W/tr K on one task's probes, at the cursor. Click on a tensor: \
+                 the views of the kernel and its velocity then show its part, too. The velocity has no value where the \
+                 centred K_W is nothing but rounding (the last bias moves all images alike). Gains and biases of \
+                 LayerNorm are fixed in the NTK parametrisation.\n\
+                 “Edit” shows the text that wrote it, beside each line what the line gives, its parameters, its share, \
+                 and ∞ where it has an infinite-width limit (– where not: point at it). Change it, or begin from \
+                 another; “Apply” starts the run, and undo (Ctrl+Z outside the text) restores the previous network. \
+                 While the text differs from the run's, its own network is drawn. Theory also asks that the read-out \
+                 is drawn anew and that no matrix is used with its transpose.\n\
                  Yang 2020 (2006.14548), the canonical decomposition; Yang & Littwin 2021 (2105.03703).";
     const NEEDS: Needs = Needs::Run;
     const ONE_LINE: f32 = 250.0;
@@ -111,11 +113,13 @@ impl ViewClass for ProgramView {
             .map(|(network, image, classes, _)| (network, *image, *classes));
         let ui = &mut card.body;
         let row = context.snapshot.as_ref().map(|snapshot| snapshot.row.clone());
-        let told: Vec<TensorMetrics> =
+        let tensor_metrics: Vec<TensorMetrics> =
             row.iter().flat_map(|row| row.tensors.iter().filter(|tensor| tensor.task == self.task)).cloned().collect();
         if let Some(table) = &mut context.table {
             table.head(["tensor", "task", "share"]);
-            told.iter().for_each(|told| table.row([(*told.tensor).into(), told.task.into(), told.share.into()]));
+            for metrics in &tensor_metrics {
+                table.row([(*metrics.tensor).into(), metrics.task.into(), metrics.share.into()]);
+            }
         }
         let is_run = run.is_some_and(|(network, ..)| self.editor.is_text_of(network));
         let mut rest = ui.available_rect_before_wrap();
@@ -126,7 +130,7 @@ impl ViewClass for ProgramView {
             let (left, right) = rest.split_left_right_at_x(rest.left() + width);
             rest = right.with_min_x(right.left() + 2.0 * GRID);
             let mut field = ui.new_child(UiBuilder::new().max_rect(left).id_salt("pane"));
-            let around = RunNetwork { run: run.map(|(network, ..)| network), is_run, told: &told };
+            let around = RunNetwork { run: run.map(|(network, ..)| network), is_run, tensor_metrics: &tensor_metrics };
             if let Some(wish) = pane::show(&mut field, &mut self.editor, &around) {
                 self.editor.execute(wish, context.actions, waker(ui.ctx()));
             }
@@ -143,22 +147,22 @@ impl ViewClass for ProgramView {
         let other = good.filter(|good| is_other(&good.spec));
         let drawn = match (&other, &program, run) {
             (Some(other), ..) => Some((&other.program, &other.spec, [].as_slice())),
-            (None, Some(program), Some((network, ..))) => Some((program, network, told.as_slice())),
+            (None, Some(program), Some((network, ..))) => Some((program, network, tensor_metrics.as_slice())),
             _ => None,
         };
-        let Some((program, network, told)) = drawn else { return };
+        let Some((program, network, tensor_metrics)) = drawn else { return };
         let note = match &other {
             Some(_) => Some("The text's network, which is not trained: no shares were measured."),
-            None if row.is_none() || !told.is_empty() => None,
+            None if row.is_none() || !tensor_metrics.is_empty() => None,
             None if network.is_infinite() => Some(
                 "At infinite width the kernel is a recursion of expectations: no tensor has a part of its own to be measured.",
             ),
-            None => Some("The kernel was not kept apart by tensors: there are too many probe images for that."),
+            None => Some("The kernels of single tensors were not stored: there are too many probe images."),
         };
         if let Some(note) = note {
             ui.label(RichText::new(note).size(theme::SMALL).color(context.tokens.weak));
         }
-        ProgramDrawing { program, network, told, task: self.task }.show(
+        ProgramDrawing { program, network, tensor_metrics, task: self.task }.show(
             &mut ui,
             &mut self.block,
             &mut pane.selection.tensor,

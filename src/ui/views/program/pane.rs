@@ -65,7 +65,7 @@ fn toolbar(ui: &mut Ui, editor: &Editor, around: &RunNetwork<'_>, wish: &mut Opt
         });
         let _named = list.response.accessible_name("Begin from");
         let refusal = refusal(editor, around);
-        let about = "Start a run of this network; Ctrl+Z outside the text brings the one before back";
+        let about = "Start a run of this network; Ctrl+Z outside the text restores the previous one";
         let apply = IconButton {
             icon: Icon::Play,
             text: "Apply",
@@ -149,7 +149,7 @@ fn code(ui: &mut Ui, editor: &mut Editor, around: &RunNetwork<'_>, height: f32, 
     let tokens = Tokens::of(ui);
     let (outer, _) = ui.allocate_exact_size(vec2(ui.available_width(), height), Sense::hover());
     ui.painter().rect(outer, 3.0, tokens.well, tokens.line(), StrokeKind::Inside);
-    let margins = Margins::of(outer.width(), around.is_run && !around.told.is_empty());
+    let margins = Margins::of(outer.width(), around.is_run && !around.tensor_metrics.is_empty());
     margins.head(ui, outer.with_max_y(outer.top() + HEAD));
     let field = Rect::from_min_max(pos2(outer.left(), outer.top() + HEAD), outer.max).shrink(1.0);
     let mut inner = ui.new_child(UiBuilder::new().max_rect(field).id_salt("text"));
@@ -219,12 +219,12 @@ fn lines(
     if let Some((line, message, galley)) = wrong {
         let Some(row) = out.galley.rows.get(line - 1) else { return };
         let at = pos2(top.x + gutter + f32::from(EDGE), out.galley_pos.y + row.pos.y + row.row.size.y + 1.0);
-        said(ui, at, &message, galley);
+        paint_error(ui, at, &message, galley);
     }
 }
 
 /// Draws the error of a line under it.
-fn said(ui: &Ui, at: Pos2, message: &str, galley: Arc<Galley>) {
+fn paint_error(ui: &Ui, at: Pos2, message: &str, galley: Arc<Galley>) {
     let tokens = Tokens::of(ui);
     let rect = Rect::from_min_size(at, galley.size() + vec2(8.0, 2.0));
     ui.painter().rect_filled(rect, 2.0, tokens.card);

@@ -37,7 +37,7 @@ pub struct Network {
 }
 
 impl Network {
-    /// Count of numbers in all its tensors, without running statistics.
+    /// Returns the number of values in all its tensors, without running statistics.
     pub fn parameters(&self) -> f64 {
         let moves = |tensor: &&Parameter| !tensor.is_frozen(Parametrisation::Standard);
         self.program.tensors.iter().filter(moves).map(Parameter::entries).sum()
@@ -63,8 +63,9 @@ pub fn network(question: &ReadRequest) -> Result<Network, TextError> {
     let spec = if *exact { base.clone() } else { fitted(base, name, text)? };
     let mut settings = spec.settings.clone();
     settings.insert(NetworkSpec::WIDTH.to_owned(), Setting::from(spec.nominal()));
-    let asked = EvaluationInputs { image: *image, classes: *classes, activation: spec.activation, settings: &settings };
-    let program = Arc::clone(&text::describe(text, &asked)?.program);
+    let inputs =
+        EvaluationInputs { image: *image, classes: *classes, activation: spec.activation, settings: &settings };
+    let program = Arc::clone(&text::describe(text, &inputs)?.program);
     let mut rows = rows(&program);
     let wider = theory::wider(&spec, *image, *classes);
     let refusal = refusal(&program, wider, &spec, &mut rows);

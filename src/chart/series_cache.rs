@@ -1,4 +1,4 @@
-//! Caches curves as the plots draw them: read from the record once, thinned to the pixels of the screen.
+//! Caches curves as charts draw them: read from the record once, thinned to the pixels of the screen.
 //!
 //! Guarantees: an unchanged record costs nothing; a grown one is read from the end of the last reading; the drawn curve has the
 //! least and the greatest value of every pixel column, so that a spike of one row remains visible at any zoom. A line is
@@ -10,12 +10,10 @@ use std::cell::{Ref, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use egui_plot::PlotPoint;
-
+use super::panel::{Point, Polyline, stored};
+use super::series_id::{OfLayer, SeriesId, eigenvalues, output};
 use crate::math::spike::{Dip, Spike};
-use crate::run::{Block, History, Metric, Row};
-
-pub use super::series_id::{Of, OfLayer, OfLogits, OfOptimiser, OfPair, SeriesId, eigenvalues, output};
+use crate::run::{Block, History, MAX_ROWS, Metric, Row};
 
 /// Identifies a curve by its quantity and its scale.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -24,20 +22,9 @@ pub struct Key {
     pub log: bool,
 }
 
-/// Holds the part of a curve that is in view, ready to draw.
-#[derive(Clone, Debug, Default)]
-pub struct Visible {
-    /// Connected pieces.
-    pub pieces: Vec<Vec<PlotPoint>>,
-    /// Least and greatest value in view.
-    pub span: Option<(f64, f64)>,
-    /// True if there were more points than pixels.
-    pub dense: bool,
-}
-
 #[derive(Debug, Default)]
 struct Curve {
-    points: Vec<PlotPoint>,
+    points: Vec<Point>,
     /// Indices in `points` before which the line is broken.
     breaks: Vec<usize>,
     /// The number of entries read, and the step of the last one (which reveals that the record was thinned).
@@ -62,7 +49,7 @@ struct Shown {
     window: Window,
     generation: u64,
     breaks: usize,
-    visible: Arc<Visible>,
+    visible: Arc<Polyline>,
     /// Number of points processed; the first one of the last pixel column, and the number of drawn points before it.
     taken: usize,
     tail: usize,
@@ -75,6 +62,11 @@ pub struct Window {
     pub from: f64,
     pub to: f64,
     pub pixels: usize,
+}
+
+impl Window {
+    /// The range in which curves are whole and have all their points.
+    pub const WHOLE: Self = Self { from: f64::NEG_INFINITY, to: f64::INFINITY, pixels: MAX_ROWS };
 }
 
 /// Holds one reaction per switch, and the version of the record that it was computed from.
@@ -93,7 +85,7 @@ pub struct SeriesCache {
 
 impl SeriesCache {
     /// Returns the part of a curve in view; the same allocation until something changes.
-    pub fn visible(&self, history: &History, key: Key, window: Window) -> Arc<Visible> {
+    pub fn visible(&self, history: &History, key: Key, window: Window) -> Arc<Polyline> {
         let mut curves = self.curves.borrow_mut();
         let curve = curves.entry(key).or_default();
         curve.read(history, key);
@@ -119,8 +111,8 @@ impl SeriesCache {
     pub fn value_at(&self, key: Key, epoch: f64) -> Option<f64> {
         let curves = self.curves.borrow();
         let points = &curves.get(&key)?.points;
-        let after = points.partition_point(|point| point.x <= epoch);
-        points.get(after.checked_sub(1)?).map(|point| point.y)
+        let after = points.partition_point(|point| point.0 <= epoch);
+        points.get(after.checked_sub(1)?).map(|point| point.1)
     }
 
     /// Returns the least and greatest value of a curve in view and up to an eighth of it around, as last read: while the window
@@ -132,7 +124,7 @@ impl SeriesCache {
         let mut curves = self.curves.borrow_mut();
         let curve = curves.get_mut(&key)?;
         if curve.seen.is_none_or(|seen| (seen.0, seen.1) != (window, curve.generation)) {
-            let from = curve.points.partition_point(|point| point.x < window.from).saturating_sub(1);
+            let from = curve.points.partition_point(|point| point.0 < window.from).saturating_sub(1);
             let span = curve.span(from, end(&curve.points, window));
             curve.seen = Some((window, curve.generation, span));
         }
@@ -186,7 +178,7 @@ impl SeriesCache {
 pub fn series(history: &History, source: SeriesId) -> Vec<(f64, f64)> {
     let mut curve = Curve::default();
     curve.read(history, Key { source, log: false });
-    curve.points.iter().map(|point| (point.x, point.y)).collect()
+    curve.points.iter().map(|point| (point.0, point.1)).collect()
 }
 
 /// Returns a version that changes with each row until `epochs` after the last switch, while a reaction to it may change, and
@@ -196,7 +188,7 @@ fn settled(history: &History, epochs: f64) -> usize {
     let rows = history.rows();
     // With one row more than the window holds, the window is known to be full.
     let relevant = rows.partition_point(|row| row.epoch <= switch + epochs);
-    history.tasks().len() * (crate::run::MAX_ROWS + 2) + (relevant + 1).min(rows.len())
+    history.tasks().len() * (MAX_ROWS + 2) + (relevant + 1).min(rows.len())
 }
 
 /// Number of points per block of stored extremes.
@@ -238,8 +230,8 @@ impl Curve {
             }
             SeriesId::Output(by, probe, logit) => {
                 let snapshots = history.snapshots();
-                let said = |place: usize, _: &Row| output(&snapshots[place], by, probe, logit);
-                self.read_rows(snapshots.len(), |place| &snapshots[place].row, key, said);
+                let value_at = |place: usize, _: &Row| output(&snapshots[place], by, probe, logit);
+                self.read_rows(snapshots.len(), |place| &snapshots[place].row, key, value_at);
             }
             _ => {
                 let rows = history.rows();
@@ -257,7 +249,7 @@ impl Curve {
         self.generation += 1;
         (self.read, self.last_step) = (losses.len(), last);
         (self.points, self.blocks) = (Vec::new(), Vec::new());
-        let points = losses.iter().filter_map(|&(epoch, loss)| scaled(loss, key.log).map(|y| PlotPoint::new(epoch, y)));
+        let points = losses.iter().filter_map(|&(epoch, loss)| stored(loss, key.log).map(|y| (epoch, y)));
         self.points.extend(points);
     }
 
@@ -280,7 +272,7 @@ impl Curve {
         for place in self.read..len {
             let row = row(place);
             let found =
-                value(place, row).map(|value| self.relative(key.source, row, value)).and_then(|y| scaled(y, key.log));
+                value(place, row).map(|value| self.relative(key.source, row, value)).and_then(|y| stored(y, key.log));
             match found {
                 Some(y) => {
                     if breaks && self.missed && row.task != self.last_task && !self.points.is_empty() {
@@ -288,7 +280,7 @@ impl Curve {
                     }
                     self.missed = false;
                     self.last_task = row.task;
-                    self.points.push(PlotPoint::new(row.epoch, y));
+                    self.points.push((row.epoch, y));
                 }
                 None => self.missed = true,
             }
@@ -311,7 +303,7 @@ impl Curve {
         ratio
     }
 
-    fn show(&mut self, window: Window) -> Arc<Visible> {
+    fn show(&mut self, window: Window) -> Arc<Polyline> {
         let same = self.shown.as_ref().is_some_and(|shown| shown.window == window && shown.breaks == self.breaks.len());
         match &mut self.shown {
             Some(shown) if same && shown.generation == self.generation => return Arc::clone(&shown.visible),
@@ -340,9 +332,9 @@ impl Curve {
     fn thin(&self, window: Window) -> Shown {
         let points = &self.points;
         // One point beyond each edge is drawn, so that lines leave the view instead of ending in it.
-        let from = points.partition_point(|point| point.x < window.from).saturating_sub(1);
+        let from = points.partition_point(|point| point.0 < window.from).saturating_sub(1);
         let to = end(points, window);
-        let mut visible = Visible::default();
+        let mut visible = Polyline::default();
         let (mut start, mut tail, mut kept) = (from, 0, 0);
         for &at in self.breaks.iter().filter(|&&at| at > from && at < to).chain([&to]) {
             let piece = &points[start..at];
@@ -365,29 +357,29 @@ impl Curve {
 }
 
 /// Returns the index after the last point to draw.
-fn end(points: &[PlotPoint], window: Window) -> usize {
-    (points.partition_point(|point| point.x <= window.to) + 1).min(points.len())
+fn end(points: &[Point], window: Window) -> usize {
+    (points.partition_point(|point| point.0 <= window.to) + 1).min(points.len())
 }
 
-fn widened(span: Option<(f64, f64)>, point: &PlotPoint) -> Option<(f64, f64)> {
-    let (low, high) = span.unwrap_or((point.y, point.y));
-    Some((low.min(point.y), high.max(point.y)))
+fn widened(span: Option<(f64, f64)>, point: &Point) -> Option<(f64, f64)> {
+    let (low, high) = span.unwrap_or((point.1, point.1));
+    Some((low.min(point.1), high.max(point.1)))
 }
 
 /// Appends the least and the greatest point of each pixel column, in their order. Returns the start of the last column in
 /// `points` and in the drawn points.
-fn thin(points: &[PlotPoint], window: Window, thinned: &mut Vec<PlotPoint>) -> (usize, usize) {
+fn thin(points: &[Point], window: Window, thinned: &mut Vec<Point>) -> (usize, usize) {
     let per_epoch = window.pixels as f64 / (window.to - window.from);
     let (mut start, mut last) = (0, (0, thinned.len()));
     while start < points.len() {
-        let column = ((points[start].x - window.from) * per_epoch).floor();
+        let column = ((points[start].0 - window.from) * per_epoch).floor();
         let edge = window.from + (column + 1.0) / per_epoch;
         let (mut least, mut greatest, mut end) = (start, start, start + 1);
-        while end < points.len() && points[end].x < edge {
-            if points[end].y < points[least].y {
+        while end < points.len() && points[end].0 < edge {
+            if points[end].1 < points[least].1 {
                 least = end;
             }
-            if points[end].y > points[greatest].y {
+            if points[end].1 > points[greatest].1 {
                 greatest = end;
             }
             end += 1;
@@ -400,9 +392,4 @@ fn thin(points: &[PlotPoint], window: Window, thinned: &mut Vec<PlotPoint>) -> (
         start = end;
     }
     last
-}
-
-fn scaled(value: f64, log: bool) -> Option<f64> {
-    let y = if log { value.log10() } else { value };
-    (y.is_finite() && (!log || value > 0.0)).then_some(y)
 }

@@ -99,6 +99,19 @@ pub enum OfOptimiser {
 }
 
 impl SeriesId {
+    /// Returns the same quantity of another block, or of its task; what belongs to no block stays as it is.
+    #[must_use]
+    pub fn on(self, block: Block) -> Self {
+        let task = if let Block::Task(task) = block { task } else { 1 };
+        match self {
+            Self::Metric(_, metric) => Self::Metric(block, metric),
+            Self::Relative(_, metric) => Self::Relative(block, metric),
+            Self::Accuracy(_) => Self::Accuracy(task),
+            Self::TestLoss(_) => Self::TestLoss(task),
+            other => other,
+        }
+    }
+
     /// Returns whether it is measured over a lag, which never spans a switch: its line is broken there.
     pub(crate) fn is_over_lag(self) -> bool {
         matches!(
