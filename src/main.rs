@@ -6,12 +6,14 @@ use clap::Parser as _;
 use kernelscope::cli::{self, Cli, EndedBySignal, RefusedRequest};
 use kernelscope::diagnostics::log_file;
 use kernelscope::model::tune_allocator;
+use kernelscope::storage::read_modules_as_networks;
 use kernelscope::ui::app::{display, display::Gone};
 use kernelscope::ui::{self, Environment, WindowOptions};
 use kernelscope::worker::DeviceChoice;
 
 fn main() -> ExitCode {
     tune_allocator();
+    read_modules_as_networks();
     let command = Cli::parse_from(cli::arguments()).command;
     if command.as_ref().is_none_or(cli::Command::opens_window) {
         // SAFETY: no thread has been started yet.

@@ -23,7 +23,7 @@ use crate::math::spectrum::eigenvalues;
 use crate::math::timing::{Timing, time};
 use crate::spec::text::NETWORKS;
 use crate::spec::{Activation, KnownSettings, METADATA_PREFIX, Parametrisation};
-use crate::storage::{Output, WEIGHTS, check_place, write_arrays};
+use crate::storage::{Graph, Output, WEIGHTS, check_place, write_arrays};
 use crate::worker::DeviceChoice;
 use crate::worker::gram::{self, Gram, GramError, Kernel, Order, PartKind, Request};
 
@@ -36,7 +36,7 @@ pub struct GramArgs {
     #[arg(long, value_name = "DIR", conflicts_with_all = ["arch", "activation", "pool", "heads", "set", "parametrisation"])]
     pub graph: Option<PathBuf>,
     /// The weights, named and laid out as PyTorch's; or the index of their shards. With --graph, those beside the graph
-    #[arg(long, value_name = "W.safetensors", required_unless_present = "graph")]
+    #[arg(long, value_name = "W.safetensors", required_unless_present_any = ["graph", "arch"])]
     pub weights: Option<PathBuf>,
     /// The array x ([n, 28, 28], [n, channels, height, width] or [n, d]) of a safetensors file or .npz archive, or a .npy file
     #[arg(long, value_name = "X")]
@@ -130,13 +130,13 @@ fn arch_help() -> String {
     let longer = ARCHS.map(|(name, ..)| name).join(", ");
     format!(
         "The network, unless the weights determine it (those of a run do); its sizes are read from their shapes: {}, the path \
-         of a text like my/net.rhai, or with an activation or a pooling {longer}",
+         of a text like my/net.rhai, the folder of a module as --graph takes it, or with an activation or a pooling {longer}",
         known.join(", ")
     )
 }
 
 /// Returns the settings given by `--arch`.
-fn arch(name: &str) -> Result<KnownSettings, RefusedRequest> {
+fn arch_of(name: &str) -> Result<KnownSettings, RefusedRequest> {
     match ARCHS.iter().find(|(known, ..)| *known == name) {
         Some(&(_, program, activation, pool)) => {
             let said = KnownSettings { program: Some(program.to_owned()), activation, ..KnownSettings::default() };
@@ -157,7 +157,8 @@ fn word<T: DeserializeOwned + Clone + Send + Sync + 'static>(
 impl GramArgs {
     /// Returns the settings of the network given by the options.
     fn said(&self) -> Result<KnownSettings, RefusedRequest> {
-        let arch = self.arch.as_deref().map(arch).transpose()?.unwrap_or_default();
+        let arch = self.arch.as_deref().filter(|_| self.module().is_none());
+        let arch = arch.map(arch_of).transpose()?.unwrap_or_default();
         let set = KnownSettings::from_settings(self.set.iter().map(String::as_str));
         let set = set.map_err(|why| RefusedRequest(format!("--set: {why}")))?;
         let options = KnownSettings {
@@ -186,10 +187,17 @@ impl GramArgs {
         }
     }
 
+    /// Returns the folder of the module whose graph is the network, by either option.
+    fn module(&self) -> Option<&Path> {
+        let named = self.arch.as_deref().map(Path::new).filter(|folder| Graph::is_in(folder));
+        self.graph.as_deref().or(named)
+    }
+
     /// Returns the file of the weights: that beside the graph, unless another is given.
-    fn weights_file(&self) -> PathBuf {
-        let beside = || self.graph.as_deref().unwrap_or(Path::new("")).join(WEIGHTS);
-        self.weights.clone().unwrap_or_else(beside)
+    fn weights_file(&self) -> Result<PathBuf, RefusedRequest> {
+        let beside = || self.module().map(|folder| folder.join(WEIGHTS));
+        let none = || RefusedRequest("the weights are missing: give them with --weights".to_owned());
+        self.weights.clone().or_else(beside).ok_or_else(none)
     }
 
     fn order(&self) -> Result<Order, RefusedRequest> {
@@ -204,8 +212,8 @@ impl GramArgs {
         };
         Ok(Order {
             said: self.said()?,
-            graph: self.graph.clone(),
-            weights: self.weights_file(),
+            graph: self.module().map(Path::to_owned),
+            weights: self.weights_file()?,
             inputs: self.inputs.clone(),
             others: self.inputs2.clone(),
             request: Request {
@@ -231,7 +239,7 @@ pub(super) fn gram(args: &GramArgs) -> anyhow::Result<()> {
     let mut order = args.order()?;
     let mut gram = open(&order)?;
     if !gram.notes().is_empty() {
-        eprintln!("{}: {}", args.weights_file().display(), gram.notes().join("; "));
+        eprintln!("{}: {}", order.weights.display(), gram.notes().join("; "));
     }
     if args.explain {
         let text = format!("{}\n{}", tensor_table(gram.origins()), explanation(&gram.explain(), gram.device()));

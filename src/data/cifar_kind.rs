@@ -57,6 +57,11 @@ impl Cifar {
         if self == Self::Ten { "cifar-10-batches-bin" } else { "cifar-100-binary" }
     }
 
+    /// Returns whether this folder holds the set, in either version.
+    pub fn is_in(self, folder: &Path) -> bool {
+        [self.folder(), self.python().0].iter().any(|name| folder.join(name).is_dir())
+    }
+
     /// Returns the names of the training files, and the largest number of records of each.
     pub(super) fn training(self) -> (&'static [&'static str], usize) {
         match self {

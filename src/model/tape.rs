@@ -25,6 +25,8 @@ pub struct LayerRecord {
     pub name: String,
     /// Names of its tensors in the kernel: weight and bias, one of them alone, or the tensor itself; the view tells which.
     pub tensors: Vec<String>,
+    /// For each of them whether it is trained: a frozen weight keeps its place before a bias that is not.
+    pub moves: Vec<bool>,
     pub view: ParameterUse,
 }
 

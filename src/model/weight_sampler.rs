@@ -35,6 +35,7 @@ impl ParameterSource for WeightSampler<'_> {
         let is_ntk = self.network.parametrisation.is_ntk();
         let bound = match (tensor.fill, self.network.init) {
             (Fill::Constant(value), _) => return Ok(vec![value as f32; count]),
+            (Fill::Normal, _) => return Ok(self.normal(count, 1.0)),
             (Fill::Offset, _) if is_ntk => return Ok(self.normal(count, 1.0)),
             (Fill::Offset, _) => return Ok(self.normal(count, Fill::OFFSET as f32)),
             (Fill::Weight { fan_in }, Init::HeUniform) => (6.0 / fan_in as f64).sqrt(),

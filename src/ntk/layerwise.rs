@@ -129,7 +129,8 @@ impl Survey {
         }
         uses.retain(|_, count| *count > 1);
         for tap in tape.taps() {
-            let wanted: Vec<bool> = tap.tensors.iter().map(|tensor| request.includes(tensor)).collect();
+            let each = tap.tensors.iter().zip(&tap.moves);
+            let wanted: Vec<bool> = each.map(|(tensor, moves)| *moves && request.includes(tensor)).collect();
             let into = tap.tensors.iter().zip(&wanted).map(|(tensor, wanted)| {
                 let part = request.apart.part_of(tensor);
                 let known = survey.sum_names.iter().position(|kept| *kept == part);

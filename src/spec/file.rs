@@ -16,7 +16,7 @@ use toml::{Table, Value};
 use super::keys::{known, unknown_key};
 use super::path::is_path;
 use super::value_text::as_toml;
-use super::{Spec, SpecError, VERSION, absolute, known_keys, section, wording};
+use super::{Spec, SpecError, StudySpec, VERSION, absolute, known_keys, section, wording};
 
 /// Largest size of a run file; one with a live change at every step of a long run is smaller.
 const MOST_BYTES: u64 = 4 << 20;
@@ -142,6 +142,10 @@ impl Spec {
             return Err(bad(format!("this is a section; set one of its keys, as in {key}.KEY=VALUE")));
         }
         section.insert(leaf.to_owned(), value);
+        if key == WEIGHTS {
+            // The hash is that of the file before.
+            section.remove("weights_hash");
+        }
         Self::from_table(table, Path::new("")).map_err(|err| match err {
             SpecError::BadValue { reason, .. } => bad(reason),
             SpecError::UnknownKey { .. } => unknown_key(key),
@@ -221,12 +225,15 @@ impl Spec {
         if let Some(path) = self.data.path.as_mut().filter(|path| given(path)) {
             *path = rooted(path);
         }
+        if let Some(path) = self.network.weights.as_mut() {
+            *path = rooted(path);
+        }
         let variants = self.study.iter_mut().flat_map(|study| &mut study.variants);
         for setting in variants.flat_map(|variant| &mut variant.set) {
             let Some((key, path)) = setting.split_once('=') else { continue };
             let path = path.trim().trim_matches(['"', '\'']);
             let key = key.trim();
-            let is_path = key == DATA_PATH || (PROGRAM.contains(&key) && is_path(path));
+            let is_path = [DATA_PATH, WEIGHTS].contains(&key) || (PROGRAM.contains(&key) && is_path(path));
             if is_path
                 && given(Path::new(path))
                 && let Some(path) = rooted(Path::new(path)).to_str()
@@ -234,12 +241,15 @@ impl Spec {
                 *setting = format!("{key}={path}");
             }
         }
-        let values = self.study.iter_mut().filter(|study| PROGRAM.contains(&study.axis.as_str()));
-        for value in values.flat_map(|study| &mut study.values) {
-            if let Some(path) = value.as_str().filter(|name| is_path(name))
-                && let Some(path) = rooted(Path::new(path)).to_str()
-            {
-                *value = path.into();
+        let is_paths = |study: &&mut StudySpec| study.axis == WEIGHTS || PROGRAM.contains(&study.axis.as_str());
+        for study in self.study.iter_mut().filter(is_paths) {
+            let is_weights = study.axis == WEIGHTS;
+            for value in &mut study.values {
+                if let Some(path) = value.as_str().filter(|name| is_weights && !name.is_empty() || is_path(name))
+                    && let Some(path) = rooted(Path::new(path)).to_str()
+                {
+                    *value = path.into();
+                }
             }
         }
     }
@@ -285,6 +295,7 @@ fn check_keys(table: &Table) -> Result<(), SpecError> {
     Ok(())
 }
 
-/// The setting that is a path.
+/// The settings that are paths.
 const DATA_PATH: &str = "data.path";
+const WEIGHTS: &str = "network.weights";
 const PROGRAM: [&str; 2] = ["network.program", "network.kind"];

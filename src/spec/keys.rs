@@ -16,6 +16,7 @@ pub(super) fn known() -> &'static Table {
         spec.tasks.steps = vec![1];
         (spec.network.alpha, spec.network.alpha_width) = (Some(1.0), Some(1));
         spec.network.text = Some("".into());
+        (spec.network.weights, spec.network.weights_hash) = (Some("w.safetensors".into()), Some("0".to_owned()));
         spec.kernel.piecewise = Some(1.0);
         spec.training.rate_width = Some(1);
         spec.training.frozen = vec!["fc1".to_owned()];

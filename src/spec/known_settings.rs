@@ -10,7 +10,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use super::section::{is_passed_over, resolved, takes};
+use super::section::{Resolved, is_passed_over, resolved, takes};
 use super::text::{self, KIND};
 use super::wording::shown;
 use super::{Activation, NetworkSpec, Parametrisation, Setting};
@@ -87,7 +87,7 @@ impl KnownSettings {
     /// # Errors
     /// If there is no such network, or its text cannot be read, names the reason in one sentence.
     pub fn named(program: &str) -> Result<Self, String> {
-        let (program, text) = resolved(program, None, Path::new(""))?;
+        let Resolved { program, text, .. } = resolved(program, None, Path::new(""))?;
         Ok(Self { program: Some(program), text: text.map(|text| text.to_string()), ..Self::default() })
     }
 

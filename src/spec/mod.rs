@@ -16,6 +16,7 @@ mod cost;
 mod data_shape;
 mod error;
 mod file;
+mod fitting_data;
 mod image_supply;
 mod keys;
 mod known_settings;
@@ -58,6 +59,7 @@ pub use change::{Change, Effect};
 pub use cost::{Cost, LINEAR_PROBE_IMAGES, MOST_FULL_ROWS, PartGranularity, RECORD_BYTES, ROW_BYTES, tensor_grams_fit};
 pub use data_shape::DataShape;
 pub use error::SpecError;
+pub use fitting_data::DataFolders;
 pub use keys::known_keys;
 pub use known_settings::{KnownSettings, KnownSettingsError, METADATA_PREFIX};
 pub use layers::Layer;
@@ -73,6 +75,7 @@ pub use presets::{LABS, Lab, PRESETS, Preset, STUDIES, lab_before, preset, prese
 pub use problem::Problem;
 pub use program::{Builder, Line, MOST_LINES, Names, Program, Shapes, Value, belongs, layer_of};
 pub use readout::{Readout, half};
+pub use section::read_modules_with;
 pub use settings::{
     DataSpec, KernelSpec, Loss, Method, Optimiser, Reduction, Spec, TaskKind, TasksSpec, TrainingSpec, VERSION,
     WindowSpec,

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::RangeInclusive;
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use super::text::{self, Choices, Declared, Described, EvaluationInputs, Setting, TextError};
@@ -27,6 +28,10 @@ pub struct NetworkSpec {
     pub parametrisation: Parametrisation,
     /// Initial weights in the standard parametrisation; the NTK parametrisation uses N(0,1).
     pub init: Init,
+    /// The safetensors file, or the index of its shards, whose tensors are the initial weights; without one they are drawn.
+    pub weights: Option<PathBuf>,
+    /// The FNV-1a hash of that file when the run began, so that it cannot be repeated from another one.
+    pub weights_hash: Option<String>,
     /// NTK parametrisation: z = σ_w/√fan_in · W x + σ_b b.
     pub sigma_w: f64,
     pub sigma_b: f64,
@@ -47,6 +52,8 @@ impl Default for NetworkSpec {
             activation: Activation::Relu,
             parametrisation: Parametrisation::Standard,
             init: Init::HeUniform,
+            weights: None,
+            weights_hash: None,
             sigma_w: std::f64::consts::SQRT_2,
             sigma_b: 0.1,
             alpha: None,
@@ -80,7 +87,15 @@ impl NetworkSpec {
     #[must_use]
     pub fn with_builtin(&self, program: &str) -> Self {
         let Self { program, text, width, settings, activation, .. } = Self::of(program);
-        Self { program, text, width, settings, activation, ..self.clone() }
+        Self { program, text, width, settings, activation, weights: None, weights_hash: None, ..self.clone() }
+    }
+
+    /// Returns channels, height and width of the samples for which the text's module was exported from PyTorch, where it is
+    /// that of one.
+    pub fn exported_for(&self) -> Option<[usize; 3]> {
+        let (_, rest) = self.source_text().split_once(text::EXPORTED_FOR)?;
+        let sides = rest.split('"').next()?.split('×').map(|side| side.trim().parse().ok());
+        sides.collect::<Option<Vec<usize>>>()?.try_into().ok()
     }
 
     /// Returns this network with another value of a declared setting.

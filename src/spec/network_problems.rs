@@ -41,7 +41,8 @@ impl NetworkSpec {
             && let Err(why) = self.program(shape.image, shape.outputs)
         {
             let field = self.culprit(shape).map_or("network.program".into(), |name| format!("network.{name}"));
-            found.push(problem(field, why));
+            let fitting = self.fitting_words();
+            found.push(problem(field, if fitting.is_empty() { why } else { format!("{why}: {fitting}") }));
         }
         for (field, sigma, low) in
             [("network.sigma_w", self.sigma_w, LEAST_SIGMA), ("network.sigma_b", self.sigma_b, 0.0)]

@@ -12,10 +12,10 @@ use std::path::Path;
 use std::sync::Arc;
 
 use super::path::is_path;
-use super::section::{is_passed_over, resolved};
+use super::section::{Resolved, is_passed_over, resolved};
 use super::text::{KIND, builtin};
 use super::value_text::as_toml;
-use super::{NetworkSpec, Spec, SpecError, Width};
+use super::{Init, NetworkSpec, Parametrisation, Spec, SpecError, Width};
 
 impl NetworkSpec {
     /// Returns this network with another program: if width and activation were the usual ones of the old program they
@@ -23,6 +23,10 @@ impl NetworkSpec {
     #[must_use]
     pub fn with_other_program(&self, program: &str, text: Option<Arc<str>>) -> Self {
         let mut turned = Self { program: program.to_owned(), text, settings: Default::default(), ..self.clone() };
+        if (&turned.program, &turned.text) != (&self.program, &self.text) {
+            // Weights are those of one network.
+            (turned.weights, turned.weights_hash) = (None, None);
+        }
         if self.width == self.usual_width() || !turned.has_width() {
             turned.width = turned.usual_width().into();
         }
@@ -61,8 +65,14 @@ impl NetworkSpec {
         let is_name = builtin(name).is_none() && !is_path(name);
         let text = text.or_else(|| self.text.as_deref().filter(|_| is_name).map(str::to_owned));
         let refused = |reason| SpecError::BadValue { key: format!("network.{key}"), reason, place: None };
-        let (program, text) = resolved(name, text.as_deref(), Path::new("")).map_err(refused)?;
-        Ok(self.with_other_program(&program, text))
+        let Resolved { program, text, is_module } = resolved(name, text.as_deref(), Path::new("")).map_err(refused)?;
+        let turned = self.with_other_program(&program, text);
+        // Each operation of a module begins as it does in PyTorch.
+        Ok(if is_module {
+            Self { init: Init::Torch, parametrisation: Parametrisation::Standard, ..turned }
+        } else {
+            turned
+        })
     }
 }
 

@@ -8,8 +8,8 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io::Read as _;
-use std::path::Path;
-use std::sync::Arc;
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use toml::{Table, Value};
@@ -38,6 +38,10 @@ struct Section {
     activation: Activation,
     parametrisation: Parametrisation,
     init: Init,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weights: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weights_hash: Option<String>,
     sigma_w: f64,
     sigma_b: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -72,17 +76,32 @@ impl From<NetworkSpec> for Section {
         let has_width = network.has_width();
         let NetworkSpec { program, text, width, settings: given, activation, parametrisation, init, .. } = network;
         settings.extend(given);
-        let NetworkSpec { sigma_w, sigma_b, alpha, alpha_width, .. } = network;
+        let NetworkSpec { sigma_w, sigma_b, alpha, alpha_width, weights, weights_hash, .. } = network;
         let text = text.map(|text| text.as_ref().to_owned());
         let width = has_width.then_some(width);
-        Self { program, text, width, settings, activation, parametrisation, init, sigma_w, sigma_b, alpha, alpha_width }
+        let weights = weights.map(|path| path.to_string_lossy().into_owned());
+        Self {
+            program,
+            text,
+            width,
+            settings,
+            activation,
+            parametrisation,
+            init,
+            weights,
+            weights_hash,
+            sigma_w,
+            sigma_b,
+            alpha,
+            alpha_width,
+        }
     }
 }
 
 impl From<Section> for NetworkSpec {
     fn from(section: Section) -> Self {
         let Section { program, text, width, settings, activation, parametrisation, init, .. } = section;
-        let Section { sigma_w, sigma_b, alpha, alpha_width, .. } = section;
+        let Section { sigma_w, sigma_b, alpha, alpha_width, weights, weights_hash, .. } = section;
         let width = width.unwrap_or(Self::default().width);
         let mut network = Self {
             program,
@@ -92,11 +111,17 @@ impl From<Section> for NetworkSpec {
             activation,
             parametrisation,
             init,
+            // An empty path takes the weights away.
+            weights: weights.filter(|path| !path.is_empty()).map(PathBuf::from),
+            weights_hash,
             sigma_w,
             sigma_b,
             alpha,
             alpha_width,
         };
+        if network.weights.is_none() {
+            network.weights_hash = None;
+        }
         for declared in network.declared() {
             if let Some(given) = network.settings.get_mut(&declared.name) {
                 *given = declared.choices.fitted(given);
@@ -109,20 +134,53 @@ impl From<Section> for NetworkSpec {
     }
 }
 
-/// Returns name and text of a network given by a name, by a path, or by a name with a text.
+/// Reads the folder of a module that was exported from PyTorch as a network's text; `None` where it holds none.
+pub type ModuleReader = fn(&Path) -> Option<Result<String, String>>;
+
+static MODULES: OnceLock<ModuleReader> = OnceLock::new();
+
+/// Sets the reader with which `network.program` may be the folder of a module. Its files are those of another program, which
+/// nothing here reads.
+pub fn read_modules_with(reader: ModuleReader) {
+    // The first one stays; there is one in the program.
+    let _ = MODULES.set(reader);
+}
+
+/// A network as it was named.
+pub(super) struct Resolved {
+    pub program: String,
+    pub text: Option<Arc<str>>,
+    /// True for the folder of a module.
+    pub is_module: bool,
+}
+
+/// Returns the network given by a name, by a path, or by a name with a text.
 ///
 /// # Errors
 /// If there is no such network, or its text cannot be read, names the reason in one sentence.
-pub(super) fn resolved(program: &str, text: Option<&str>, base: &Path) -> Result<(String, Option<Arc<str>>), String> {
+pub(super) fn resolved(program: &str, text: Option<&str>, base: &Path) -> Result<Resolved, String> {
+    let mut is_module = false;
     let (name, text) = match text {
         Some(text) => (program.to_owned(), text.to_owned()),
-        None if text::builtin(program).is_some() => return Ok((program.to_owned(), None)),
-        None if is_path(program) => read(&absolute(Path::new(program), base))?,
+        None if text::builtin(program).is_some() => {
+            return Ok(Resolved { program: program.to_owned(), text: None, is_module });
+        }
+        None if is_path(program) => {
+            let path = absolute(Path::new(program), base);
+            match MODULES.get().and_then(|reader| reader(&path)) {
+                Some(text) => {
+                    is_module = true;
+                    let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+                    (name, text?)
+                }
+                None => read(&path)?,
+            }
+        }
         None => return Err(NetworkSpec::named(program).unknown()),
     };
     text::declared(&text).map_err(|err| err.to_string())?;
     let known = text::builtin(&name).is_some_and(|known| known.text == text);
-    Ok((name, (!known).then(|| text.into())))
+    Ok(Resolved { program: name, text: (!known).then(|| text.into()), is_module })
 }
 
 /// Reads a file and returns its name and text.
@@ -134,7 +192,9 @@ fn read(path: &Path) -> Result<(String, String), String> {
     };
     // Reading a pipe would block, and reading a device might never end.
     if !fs::metadata(path).map_err(unread)?.is_file() {
-        return Err(format!("{shown} is no regular file: give the path of a text"));
+        return Err(format!(
+            "{shown} is no regular file: give the path of a text, or the folder of a module that kernelscope.export wrote"
+        ));
     }
     let mut bytes = Vec::new();
     fs::File::open(path).map_err(unread)?.take(MOST_BYTES as u64 + 1).read_to_end(&mut bytes).map_err(unread)?;
@@ -165,8 +225,8 @@ pub(super) fn current(section: &mut Table, base: &Path) -> Result<(), SpecError>
     };
     let (named, text) = (word(section, "program")?, word(section, "text")?);
     let usual = NetworkSpec::default();
-    let (program, text) = match (&named, &text) {
-        (None, None) => (usual.program.clone(), None),
+    let Resolved { program, text, is_module } = match (&named, &text) {
+        (None, None) => Resolved { program: usual.program.clone(), text: None, is_module: false },
         _ => resolved(named.as_deref().unwrap_or(&usual.program), text.as_deref(), base)
             .map_err(|why| bad(if text.is_some() { "text" } else { key }, why))?,
     };
@@ -183,6 +243,10 @@ pub(super) fn current(section: &mut Table, base: &Path) -> Result<(), SpecError>
             section.entry(NetworkSpec::WIDTH).or_insert(Value::Integer(width));
         }
         section.entry("activation").or_insert(network.usual_activation().name().into());
+        if is_module {
+            // Each operation begins as it does in PyTorch.
+            section.entry("init").or_insert("torch".into());
+        }
     }
     Ok(())
 }

@@ -328,7 +328,12 @@ impl Spec {
 
     /// Returns whether two specs are the same run: everything but the pace, which changes no result.
     pub fn same_run(&self, other: &Self) -> bool {
-        let this = Self { window: other.window.clone(), ..self.clone() };
+        let mut this = Self { window: other.window.clone(), ..self.clone() };
+        let (own, theirs) = (&mut this.network.weights_hash, &other.network.weights_hash);
+        // A run that has not begun yet does not know the file of its weights.
+        if own.is_none() || theirs.is_none() {
+            own.clone_from(theirs);
+        }
         // A file of an earlier version may hold NaN, which equals nothing: then the written form is compared.
         let holds_nan = this.clone() != this;
         this == *other || (holds_nan && this.to_toml() == other.to_toml())

@@ -85,6 +85,10 @@ impl Spec {
             return vec![problem("study.samples", message)];
         }
         let study = &study.with_axis_values();
+        if study.compares_learners() && self.network.weights.is_some() {
+            let message = "a study of learners draws its networks anew for each sample: leave the weights out";
+            found.push(problem("network.weights", message));
+        }
         if study.axis.is_empty() {
             found.push(problem("study.axis", "name the setting that varies, for example network.width"));
         }

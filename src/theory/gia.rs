@@ -44,7 +44,7 @@ pub fn gia(program: &Program) -> Result<(), Breach> {
         let Some(&weight) = line.tensors.first() else { continue };
         let tensor = &program.tensors[weight];
         match tensor.fill {
-            Fill::Weight { .. } => {}
+            Fill::Weight { .. } | Fill::Normal => {}
             Fill::Bias { .. } | Fill::Offset | Fill::Constant(_) => {
                 return Err(breach(out, GiaViolation::FixedReadOut(tensor.name.clone())));
             }

@@ -180,6 +180,8 @@ pub enum NoRule {
          tensor of its own"
     )]
     Shared(String),
+    #[error("{0} is frozen by the text, and no rule covers weights that are not trained: leave it out of freeze")]
+    Frozen(String),
     #[error("softmax over infinitely many features is 0 for each of them: leave it out, the loss applies it")]
     Softmax,
     #[error("log_softmax over infinitely many features falls without end: leave it out, the loss applies it")]

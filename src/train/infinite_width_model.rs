@@ -99,6 +99,11 @@ impl InfiniteWidthModel {
         if !spec.training.frozen.is_empty() {
             return Err(InfiniteWidthModelError::Training("frozen layers change the kernel: empty training.frozen"));
         }
+        if spec.network.weights.is_some() {
+            return Err(InfiniteWidthModelError::Training(
+                "weights of a file are no draw, so the infinite-width kernel is not theirs: leave network.weights out",
+            ));
+        }
         if spec.network.alpha_width.is_some() {
             return Err(NoLimit::MeanField.into());
         }

@@ -61,6 +61,20 @@ impl NetworkTrainer {
     /// Creates a fresh network for images [channels, height, width] and `classes` logits.
     pub fn new(spec: &Spec, image: [usize; 3], classes: usize, device: &Device) -> Self {
         let network = Network::new(&spec.network, spec.seed, image, classes, device);
+        Self::of(network, spec, (image, classes), device)
+    }
+
+    /// Starts from a copy of this network of the spec, without autodiff, which may be on another device.
+    pub fn starting_from(
+        network: &Network,
+        spec: &Spec,
+        (image, classes): ([usize; 3], usize),
+        device: &Device,
+    ) -> Self {
+        Self::of(device_transfer::network(network, device), spec, (image, classes), device)
+    }
+
+    fn of(network: Network, spec: &Spec, (image, classes): ([usize; 3], usize), device: &Device) -> Self {
         Self {
             initial: spec.network.laziness().map(|_| network.clone()),
             network: network.train(),

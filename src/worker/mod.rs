@@ -27,6 +27,7 @@ use std::time::Duration;
 
 use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
 
+pub use crate::data::Cifar;
 pub use crate::lab::{Command, gram};
 use crate::lab::{Control, live};
 use crate::model::release_freed_memory;

@@ -522,7 +522,7 @@ fn learned_numbers_add_what_they_are_worth() {
     let tokens = [0.0, 1.0, 1.0, 2.0, 0.0, 1.0, 1.0, 1.0, 2.0, 2.0, 2.0, 2.0];
     let program = Text::of([1, 2, 2], LOGITS, |t, x| {
         let x = t.flat(x);
-        let h = t.line(Op::Embedding(Embedding { tokens: 3, width: WIDE }), &[x]);
+        let h = t.line(Op::Embedding(Embedding { tokens: 3, width: WIDE, normal: false }), &[x]);
         let h = t.flat(h);
         t.logits(h)
     });

@@ -45,6 +45,7 @@ mod linear_probe;
 mod linearised;
 mod math;
 mod modes;
+mod modules;
 mod monte_carlo;
 mod named_tensors;
 mod networks;

@@ -15,7 +15,7 @@ use super::batches::StepPlan;
 use super::finite::{Finite, FiniteState};
 use super::subject::SubjectState;
 use crate::data::Prepared;
-use crate::model::{ChosenDevice, is_host, responds};
+use crate::model::{ChosenDevice, Network, is_host, responds};
 use crate::spec::Spec;
 use crate::train::NetworkTrainer;
 
@@ -42,18 +42,21 @@ impl CpuFallback {
     }
 }
 
-/// Opens the network of a run on the chosen device, from its start or from a stored state, with a fallback where that
-/// device can fail, and on the CPU if it fails at once. Returns a description of the device, too.
+/// Opens the network of a run on the chosen device, from its start (the initial network, or a draw) or from a stored state,
+/// with a fallback where that device can fail, and on the CPU if it fails at once. Returns a description of the device, too.
 pub(super) fn open(
     spec: &Spec,
     data: &Prepared,
     chosen: ChosenDevice,
-    from: Option<&SubjectState>,
+    (initial, from): (Option<&Network>, Option<&SubjectState>),
 ) -> (Finite, Option<CpuFallback>, String) {
     let shape = data.set.shape();
     let kept = from.and_then(|state| state.downcast_ref::<FiniteState>());
     let start = |device: &Device| {
-        let mut learner = NetworkTrainer::new(spec, shape.image, data.set.outputs(), device);
+        let mut learner = match initial {
+            Some(network) => NetworkTrainer::starting_from(network, spec, (shape.image, data.set.outputs()), device),
+            None => NetworkTrainer::new(spec, shape.image, data.set.outputs(), device),
+        };
         kept.into_iter().for_each(|kept| learner.restore(kept.learner()));
         learner
     };

@@ -10,10 +10,11 @@ use crate::theory::InfiniteNetwork;
 /// The largest number of intermediate values for all pairs of probes: a second or two of work.
 const MOST_WORK: usize = 300_000_000;
 
-/// Returns Θ̊ on the probes; `None` where the network has no limit in closed form or no kernel of these images, where it
-/// would take long, or when cancelled.
+/// Returns Θ̊ on the probes; `None` where the network begins from a file, has no limit in closed form or no kernel of these
+/// images, where it would take long, or when cancelled.
 pub(super) fn of(subject: &dyn Subject, spec: &Spec, data: &Prepared, cancelled: &dyn Fn() -> bool) -> Option<Gram> {
-    if !spec.kernel.reduction.is_trace() {
+    // Weights of a file are no draw, of which this is the limit.
+    if !spec.kernel.reduction.is_trace() || spec.network.weights.is_some() {
         return None;
     }
     if let Some(kernel) = subject.infinite_kernel() {

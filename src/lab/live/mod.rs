@@ -12,6 +12,7 @@ mod finite;
 mod fork;
 mod infinite;
 mod infinite_kernel;
+mod initial_weights;
 mod ledger;
 mod piecewise;
 mod position;

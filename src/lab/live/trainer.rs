@@ -13,6 +13,7 @@ use super::finite::Finite;
 use super::fork::{StoredRun, TrainerState};
 use super::infinite::Infinite;
 use super::infinite_kernel;
+use super::initial_weights::InitialWeights;
 use super::ledger;
 use super::position::{CurrentTask, Position};
 use super::subject::Subject;
@@ -81,6 +82,9 @@ pub(super) struct PreparedRun {
     /// Θ̊ on the probes.
     limit: Option<Arc<[f64]>>,
     analyzer: Analyzer,
+    /// The hash of the file with the initial weights, if there is one, and how it was read.
+    weights_hash: Option<String>,
+    notes: Vec<String>,
 }
 
 impl PreparedRun {
@@ -93,11 +97,20 @@ impl PreparedRun {
         }
         let state = stored.map(|stored| &stored.trainer.subject);
         let cancelled = || control.cancelled();
+        // Of a run that goes on only f₀ is that of the beginning.
+        let (mut weights_hash, mut notes, mut initial) = (spec.network.weights_hash.clone(), Vec::new(), None);
+        if stored.is_none() || spec.network.laziness().is_some() {
+            let read = InitialWeights::read(&spec.network, shape.image, data.set.outputs())?;
+            if let Some(InitialWeights { network, hash, notes: told }) = read {
+                (weights_hash, notes, initial) = (Some(hash), told, Some(network));
+            }
+        }
         let (subject, fallback, words): (Box<dyn Subject>, _, _) = if spec.network.is_infinite() {
             let infinite = Infinite::open(spec, &data, state, &cancelled).map_err(|err| err.to_string())?;
             (Box::new(infinite), None, "CPU: from formulas, there are no weights".to_owned())
         } else {
-            let (finite, fallback, words) = cpu_fallback::open(spec, &data, open(&data, &cancelled), state);
+            let (finite, fallback, words) =
+                cpu_fallback::open(spec, &data, open(&data, &cancelled), (initial.as_ref(), state));
             (Box::new(finite), fallback, words)
         };
         let test = |task: &Task| {
@@ -120,7 +133,8 @@ impl PreparedRun {
         let limit = meter.limit().map(|gram| Arc::clone(gram.values()));
         let stability = Stability::of(spec, &data);
         let analyzer = Analyzer { meter, tests, loss: spec.training.loss, stability };
-        Ok(Self { data, subject, fallback, device_description: words, limit, analyzer })
+        let notes = if stored.is_some() { Vec::new() } else { notes };
+        Ok(Self { data, subject, fallback, device_description: words, limit, analyzer, weights_hash, notes })
     }
 }
 
@@ -143,6 +157,8 @@ pub(super) struct Trainer<'a> {
     fork_at_switch: bool,
     ledger_wanted: bool,
     device_description: String,
+    /// How the initial weights were read.
+    notes: Vec<String>,
     /// Θ̊ on the probes, until it is reported.
     limit: Option<Arc<[f64]>>,
     paused: bool,
@@ -160,7 +176,10 @@ impl<'a> Trainer<'a> {
         control: &'a mut dyn Control,
         sink: Box<dyn Sink + Send>,
     ) -> Self {
-        let PreparedRun { data, subject, fallback, device_description: words, limit, mut analyzer } = opened;
+        let PreparedRun { data, subject, fallback, device_description, limit, mut analyzer, weights_hash, notes } =
+            opened;
+        let mut spec = spec.clone();
+        spec.network.weights_hash = weights_hash;
         Self {
             subject,
             fallback,
@@ -168,12 +187,13 @@ impl<'a> Trainer<'a> {
             queue: EventQueue::start("analysis", sink, move |work| analyzer.analyse(work)),
             waited: Duration::ZERO,
             pacing: Pacing::new(if paced { spec.window.pace } else { 0.0 }, paced),
-            at: stored.map_or_else(|| Position::first(spec), |stored| stored.trainer.at.in_future(spec)),
+            at: stored.map_or_else(|| Position::first(&spec), |stored| stored.trainer.at.in_future(&spec)),
             resumed: stored.map(|stored| stored.trainer.task.clone()),
-            spec: spec.clone(),
+            spec,
             data,
             control,
-            device_description: words,
+            notes,
+            device_description,
             limit,
             fork_at_switch: false,
             ledger_wanted: false,
@@ -189,7 +209,7 @@ impl<'a> Trainer<'a> {
         for warning in self.spec.warnings() {
             self.emit(Event::Warning { step: 0, epoch: 0.0, message: warning.message })?;
         }
-        for message in self.data.set.notes.clone() {
+        for message in std::mem::take(&mut self.notes).into_iter().chain(self.data.set.notes.clone()) {
             self.emit(Event::Warning { step: 0, epoch: 0.0, message })?;
         }
         while let Some(mut current) = self.next_task()? {

@@ -136,9 +136,12 @@ impl OpContext<'_> {
 
     /// Returns the tap of its tensors, if any of them is part of the kernel.
     pub fn tap(&self, view: ParameterUse) -> Option<LayerRecord> {
-        let moving = self.names.iter().zip(&self.moves).filter(|(_, moves)| **moves);
-        let tensors: Vec<String> = moving.map(|(name, _)| (*name).to_owned()).collect();
-        (!tensors.is_empty()).then(|| LayerRecord { name: self.layer(), tensors, view })
+        let last = self.moves.iter().rposition(|moves| *moves)?;
+        // An affine layer's tensors are known by their place.
+        let by_place = matches!(view, ParameterUse::Affine { .. });
+        let each = self.names.iter().zip(&self.moves).take(last + 1).filter(|(_, moves)| **moves || by_place);
+        let (tensors, moves) = each.map(|(name, moves)| ((*name).to_owned(), *moves)).unzip();
+        Some(LayerRecord { name: self.layer(), tensors, moves, view })
     }
 }
 

@@ -12,13 +12,15 @@ use crate::spec::Layer;
 pub struct Embedding {
     pub tokens: usize,
     pub width: usize,
+    /// If true, its vectors begin as N(0,1), as PyTorch's, and otherwise as weights of fan-in 1.
+    pub normal: bool,
 }
 
 impl Embedding {
     /// Returns the operation with the sizes of a file's tensors; `shape` looks one up by the last part of its name.
     pub(super) fn adopting<'a>(self, shape: impl Fn(&str) -> Option<&'a [usize]>) -> Self {
         match shape("weight") {
-            Some(&[tokens, width]) if tokens > 0 && width > 0 => Self { tokens, width },
+            Some(&[tokens, width]) if tokens > 0 && width > 0 => Self { tokens, width, ..self },
             _ => self,
         }
     }
@@ -34,7 +36,8 @@ impl Operation for Embedding {
 
     fn tensors(&self, name: &str, _inputs: &[&[usize]]) -> Vec<Parameter> {
         // The rows of a matrix applied to a one-hot token, so that a dense layer can share it.
-        let (name, shape, fill) = (format!("{name}.weight"), vec![self.tokens, self.width], Fill::Weight { fan_in: 1 });
+        let (name, shape) = (format!("{name}.weight"), vec![self.tokens, self.width]);
+        let fill = if self.normal { Fill::Normal } else { Fill::Weight { fan_in: 1 } };
         vec![Parameter { name, shape, fill, role: Role::Weight, turned: true }]
     }
 

@@ -25,6 +25,8 @@ pub enum Fill {
     Bias {
         fan_in: usize,
     },
+    /// N(0,1) in every parametrisation, as PyTorch initialises embeddings: weights of fan-in 1.
+    Normal,
     /// N(0, [`Fill::OFFSET`]²) in SP; N(0,1) in NTP, multiplied by σ_b.
     Offset,
     Constant(f64),
@@ -33,7 +35,7 @@ pub enum Fill {
 impl Fill {
     /// Returns whether it is that of a layer's weights.
     pub fn is_weight(self) -> bool {
-        matches!(self, Self::Weight { .. })
+        matches!(self, Self::Weight { .. } | Self::Normal)
     }
 
     /// The standard deviation of initial position embeddings in SP, a common choice.
@@ -47,6 +49,8 @@ pub enum Role {
     Weight,
     /// Trained in SP and frozen in NTP, as in the infinite-width limit: gains and biases of normalisations.
     Norm,
+    /// A parameter that the text freezes: training leaves it, and the kernel has no part of it.
+    Frozen,
     /// Not trained by its gradient and not part of the kernel: running statistics.
     Buffer,
 }
@@ -56,7 +60,7 @@ impl Parameter {
     pub fn fan_in(&self) -> usize {
         match self.fill {
             Fill::Weight { fan_in } | Fill::Bias { fan_in } => fan_in,
-            Fill::Offset | Fill::Constant(_) => 1,
+            Fill::Normal | Fill::Offset | Fill::Constant(_) => 1,
         }
     }
 
@@ -69,7 +73,15 @@ impl Parameter {
     pub fn is_statistic(&self) -> bool {
         match self.role {
             Role::Buffer => true,
-            Role::Weight | Role::Norm => false,
+            Role::Weight | Role::Norm | Role::Frozen => false,
+        }
+    }
+
+    /// Returns whether the text freezes it.
+    pub fn is_held(&self) -> bool {
+        match self.role {
+            Role::Frozen => true,
+            Role::Weight | Role::Norm | Role::Buffer => false,
         }
     }
 
@@ -78,7 +90,7 @@ impl Parameter {
         match self.role {
             Role::Weight => false,
             Role::Norm => parametrisation.is_ntk(),
-            Role::Buffer => true,
+            Role::Frozen | Role::Buffer => true,
         }
     }
 

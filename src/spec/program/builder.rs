@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use super::names::{Names, check_name};
+use super::names::{Names, belongs, check_name};
 use super::{Line, Program, blocks};
-use crate::spec::ops::{Op, Parameter, shown};
+use crate::spec::ops::{Op, Parameter, Role, shown};
 
 /// A handle to a line, to be read by later lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct Builder {
     written: Option<usize>,
     /// The tensors of a weights file, whose sizes take precedence over the requested ones.
     adopted: Option<Arc<Shapes>>,
+    /// Layers and tensors that are not trained.
+    frozen: Vec<String>,
 }
 
 /// The tensors of a weights file: shapes by names.
@@ -44,13 +46,25 @@ impl Builder {
             block: None,
             written: None,
         };
-        Self { lines: vec![input], tensors: Vec::new(), known: HashMap::new(), written: None, adopted: None }
+        Self {
+            lines: vec![input],
+            tensors: Vec::new(),
+            known: HashMap::new(),
+            written: None,
+            adopted: None,
+            frozen: Vec::new(),
+        }
     }
 
     /// Starts the program of the network in a weights file with tensors of these names and shapes: a layer has as many
     /// outputs as its tensor, and a bias where the file has one, whatever is requested.
     pub fn adopting(image: [usize; 3], tensors: &Arc<Shapes>) -> Self {
         Self { adopted: Some(tensors.clone()), ..Self::new(image) }
+    }
+
+    /// Leaves a layer or a tensor of this name out of training and out of the kernel, wherever its line is.
+    pub fn freeze(&mut self, name: String) {
+        self.frozen.push(name);
     }
 
     /// Returns the image.
@@ -154,8 +168,8 @@ impl Builder {
     /// Returns the program whose logits are this value, without the lines that do not lead to it.
     ///
     /// # Errors
-    /// Fails if the value is not a vector of `classes` logits.
-    pub fn finish(self, logits: Value, classes: usize) -> Result<Program, String> {
+    /// Fails if the value is not a vector of `classes` logits, or there is nothing of a name that is to be frozen.
+    pub fn finish(mut self, logits: Value, classes: usize) -> Result<Program, String> {
         let shape = self.shape(logits);
         if shape != [classes] && (self.adopted.is_none() || shape.len() != 1) {
             return Err(format!("a network ends in {classes} logits, [{classes}], and this one in {}", shown(shape)));
@@ -163,6 +177,7 @@ impl Builder {
         if logits == self.input() {
             return Err("a network ends in logits, not in the image".to_owned());
         }
+        self.hold_frozen()?;
         let mut needed = vec![false; self.lines.len()];
         needed[logits.0] = true;
         for at in (0..=logits.0).rev() {
@@ -188,6 +203,23 @@ impl Builder {
         }
         blocks(&mut lines);
         Ok(Program { lines, tensors })
+    }
+
+    /// Gives the tensors that are to be frozen their role.
+    fn hold_frozen(&mut self) -> Result<(), String> {
+        for name in &self.frozen {
+            let mut found = false;
+            for tensor in self.tensors.iter_mut().filter(|tensor| belongs(&tensor.name, name)) {
+                found = true;
+                if !tensor.is_statistic() {
+                    tensor.role = Role::Frozen;
+                }
+            }
+            if !found {
+                return Err(format!("it freezes {name}, and there is no layer or tensor of that name"));
+            }
+        }
+        Ok(())
     }
 }
 

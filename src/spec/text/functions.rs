@@ -32,7 +32,7 @@ pub struct Function {
 impl Function {
     /// Returns whether it computes a value, rather than declaring something.
     pub fn computes(&self) -> bool {
-        !matches!(self.name, "setting" | "usual_activation")
+        !matches!(self.name, "setting" | "usual_activation" | "freeze")
     }
 }
 
@@ -164,14 +164,24 @@ pub const FUNCTIONS: &[Function] = functions! {
             let start = given.option("start").map(|start| real_of("start", &start)).transpose()?;
             writer.line(Op::Learned(Learned { sides, trained, start }), &name, &[])
         };
+    "freeze" "freeze([names])" 1..=1, [], "layers or tensors that are not trained: they do not move and have no part in the kernel" =>
+        |writer, mut given| {
+            match given.names()? {
+                Names::Layer(name) => writer.builder.freeze(name),
+                Names::Each(names) => names.into_iter().for_each(|name| writer.builder.freeze(name)),
+            }
+            Ok(Dynamic::UNIT)
+        };
     "recurrence" "recurrence(name, v, function)" 2..=3, [],
         "h_t = φ(W h_{t−1} + v_t), the last one; φ is act where no function is named" => recurrence;
     "rnn" "rnn(name, v, width, function)" 3..=4, [], "a recurrence over W v + b" => rnn;
-    "embedding" "embedding(name, v, tokens, width)" 4..=4, [], "a learned vector for each whole number below tokens: [t] → [t, width]" =>
+    "embedding" "embedding(name, v, tokens, width, #{normal: false})" 4..=5, ["normal"],
+        "a learned vector for each whole number below tokens: [t] → [t, width]; normal: true draws it N(0,1), as PyTorch does" =>
         |writer, mut given| {
             let (names, value) = (given.names()?, given.value()?);
             let (tokens, width) = (given.whole("tokens", 1..=MOST)?, given.whole("width", 1..=MOST)?);
-            writer.line(Op::Embedding(Embedding { tokens, width }), names, &[value])
+            let normal = given.flag_option("normal", false)?;
+            writer.line(Op::Embedding(Embedding { tokens, width, normal }), names, &[value])
         };
     "patches" "patches(v, side)" 2..=2, [], "square patches of an image as tokens, row by row: [c, h, w] → [(h/side)·(w/side), c·side²]" => |writer, mut given| {
         let (value, side) = (given.value()?, given.whole("side", 1..=MOST)?);

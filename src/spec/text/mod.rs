@@ -31,6 +31,10 @@ pub use setting::{Choices, Declared, FIELDS, KIND, Setting, WIDTH};
 
 use super::{Activation, Shapes};
 
+/// Half of the sentence with which the text of a module of PyTorch refuses other samples than those of its example; channels,
+/// height and width follow, with × between.
+pub const EXPORTED_FOR: &str = "it was exported for samples of ";
+
 /// Returns the program that a text writes and the settings that it declares.
 ///
 /// # Errors

@@ -8,8 +8,20 @@ use serde::{Deserialize, Serialize};
 /// The setting that studies of width vary, and the only one that may be infinite; most texts declare it.
 pub const WIDTH: &str = "width";
 /// The keys that the section `[network]` has whatever the text declares.
-pub const FIELDS: [&str; 10] =
-    ["program", "text", WIDTH, "activation", "parametrisation", "init", "sigma_w", "sigma_b", "alpha", "alpha_width"];
+pub const FIELDS: [&str; 12] = [
+    "program",
+    "text",
+    WIDTH,
+    "activation",
+    "parametrisation",
+    "init",
+    "weights",
+    "weights_hash",
+    "sigma_w",
+    "sigma_b",
+    "alpha",
+    "alpha_width",
+];
 /// The key of the program in earlier versions.
 pub const KIND: &str = "kind";
 

@@ -16,7 +16,7 @@ use super::cost::MOST_OPTIMISER_FLOP;
 use super::network_problems::NO_WIDTH;
 use super::problem::problem;
 use super::{
-    Cost, DataShape, DataSpec, Effect, MOST_TASKS, Optimiser, Problem, Program, Source, Spec, TaskKind,
+    Cost, DataShape, DataSpec, Effect, MOST_TASKS, Op, Optimiser, Parameter, Problem, Program, Source, Spec, TaskKind,
     memory_available,
 };
 
@@ -42,6 +42,7 @@ impl Spec {
         }
         let program = self.network.program(shape.image, shape.outputs).ok();
         let program = program.as_deref();
+        self.weights_problems(program, &mut found);
         self.training_problems(program, &mut found);
         self.kernel_problems(&mut found);
         self.infinite_problems(program, &mut found);
@@ -241,6 +242,44 @@ impl Spec {
             }
         } else if tasks.steps.iter().any(|&steps| steps == 0 || steps > 1_000_000_000) {
             found.push(problem("tasks.steps", "each task needs at least one step (and at most 10⁹)"));
+        }
+    }
+
+    /// Adds the problems of initial weights from a file, and of a network that cannot begin without.
+    fn weights_problems(&self, program: Option<&Program>, found: &mut Vec<Problem>) {
+        let network = &self.network;
+        let mut refuse = |message: String| found.push(problem("network.weights", message));
+        if let Some(path) = &network.weights {
+            if path.to_str().is_none() {
+                refuse("the name of this file is not text a run file can hold: rename it".to_owned());
+            }
+            if network.is_infinite() {
+                refuse(
+                    "a network of infinite width has no weights to begin with: leave them out, or take a finite width"
+                        .to_owned(),
+                );
+            } else if network.parametrisation.is_ntk() {
+                refuse(
+                    "weights of a file are taken as they are, in the standard parametrisation: take parametrisation = \"standard\", or leave them out"
+                        .to_owned(),
+                );
+            }
+            return;
+        }
+        let Some(program) = program else { return };
+        let constant = program.lines.iter().find(|line| match &line.op {
+            Op::Learned(learned) => !learned.trained && learned.start.is_none(),
+            _ => false,
+        });
+        if let Some(line) = constant {
+            refuse(format!(
+                "the numbers of the constant {} are in no text but in a weights file: give that",
+                line.name
+            ));
+        }
+        let is_still = |tensor: &Parameter| tensor.is_frozen(network.parametrisation);
+        if program.tensors.iter().any(Parameter::is_held) && program.tensors.iter().all(is_still) {
+            found.push(problem("network.program", "all its tensors are frozen, so there is nothing to train"));
         }
     }
 

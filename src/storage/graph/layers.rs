@@ -442,7 +442,8 @@ impl<'a> Translator<'a> {
                     return Err("its weight is also read as a value, or is no parameter of the module".to_owned());
                 };
                 let name = Self::layer_name(&[(&weight, "weight")]);
-                let expression = format!("embedding({name}, {}, {tokens}, {width})", self.reshaped(value, &[places]));
+                let value = self.reshaped(value, &[places]);
+                let expression = format!("embedding({name}, {value}, {tokens}, {width}, #{{normal: true}})");
                 Ok(self.result(line, &expression, vec![places, width], torch))
             }
             Node::Whole(numbers) => {

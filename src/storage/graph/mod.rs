@@ -28,6 +28,7 @@ pub use self::module_graph::{Graph, GraphTensor, RefusedLine};
 use self::translate::Translator;
 use super::format::disk::words;
 use super::format::regular_file::read_regular;
+use crate::spec::read_modules_with;
 
 /// The name of the graph in its folder.
 pub const GRAPH: &str = "graph.json";
@@ -49,6 +50,14 @@ pub enum GraphError {
     Version { path: PathBuf, found: u64 },
     #[error("{}: {refused}", path.display())]
     Refused { path: PathBuf, refused: RefusedLine },
+}
+
+/// Lets `network.program` be the folder of an exported module, in run files and on the command line.
+pub fn read_modules_as_networks() {
+    read_modules_with(|folder| {
+        let read = || Graph::read(folder).map(|graph| graph.text).map_err(|err| err.to_string());
+        Graph::is_in(folder).then(read)
+    });
 }
 
 /// Reading is here and not beside the type, because the translation makes the type.

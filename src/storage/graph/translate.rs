@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use super::lines::{GraphFile, Line, node_of, shape_of};
 use super::module_graph::{Graph, GraphTensor, RefusedLine};
 use crate::run::printable;
+use crate::spec::text::EXPORTED_FOR;
 
 /// The reason why there is no text.
 pub enum Refused {
@@ -352,10 +353,12 @@ impl<'a> Translator<'a> {
         let (module, torch) = (clean(&self.file.module), clean(&self.file.torch));
         let module = if module.is_empty() { "A module".to_owned() } else { format!("The module {module}") };
         self.write(&format!("//! {module} of PyTorch {torch}, exported for one sample and evaluated."));
-        self.write(&format!(
-            "if image.channels != {channels} || image.height != {height} || image.width != {width} {{ throw \"it was exported \
-             for samples of {channels} × {height} × {width}\"; }}"
-        ));
+        // A list of numbers is a list of as many, in whatever shape the data have them.
+        let differs = match (channels, height) {
+            (1, 1) => format!("image.channels * image.height * image.width != {width}"),
+            _ => format!("image.channels != {channels} || image.height != {height} || image.width != {width}"),
+        };
+        self.write(&format!("if {differs} {{ throw \"{EXPORTED_FOR}{channels} × {height} × {width}\"; }}"));
     }
 
     /// Finds the matrices that a layer reads and another line reads as a value.
@@ -415,7 +418,11 @@ impl<'a> Translator<'a> {
         }
         if line.op == "input" {
             let shape = shape_of(&line.shape).ok_or("its shape is none that a sample can have")?;
-            self.insert(line, Entry::value("x".to_owned(), image.to_vec(), shape));
+            let value = match image {
+                [1, 1, numbers] => self.named(&line.name, "flatten(x)", vec![numbers]),
+                _ => Val { text: "x".to_owned(), shape: image.to_vec() },
+            };
+            self.insert(line, Entry::new(Node::Value(value), shape));
             return Ok(());
         }
         let (kind, in_place) = line.kind();
@@ -528,6 +535,15 @@ impl<'a> Translator<'a> {
         }
         if rest.len() > 1 {
             self.notes.push(format!("all {classes} numbers of the output {:?} are its logits", entry.shape));
+        }
+        // A tensor that is read as a value says so itself.
+        let is_frozen = |(at, tensor): &(usize, &GraphTensor)| {
+            tensor.is_parameter && tensor.used && !tensor.trained && !self.learned.contains_key(at)
+        };
+        let frozen = self.tensors.iter().enumerate().filter(is_frozen);
+        let frozen: Vec<String> = frozen.map(|(_, tensor)| quoted(&tensor.name)).collect();
+        if !frozen.is_empty() {
+            self.write(&format!("freeze([{}]);", frozen.join(", ")));
         }
         let logits = self.reshaped(&value, &[classes]);
         self.write(&logits);

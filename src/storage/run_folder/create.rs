@@ -12,7 +12,7 @@ use super::kernels::{KERNELS, PARTIAL};
 use super::resume;
 use super::writer::{PreviousContent, RunFolder};
 use crate::run::Ending;
-use crate::spec::{Change, Spec};
+use crate::spec::Spec;
 use crate::storage::format::errors::FolderError;
 use crate::storage::format::{atomic, disk};
 
@@ -46,13 +46,14 @@ pub fn create(out: &Path, spec: &Spec, overwrite: bool) -> Result<Opened, Folder
         check_replaceable(out)?;
         PreviousContent::Replace
     } else {
-        let changes = || changes_of_same_run(out, &spec).ok_or_else(|| FolderError::NotEmpty(out.to_owned()));
-        changes()?;
+        let saved = || same_run(out, &spec).ok_or_else(|| FolderError::NotEmpty(out.to_owned()));
+        saved()?;
         // Only once it is known to be the same run: a refusal leaves everything as it was.
         mended = resume::finish(out)?;
         // Read again, because a resumed run may have replaced the one that was cut off.
-        let found = changes()?;
-        spec.changes = found;
+        let found = saved()?;
+        spec.changes = found.changes;
+        spec.network.weights_hash = found.network.weights_hash;
         if matches!(whole_ending(out), Some(Ending::Finished { .. })) {
             return Err(FolderError::Finished(out.to_owned()));
         }
@@ -91,14 +92,14 @@ pub fn is_done(out: &Path, spec: &Spec) -> Result<bool, FolderError> {
     if atomic::is_bare(out) {
         return Ok(false);
     }
-    changes_of_same_run(out, spec).ok_or_else(|| FolderError::NotEmpty(out.to_owned()))?;
+    same_run(out, spec).ok_or_else(|| FolderError::NotEmpty(out.to_owned()))?;
     Ok(matches!(whole_ending(out), Some(Ending::Finished { .. } | Ending::Diverged { .. })))
 }
 
-/// Returns the live changes of the run in this folder, if it is one of this spec.
-fn changes_of_same_run(out: &Path, spec: &Spec) -> Option<Vec<Change>> {
+/// Returns the run in this folder, with its live changes, if it is one of this spec.
+fn same_run(out: &Path, spec: &Spec) -> Option<Spec> {
     let saved = Spec::read(&out.join(RUN)).ok()?;
     let planned = Spec { changes: spec.changes.clone(), ..saved.clone() };
     let known = spec.changes.iter().all(|change| saved.changes.contains(change));
-    (planned.same_run(spec) && known).then_some(saved.changes)
+    (planned.same_run(spec) && known).then_some(saved)
 }

@@ -176,6 +176,8 @@ impl RunFolder {
             PreviousContent::CutOff(_) => files::remove_run(&self.out.join(RESUMED), true)?,
         }
         atomic::sweep(&self.out);
+        // Only the run knows the file that it began from.
+        self.spec.network.weights_hash.clone_from(&run.spec.network.weights_hash);
         self.files = Some(Files::start(&self.folder(), &self.spec, run, self.grams)?);
         Ok(())
     }

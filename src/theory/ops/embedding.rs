@@ -13,7 +13,11 @@ pub(super) fn rule(op: &Embedding, reading: &Reading<'_>) -> Rule {
     if !reading.is_given() {
         return Err(NoRule::Embedded);
     }
-    let affine = Step::Affine(Gains::of(reading.network, 1, false));
+    let mut gains = Gains::of(reading.network, 1, false);
+    if op.normal && !reading.network.parametrisation.is_ntk() {
+        gains.weight = 1.0;
+    }
+    let affine = Step::Affine(gains);
     Ok(reading.layer(
         Layout::Tokens(op.tokens),
         RandomFeatures::fresh(reading.at, &reading.line().shape, 1),

@@ -32,8 +32,11 @@ pub(super) fn rule(reading: &Reading<'_>) -> Rule {
     // Frozen tensors may be shared freely; of a trained one, only the first line may use it.
     let is_shared = |tensor: &usize| match reading.program.tensors[*tensor].role {
         Role::Weight => reading.firsts[*tensor] != reading.at,
-        Role::Norm | Role::Buffer => false,
+        Role::Norm | Role::Frozen | Role::Buffer => false,
     };
+    if let Some(frozen) = reading.program.tensors_of(line).find(|tensor| tensor.is_held()) {
+        return Err(NoRule::Frozen(frozen.name.clone()));
+    }
     if let Some(&shared) = line.tensors.iter().find(|tensor| is_shared(tensor)) {
         return Err(NoRule::Shared(reading.program.tensors[shared].name.clone()));
     }

@@ -71,6 +71,13 @@ impl SettingsDraft {
         self.undo.add_undo(&self.spec);
     }
 
+    /// Applies the settings of a run, as an undo step of its own.
+    pub fn apply_run(&mut self, spec: Spec) {
+        self.undo.add_undo(&self.spec);
+        self.spec = spec;
+        self.undo.add_undo(&self.spec);
+    }
+
     /// Loads the settings of a run, at the pace of the window.
     pub fn take(&mut self, spec: Spec) {
         self.spec = Spec { window: self.spec.window.clone(), ..spec };

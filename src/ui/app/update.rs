@@ -17,7 +17,7 @@ use super::App;
 use super::actions::{Action, RunAction, SettingsAction, ShellAction, ViewAction};
 use super::current_run::{FORKS, gram_cache_of};
 use super::session::{OpenedRecord, Session};
-use crate::spec::{Preset, Spec, absolute};
+use crate::spec::{DataFolders, NetworkSpec, Preset, Spec, absolute};
 use crate::ui::export::action::ExportAction;
 use crate::ui::export::{ViewExport, copy_command_line, file_name};
 use crate::ui::kit::appearance;
@@ -332,6 +332,7 @@ impl App {
                     break;
                 }
                 LoadEvent::Study(place, spec) => self.take_study(place, &spec),
+                LoadEvent::Module(place, network, folders) => self.take_module(ctx, place, *network, &folders),
                 LoadEvent::Refused(sentence) => self.shell.toasts.say(Toast::failed(sentence)),
                 LoadEvent::Gone(path) => {
                     self.overlays.recent.forget(&path);
@@ -395,6 +396,27 @@ impl App {
         }
         self.study.show_found(spec, &place.path);
         self.overlays.recent.note(place);
+    }
+
+    /// Starts a run of a module of PyTorch on data that fit it, and shows its program beside its kernel.
+    fn take_module(&mut self, ctx: &Context, place: RecentPath, network: NetworkSpec, folders: &DataFolders) {
+        let Some(spec) = self.settings.spec.fitted_to(&network, folders) else {
+            let sample = network.exported_for().map_or_else(String::new, |sample| {
+                let [channels, height, width] = sample;
+                format!(" for samples of {channels} × {height} × {width}")
+            });
+            let text = format!(
+                "{} was exported{sample}, and no data set here has such samples and as many classes as it has outputs: \
+                 kernelscope gram --graph measures its kernel on your inputs",
+                place.name
+            );
+            return self.shell.toasts.say(Toast::failed(text));
+        };
+        self.overlays.recent.note(place);
+        self.settings.apply_run(spec);
+        self.set_out(&[View::Program, View::Gram, View::Spectrum, View::Layers]);
+        self.study.shown = false;
+        self.start_run(ctx);
     }
 
     /// Shows a record that no longer grows, and its futures; the run that was shown joins the list.

@@ -12,10 +12,12 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 
 use super::RecentPath;
 use crate::run::{History, harmless};
-use crate::spec::Spec;
+use crate::spec::{DataFolders, Init, NetworkSpec, Spec, absolute};
 use crate::storage::{
-    Grams, Loaded, RUNS, STUDY, StudyFolder, array_of, is_run, load_beside, load_kernels, load_lazily, tidy,
+    GRAPH, Grams, Graph, Loaded, RUNS, STUDY, StudyFolder, WEIGHTS, array_of, is_run, load_beside, load_kernels,
+    load_lazily, tidy,
 };
+use crate::worker::Cifar;
 
 /// A run that was opened.
 #[derive(Debug)]
@@ -51,6 +53,8 @@ pub enum LoadEvent {
     Loaded(Box<LoadedRun>),
     /// A study of learners, whose runs have no curves over time: it is shown on the study page.
     Study(RecentPath, Box<Spec>),
+    /// A module of PyTorch: its graph as a network that begins from the weights beside it, and the data sets near it.
+    Module(RecentPath, Box<NetworkSpec>, DataFolders),
     /// The reason why a place was not opened.
     Refused(String),
     /// The folder or archive no longer exists.
@@ -153,6 +157,16 @@ fn open(order: LoadRequest, tell: &dyn Fn(LoadEvent) -> bool) {
             Ok(spec) => _ = tell(LoadEvent::Study(place(&name_of(&study), &study), Box::new(spec))),
             Err(err) => refuse(err.to_string()),
         }
+    } else if let Some(folder) = module_folder(&path) {
+        match Graph::read(folder) {
+            Ok(graph) => {
+                let mut network = graph.network(&name_of(folder));
+                (network.init, network.weights) = (Init::Torch, weights_beside(folder));
+                let asked = place(&network.program, folder);
+                tell(LoadEvent::Module(asked, Box::new(network), data_near(folder)));
+            }
+            Err(err) => refuse(err.to_string()),
+        }
     } else if is_run(&path) {
         tell(run(&path, place(&name, &path), name, shown));
     } else if path.join(STUDY).is_file() {
@@ -199,6 +213,28 @@ fn study_of_learners(path: &Path) -> Option<PathBuf> {
     learns.then(|| study.to_owned())
 }
 
+/// Returns the folder of an exported module, of which the path is that or its graph.
+fn module_folder(path: &Path) -> Option<&Path> {
+    if path.is_file() && path.file_name().is_some_and(|name| name == GRAPH) {
+        return path.parent();
+    }
+    (Graph::is_in(path) && !is_run(path)).then_some(path)
+}
+
+/// Returns the file of weights in the folder of a module, if there is one.
+fn weights_beside(folder: &Path) -> Option<PathBuf> {
+    Some(folder.join(WEIGHTS)).filter(|path| path.is_file())
+}
+
+/// Finds data sets where they are usually put: in the folder of a module, above it, and in the folder `data` beside it or in the
+/// current one.
+fn data_near(folder: &Path) -> DataFolders {
+    let above = folder.parent().unwrap_or(folder);
+    let places = [folder.to_owned(), above.to_owned(), above.join("data"), "data".into(), ".".into()];
+    let found = |set: Cifar| places.iter().find(|place| set.is_in(place)).map(|place| absolute(place, Path::new("")));
+    DataFolders { cifar10: found(Cifar::Ten), cifar100: found(Cifar::Hundred) }
+}
+
 /// Returns whether the path is an archive of kernels, one of its arrays, or a single array.
 fn is_archive(path: &Path) -> bool {
     let archive = array_of(path).0;
@@ -215,7 +251,7 @@ fn place(name: &str, path: &Path) -> RecentPath {
 fn unknown(path: &Path) -> String {
     let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
     format!(
-        "{name} is neither a run folder nor a study folder nor an .npz archive of kernels; kernelscope run and study make folders"
+        "{name} is neither a run folder nor a study folder nor an .npz archive of kernels nor a module of PyTorch with its {GRAPH}; kernelscope run and study make folders"
     )
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Another program brings its own default width: with 256 units an MLP is small, but a CNN is too slow for a lecture.
 
-use egui::{ComboBox, DragValue, RichText, Ui};
+use egui::{ComboBox, DragValue, RichText, TextEdit, Ui};
 
 use super::form::{self, Form, real, whole};
 use crate::spec::text::NETWORKS;
@@ -25,6 +25,25 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
         &activations,
     );
     parametrisation(ui, form);
+    weights(ui, form);
+}
+
+/// Draws the file of the initial weights, where there is one or must be one.
+fn weights(ui: &mut Ui, form: &mut Form<'_>) {
+    let key = "network.weights";
+    if form.draft.network.weights.is_none() && form.checked.problems.iter().all(|problem| problem.field != key) {
+        return;
+    }
+    let hover = "The safetensors file with the initial weights; without one they are drawn";
+    form.row(ui, key, "Weights", hover, |ui, form| {
+        let network = &mut form.draft.network;
+        let mut text = network.weights.as_ref().map_or_else(String::new, |path| path.display().to_string());
+        let width = ui.available_width();
+        if ui.add(TextEdit::singleline(&mut text).desired_width(width).hint_text("path")).changed() {
+            // The hash is that of the file before.
+            (network.weights, network.weights_hash) = ((!text.is_empty()).then(|| text.into()), None);
+        }
+    });
 }
 
 fn program(ui: &mut Ui, form: &mut Form<'_>) {

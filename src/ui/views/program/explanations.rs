@@ -161,6 +161,9 @@ pub fn formula(network: &NetworkSpec, program: &Program, line: &Line, tensor: &P
         };
         return format!("{} is {what} not trained: it has no part of the kernel.", tensor.name);
     }
+    if tensor.is_held() {
+        return format!("{} is frozen by the text: it does not move and has no part in the kernel.", tensor.name);
+    }
     if tensor.is_frozen(network.parametrisation) {
         return format!(
             "{} is not trained in the NTK parametrisation, as in the limit: it has no part in the kernel.",
