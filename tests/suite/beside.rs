@@ -382,16 +382,7 @@ fn an_archive_that_does_not_fit_is_refused_in_a_sentence_that_names_the_array() 
 
 #[test]
 fn the_python_example_of_the_documentation_is_opened() {
-    let has_numpy = |python: &&str| {
-        Command::new(python).args(["-c", "import numpy"]).output().is_ok_and(|done| done.status.success())
-    };
-    let Some(python) = ["python3", "/usr/bin/python3"].into_iter().find(has_numpy) else {
-        super::skipped(
-            super::Missing::Installable,
-            "python3 with numpy is not here to run the example of docs/guide/external-kernels.md",
-        );
-        return;
-    };
+    let Some(python) = super::python("to run the example of docs/guide/external-kernels.md") else { return };
     let text = include_str!("../../docs/guide/external-kernels.md");
     let example = text.split("```python\n").nth(1).and_then(|rest| rest.split("```").next()).expect("an example");
     let place = tempfile::tempdir().unwrap();

@@ -4,6 +4,7 @@ use kernelscope::run::{Ending, Event};
 use kernelscope::spec::{NetworkSpec, Spec};
 use kernelscope::worker::{DeviceChoice, Job, Worker};
 use std::io::Write as _;
+use std::process::Command;
 use std::time::{Duration, Instant};
 
 mod any_run;
@@ -54,6 +55,7 @@ mod own_texts;
 mod parts;
 mod pictures;
 mod plane;
+mod python;
 mod record;
 mod recorded;
 mod references;
@@ -86,6 +88,8 @@ pub enum Missing {
     DataSet,
     /// Graphics hardware, or a machine that has none.
     Hardware,
+    /// PyTorch: gigabytes, for what small committed fixtures hold as well.
+    Torch,
 }
 
 /// Says that a check was left out, past the test runner, which would keep the words of a test that passes to itself. In
@@ -95,6 +99,23 @@ pub fn skipped(missing: Missing, why: &str) {
     let strict = std::env::var_os("CI").is_some_and(|value| !value.is_empty() && value != "false");
     assert!(!strict || missing != Missing::Installable, "left out although CI is set: {why}");
     let _ = writeln!(std::io::stderr(), "SKIPPED: {why}");
+}
+
+/// A Python with numpy: the one that `KERNELSCOPE_PYTHON` names, or the first that has it. Without one, what it was wanted for is
+/// left out.
+#[track_caller]
+pub fn python(wanted_for: &str) -> Option<String> {
+    let named = std::env::var("KERNELSCOPE_PYTHON").ok();
+    // The first python may be one of a version manager, the second the system's, whose packages have numpy.
+    let tried = ["python3", "/usr/bin/python3"].map(str::to_owned);
+    let has_numpy = |python: &String| {
+        Command::new(python).args(["-c", "import numpy"]).output().is_ok_and(|done| done.status.success())
+    };
+    let found = named.into_iter().chain(tried).find(has_numpy);
+    if found.is_none() {
+        skipped(Missing::Installable, &format!("python3 with numpy is not here {wanted_for}"));
+    }
+    found
 }
 
 /// How long a test waits at most for something that happens at once on a quiet machine. It only ends where nothing happens at

@@ -187,14 +187,7 @@ fn a_run_that_never_starts_leaves_nothing() {
 
 #[test]
 fn numpy_reads_the_kernels() {
-    // The first python may be one of a version manager, the second the system's, whose packages have numpy.
-    let has_numpy = |python: &&str| {
-        Command::new(python).args(["-c", "import numpy"]).output().is_ok_and(|done| done.status.success())
-    };
-    let Some(python) = ["python3", "/usr/bin/python3"].into_iter().find(has_numpy) else {
-        crate::suite::skipped(crate::suite::Missing::Installable, "python3 with numpy is not here to read kernels.npz");
-        return;
-    };
+    let Some(python) = crate::suite::python("to read kernels.npz") else { return };
     let place = tempfile::tempdir().unwrap();
     let (out, spec) = (place.path().join("run"), spec(2, 1.0));
     let told = events(&spec, finished);
