@@ -13,6 +13,7 @@ mod metrics;
 mod pacing;
 pub mod scaling;
 pub mod speed;
+pub mod watch;
 
 pub use cadence::{Cadence, lag_steps};
 pub use command::{Command, Control};

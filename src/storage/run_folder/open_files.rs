@@ -12,7 +12,7 @@ use super::table_writer;
 use super::table_writer::kind;
 use super::tables::{EVENTS, EventLine, LEDGER, LedgerLine, ROW_TABLES, RowTable, columns};
 use super::{files, info};
-use crate::run::{Ending, Row, RunInfo};
+use crate::run::{Ending, Row, RunInfo, SavedStep};
 use crate::spec::Spec;
 use crate::storage::format::disk;
 use crate::storage::format::errors::FolderError;
@@ -23,6 +23,8 @@ pub(crate) struct Files {
     pub(crate) rows: RowTables,
     pub(crate) ledger: Table,
     events: Table,
+    /// Steps of a watched training that are told once everything before is written.
+    saved: Vec<SavedStep>,
     pub(crate) kernels: KernelWriter,
     facts: info::StoredInfo,
     /// Whether the weights were reported.
@@ -63,8 +65,29 @@ impl Files {
             events: Table::create(folder.join(EVENTS), columns::<EventLine>())?,
             kernels: KernelWriter::start(folder.join(PARTIAL), run, Budget::new(grams))?,
             facts,
+            saved: Vec::new(),
             weights: false,
         })
+    }
+
+    /// Goes on with the files of a folder in which so many Grams are kept.
+    pub(crate) fn go_on(folder: &Path, run: &RunInfo, kept: usize) -> Result<Self, FolderError> {
+        let facts = info::StoredInfo::of(run);
+        facts.write(&folder.join(info::INFO))?;
+        Ok(Self {
+            rows: RowTables::append(folder)?,
+            ledger: Table::append(folder.join(LEDGER))?,
+            events: Table::append(folder.join(EVENTS))?,
+            kernels: KernelWriter::go_on(folder.join(PARTIAL), kept),
+            facts,
+            saved: Vec::new(),
+            weights: false,
+        })
+    }
+
+    /// Takes down that a step of a watched training was taken.
+    pub(crate) fn saved(&mut self, step: SavedStep) {
+        self.saved.push(step);
     }
 
     pub(crate) fn note(&mut self, step: u64, epoch: Option<f64>, event: &str, detail: &str) -> Result<(), FolderError> {
@@ -77,6 +100,10 @@ impl Files {
         self.kernels.flush()?;
         self.rows.0.iter_mut().try_for_each(Table::flush)?;
         self.ledger.flush()?;
+        // After all that is told of the step: whoever goes on with the folder starts behind the last of these lines.
+        for SavedStep { step, epoch, mark } in std::mem::take(&mut self.saved) {
+            self.note(step, Some(epoch), kind::SAVED, &mark.to_string())?;
+        }
         self.events.flush()
     }
 
