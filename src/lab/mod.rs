@@ -1,5 +1,5 @@
-//! The laboratories turn data, network, training and kernel into a stream of events ([`live`]), points of learning curves
-//! ([`scaling`]) or one kernel ([`gram`]).
+//! The laboratories turn data, network, training and kernel into a stream of events ([`live`]), the weights of another
+//! program's training into one like it ([`watch`]), points of learning curves ([`scaling`]) or one kernel ([`gram`]).
 
 mod cadence;
 mod command;

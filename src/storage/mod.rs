@@ -1,4 +1,4 @@
-//! Reads and writes files: run, study and experiment folders, autosave, and other programs' arrays and weights.
+//! Reads and writes files: run, study and experiment folders, autosave, and other programs' arrays, weights and trainings.
 
 pub mod autosave;
 mod experiment_folder;

@@ -23,8 +23,6 @@ pub(crate) struct Files {
     pub(crate) rows: RowTables,
     pub(crate) ledger: Table,
     events: Table,
-    /// Steps of a watched training that are told once everything before is written.
-    saved: Vec<SavedStep>,
     pub(crate) kernels: KernelWriter,
     facts: info::StoredInfo,
     /// Whether the weights were reported.
@@ -65,7 +63,6 @@ impl Files {
             events: Table::create(folder.join(EVENTS), columns::<EventLine>())?,
             kernels: KernelWriter::start(folder.join(PARTIAL), run, Budget::new(grams))?,
             facts,
-            saved: Vec::new(),
             weights: false,
         })
     }
@@ -80,14 +77,14 @@ impl Files {
             events: Table::append(folder.join(EVENTS))?,
             kernels: KernelWriter::go_on(folder.join(PARTIAL), kept),
             facts,
-            saved: Vec::new(),
             weights: false,
         })
     }
 
-    /// Takes down that a step of a watched training was taken.
-    pub(crate) fn saved(&mut self, step: SavedStep) {
-        self.saved.push(step);
+    /// Takes down that a step of a watched training was taken. As events are written after all else, whoever goes on with the
+    /// folder finds everything that is told of the steps up to the last of these lines.
+    pub(crate) fn saved(&mut self, SavedStep { step, epoch, mark }: SavedStep) -> Result<(), FolderError> {
+        self.note(step, Some(epoch), kind::SAVED, &mark.to_string())
     }
 
     pub(crate) fn note(&mut self, step: u64, epoch: Option<f64>, event: &str, detail: &str) -> Result<(), FolderError> {
@@ -100,10 +97,6 @@ impl Files {
         self.kernels.flush()?;
         self.rows.0.iter_mut().try_for_each(Table::flush)?;
         self.ledger.flush()?;
-        // After all that is told of the step: whoever goes on with the folder starts behind the last of these lines.
-        for SavedStep { step, epoch, mark } in std::mem::take(&mut self.saved) {
-            self.note(step, Some(epoch), kind::SAVED, &mark.to_string())?;
-        }
         self.events.flush()
     }
 

@@ -159,7 +159,7 @@ impl RunFolder {
                 weights::write(&folder.join(MODEL), weights)?;
                 files.weights = true;
             }
-            Event::Saved(step) => files.saved(*step),
+            Event::Saved(step) => files.saved(*step)?,
             Event::TakenBack { step } => return self.take_back(*step),
             Event::Ended(ending) => return self.end(ending),
             Event::Started(_)
