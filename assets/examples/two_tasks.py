@@ -1,4 +1,4 @@
-"""Two tasks in PyTorch, watched by Kernelscope: `python two_tasks.py --out watched`, and `kernelscope watch watched` beside it."""
+"""Two tasks in PyTorch: `python two_tasks.py --out watched`, and `kernelscope watch watched --out record` beside it."""
 
 import argparse
 

@@ -25,6 +25,7 @@ mod study;
 mod summary;
 mod tensor_table;
 mod theory;
+mod watch;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -44,6 +45,7 @@ pub use signals::EndedBySignal;
 pub use study::StudyArgs;
 pub use summary::summary;
 pub use theory::TheoryArgs;
+pub use watch::WatchArgs;
 
 use crate::diagnostics::VERSION;
 use crate::spec::expanded;
@@ -68,6 +70,8 @@ pub enum Command {
     Open(OpenArgs),
     /// Train a network through its tasks, measure its kernel, and write the run folder
     Run(RunArgs),
+    /// Watch a training in another program, whose weights kernelscope.Watch writes, and keep its kernels in a run folder
+    Watch(WatchArgs),
     /// Train all runs of a study (one setting, several values and seeds), and write its table and figures
     Study(StudyArgs),
     /// Compute the exact kernel of given weights on given inputs
@@ -171,7 +175,12 @@ pub fn print_error_line(line: &str) {
 pub fn execute(command: &Command) -> anyhow::Result<()> {
     let computes = matches!(
         command,
-        Command::Open(_) | Command::Run(_) | Command::Study(_) | Command::Figures(_) | Command::Screenshots(_)
+        Command::Open(_)
+            | Command::Run(_)
+            | Command::Watch(_)
+            | Command::Study(_)
+            | Command::Figures(_)
+            | Command::Screenshots(_)
     );
     if computes {
         start_threads(None, false)?;
@@ -179,6 +188,7 @@ pub fn execute(command: &Command) -> anyhow::Result<()> {
     match command {
         Command::Open(args) => open(args)?,
         Command::Run(args) => run::run(args)?,
+        Command::Watch(args) => watch::watch(args)?,
         Command::Study(args) => study::study(args)?,
         Command::Gram(args) => gram::gram(args)?,
         Command::Theory(args) => theory::theory(args)?,

@@ -58,7 +58,7 @@ impl KernelParts {
             LayerMetrics {
                 task: task + 1,
                 layer: Arc::clone(name),
-                velocity: before.and_then(|before| velocity(gram, &before.layers[place].1[task], lag_epochs)),
+                velocity: before.and_then(|before| velocity(gram, &before.layers.get(place)?.1[task], lag_epochs)),
                 alignment: finite(alignment(gram, labels[task])),
                 alignment_centred: alignment_centred(gram, labels[task]).and_then(finite),
                 share: finite(gram.trace() / wholes[task].trace()),
@@ -75,7 +75,7 @@ impl KernelParts {
             TensorMetrics {
                 task: task + 1,
                 tensor: Arc::clone(name),
-                velocity: before.and_then(|before| velocity(gram, &before.tensors[place].1[task], lag_epochs)),
+                velocity: before.and_then(|before| velocity(gram, &before.tensors.get(place)?.1[task], lag_epochs)),
                 share: finite(gram.trace() / wholes[task].trace()),
             }
         };
@@ -89,7 +89,7 @@ impl KernelParts {
             LogitMetrics {
                 task: task + 1,
                 logits: [Logits::Old, Logits::New][place],
-                velocity: before.and_then(|before| velocity(gram, &before.logits[place][task], lag_epochs)),
+                velocity: before.and_then(|before| velocity(gram, &before.logits.get(place)?[task], lag_epochs)),
                 lambda_max: largest(gram.len(), |vector, product| gram.multiply(vector, product)).and_then(finite),
                 trace: finite(gram.trace()),
             }

@@ -1,5 +1,5 @@
-//! Implements the laboratories, which turn data, network, training and kernel into a stream of events ([`live`]), points
-//! of learning curves ([`scaling`]) or one kernel ([`gram`]).
+//! Implements the laboratories, which turn data, network, training and kernel into a stream of events ([`live`]), the weights of
+//! another program's training into one like it ([`watch`]), points of learning curves ([`scaling`]) or one kernel ([`gram`]).
 
 mod cadence;
 mod command;
@@ -13,6 +13,7 @@ mod metrics;
 mod pacing;
 pub mod scaling;
 pub mod speed;
+pub mod watch;
 
 pub use cadence::{Cadence, lag_steps};
 pub use command::{Command, Control};

@@ -45,6 +45,12 @@ pub enum Event {
     Resumed { step: u64 },
     /// The weights, at a switch and at the end.
     Weights(Arc<Weights>),
+    /// A step of a watched training was taken: the last snapshot is of its weights.
+    Saved(SavedStep),
+    /// So many steps of a watched training were not taken, in all.
+    PassedOver(u64),
+    /// A watched training started again from before this step: what was reported of it and of all later ones no longer holds.
+    TakenBack { step: u64 },
     /// The last event of every run, with the reason for its end.
     Ended(Ending),
 }
@@ -70,6 +76,15 @@ pub struct RunInfo {
     pub planned_steps: u64,
 }
 
+/// A step that another program saved and that was taken.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SavedStep {
+    pub step: u64,
+    pub epoch: f64,
+    /// A number made from what the other program wrote of it: the same step saved anew has another.
+    pub mark: u64,
+}
+
 /// The origin of the kernels of a record.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Origin {
@@ -80,6 +95,8 @@ pub enum Origin {
     },
     /// From an archive that another program wrote: there are no settings, weights or images.
     Imported,
+    /// From the weights of a training that another program does: of the settings only the network and the loss say something.
+    Watched,
 }
 
 impl Origin {
@@ -88,14 +105,18 @@ impl Origin {
         match self {
             Self::Trained { device } => device,
             Self::Imported => "kernels from elsewhere",
+            Self::Watched => "weights of a training elsewhere",
         }
     }
 }
 
 impl RunInfo {
-    /// Returns whether the kernels were measured by another program: then there are no settings, weights or images.
+    /// Returns whether the network was trained by another program: then there are no settings of its training, and no images.
     pub fn is_imported(&self) -> bool {
-        self.origin == Origin::Imported
+        match self.origin {
+            Origin::Trained { .. } => false,
+            Origin::Imported | Origin::Watched => true,
+        }
     }
 
     /// Returns a class by name, or by number where it has none.

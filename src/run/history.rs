@@ -48,6 +48,7 @@ pub struct History {
     limit: Option<Arc<[f64]>>,
     progress: Progress,
     weights: Option<Arc<Weights>>,
+    passed_over: u64,
     revision: u64,
     snapshot_bytes: u64,
     row_bytes: u64,
@@ -77,6 +78,7 @@ impl History {
             limit: None,
             progress: Progress::default(),
             weights: None,
+            passed_over: 0,
             revision: 0,
             snapshot_bytes: 0,
             row_bytes: 0,
@@ -132,7 +134,9 @@ impl History {
                 self.ledgers.push(ledger);
             }
             // Only folders store it; a fork reads it from the stream.
-            Event::Partner(_) | Event::Forked(_) => {}
+            Event::Partner(_) | Event::Forked(_) | Event::Saved(_) => {}
+            Event::PassedOver(count) => self.passed_over = count,
+            Event::TakenBack { step } => self.take_back(step),
             Event::Paused { .. } => self.state = RunState::Paused,
             Event::Resumed { .. } => self.state = RunState::Running,
             Event::Weights(weights) => self.weights = Some(weights),
@@ -211,6 +215,11 @@ impl History {
 
     pub fn weights(&self) -> Option<&Arc<Weights>> {
         self.weights.as_ref()
+    }
+
+    /// Returns how many steps of a watched training were not taken.
+    pub fn passed_over(&self) -> u64 {
+        self.passed_over
     }
 
     /// Returns a number that grows with every event: a view drawn at this revision is still current.
@@ -306,6 +315,19 @@ impl History {
         self.snapshot_bytes -= snapshot.bytes();
         Arc::make_mut(snapshot).gram = gram;
         self.snapshot_bytes += snapshot.bytes();
+    }
+
+    /// Forgets this step and all after it.
+    fn take_back(&mut self, step: u64) {
+        let Some(epoch) = self.rows.iter().find(|row| row.step >= step).map(|row| row.epoch) else { return };
+        self.rows.retain(|row| row.step < step);
+        self.snapshots.retain(|snapshot| snapshot.row.step < step);
+        self.losses.retain(|(at, _)| *at < epoch);
+        self.tasks.retain(|task| task.step < step);
+        self.notes.retain(|note| note.epoch < epoch);
+        self.row_bytes = self.rows.iter().map(Row::bytes).sum();
+        self.snapshot_bytes = self.snapshots.iter().map(|snapshot| snapshot.bytes()).sum();
+        self.weights = None;
     }
 
     fn push_snapshot(&mut self, snapshot: Arc<Snapshot>) {

@@ -20,8 +20,8 @@ pub use block::Block;
 pub use checkpoint::Checkpoint;
 pub use csv_number::finite;
 pub use event::{
-    Closed, Ending, Event, NamedTensor, Origin, Partner, Probe, Progress, RunInfo, Sink, Snapshot, TaskInfo, TaskStart,
-    Weights,
+    Closed, Ending, Event, NamedTensor, Origin, Partner, Probe, Progress, RunInfo, SavedStep, Sink, Snapshot, TaskInfo,
+    TaskStart, Weights,
 };
 pub use history::{History, MAX_ROWS, Note, RunState, describe};
 pub use learning_point::{InstantCurve, Point, Reduced};

@@ -1,4 +1,4 @@
-//! Reads and writes files: run, study and experiment folders, autosave, and other programs' arrays and weights.
+//! Reads and writes files: run, study and experiment folders, autosave, and other programs' arrays, weights and trainings.
 
 pub mod autosave;
 mod experiment_folder;
@@ -9,6 +9,7 @@ mod import_npz;
 pub mod run_folder;
 mod state_dir;
 mod study_folder;
+mod watch_folder;
 mod window_state_file;
 
 pub use autosave::shelf::CutOff;
@@ -26,6 +27,7 @@ pub use format::recognise::{Recognised, recognise};
 pub use format::regular_file::{open_regular, read_regular};
 pub use graph::{GRAPH, Graph, GraphError, GraphTensor, RefusedLine, WEIGHTS, read_modules_as_networks};
 pub use import_npz::{load_kernels, measure_kernels};
+pub use run_folder::continued::{Continued, KeptSteps, continue_watched};
 pub use run_folder::create::{Opened, create, is_done};
 pub use run_folder::files::{STUDY, is_run};
 pub use run_folder::gram_reader::Grams;
@@ -36,4 +38,7 @@ pub use run_folder::weights::{WeightsFile, WeightsFileError, tensors_of};
 pub use run_folder::writer::RunFolder;
 pub use state_dir::{STATE, state_folder};
 pub use study_folder::{LAWS_TABLE, RUNS, StudyError, StudyFolder, TABLE};
+pub use watch_folder::{
+    Follower, Found, LoggedStep, Order, WATCH, WatchError, WatchFolder, WatchedNetwork, WatchedProbes,
+};
 pub use window_state_file::WindowStateFile;

@@ -28,8 +28,9 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
 
 pub use crate::data::Cifar;
+pub use crate::lab::watch::WatchJob;
 pub use crate::lab::{Command, gram};
-use crate::lab::{Control, live};
+use crate::lab::{Control, live, watch};
 use crate::model::release_freed_memory;
 pub use crate::model::{AdapterInfo, DeviceChoice, adapters};
 use crate::run::{Checkpoint, Closed, Ending, Event, Sink};
@@ -83,6 +84,11 @@ impl Worker {
             live::continue_run((&job.spec, &from), job.device, job.paced, control, sink);
         };
         Self::with_lab(Box::new(lab), waker)
+    }
+
+    /// Starts to watch a training in another program.
+    pub fn watch(job: WatchJob, waker: Waker) -> Self {
+        Self::with_lab(Box::new(move |control: &mut dyn Control, sink| watch::watch(job, control, sink)), waker)
     }
 
     /// Starts any laboratory.

@@ -77,6 +77,7 @@ mod theory;
 mod time;
 mod ui;
 mod ui_study;
+mod watch;
 mod weights;
 mod window;
 mod worker;

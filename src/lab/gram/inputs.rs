@@ -59,6 +59,15 @@ impl Inputs {
         Ok(Self { count, image, values, words, read: (shape, note) }.noted())
     }
 
+    /// Returns the inputs of an array of this shape, for a network that reads images or one that reads rows of numbers.
+    ///
+    /// # Errors
+    /// If the shape is that of no inputs.
+    pub fn of_array(shape: Vec<usize>, values: Vec<f32>, images: bool) -> Result<Self, InputsError> {
+        let Layout { count, image, description: words } = Layout::of(&shape, images)?;
+        Ok(Self { count, image, values, words, read: (shape, None) })
+    }
+
     /// Reads inputs whose shape is that of these samples, PyTorch's with a batch axis of 1, in the bytes of a file; `Err` is the
     /// shape of others.
     ///

@@ -25,7 +25,9 @@ use crate::spec::{
     KernelShape, KnownSettings, KnownSettingsError, Line, METADATA_PREFIX, NetworkSpec, Op, Plan, layer_of,
     memory_available,
 };
-use crate::storage::{Graph, GraphError, LayoutError, WeightsFile, WeightsFileError, read_regular, words};
+use crate::storage::{
+    Graph, GraphError, LayoutError, WatchedProbes, WeightsFile, WeightsFileError, read_regular, words,
+};
 
 /// The method by which a kernel is computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -464,6 +466,36 @@ pub fn load_graph(graph: &Graph, parts: &[Vec<u8>], device: &Device) -> Result<(
     let floats = graph.tensors.iter().filter(|tensor| tensor.is_float);
     let known = floats.map(|tensor| tensor.name.as_str()).chain(graph.aliases.keys().map(String::as_str));
     Network::of_tensors(program, &graph.network("graph"), parts, &known.collect(), device)
+}
+
+/// Builds a network that comes with the program from the weights in the bytes of a safetensors file, for these probes.
+///
+/// # Errors
+/// If the weights do not fit, or, in words, if the probes do not.
+pub(super) fn load_known(
+    said: &KnownSettings,
+    spec: &NetworkSpec,
+    bytes: Vec<u8>,
+    probes: &WatchedProbes,
+) -> Result<Network, Result<WeightsError, String>> {
+    let order = Order {
+        said: said.clone(),
+        graph: None,
+        weights: PathBuf::new(),
+        inputs: PathBuf::new(),
+        others: None,
+        request: Request::of(Reduction::Trace),
+        method: Method::Layerwise,
+        device: DeviceChoice::Cpu,
+    };
+    let images = probes.shape.len() > 2 || spec.reads_images();
+    let inputs = Inputs::of_array(probes.shape.clone(), probes.inputs.clone(), images);
+    let inputs = inputs.map_err(|err| Err(format!("the probes do not fit: {err}")))?;
+    load(&order, spec, &[bytes], inputs).map(|(network, ..)| network).map_err(|err| match err {
+        GramError::Weights { source, .. } => Ok(source),
+        GramError::Inputs { source, .. } => Err(format!("the probes do not fit: {source}")),
+        other => Err(other.to_string()),
+    })
 }
 
 fn read_file(path: &Path) -> Result<Vec<u8>, GramError> {

@@ -111,16 +111,22 @@ impl Saver {
         let Some(outbox) = &self.outbox else { return };
         let is_light = match event {
             // These events are not stored in a folder.
-            Event::Progress(_) | Event::Moved(_) | Event::Forked(_) | Event::Paused { .. } | Event::Resumed { .. } => {
-                return;
+            Event::Progress(_)
+            | Event::Moved(_)
+            | Event::Forked(_)
+            | Event::Paused { .. }
+            | Event::Resumed { .. }
+            | Event::PassedOver(_) => return,
+            Event::Started(_) | Event::Task(_) | Event::Changed { .. } | Event::TakenBack { .. } | Event::Ended(_) => {
+                true
             }
-            Event::Started(_) | Event::Task(_) | Event::Changed { .. } | Event::Ended(_) => true,
             Event::Snapshot(_)
             | Event::Partner(_)
             | Event::Limit(_)
             | Event::Ledger(_)
             | Event::Warning { .. }
-            | Event::Weights(_) => false,
+            | Event::Weights(_)
+            | Event::Saved(_) => false,
         };
         let weight = queued_bytes(event);
         let waiting = self.waiting.load(Ordering::Relaxed);

@@ -26,6 +26,12 @@ pub enum FolderError {
     NoRun(PathBuf),
     #[error("{} is not empty and holds no unfinished run of this spec: choose another folder or give --overwrite", .0.display())]
     NotEmpty(PathBuf),
+    #[error(
+        "{} holds something else than the record of this training (its network or its probes differ): choose another folder or \
+         give --overwrite",
+        .0.display()
+    )]
+    OtherTraining(PathBuf),
     #[error("{} already holds this run, finished: choose another folder or give --overwrite", .0.display())]
     Finished(PathBuf),
     #[error("{} is being written by another Kernelscope: wait for it or choose another folder", .0.display())]

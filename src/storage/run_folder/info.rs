@@ -8,7 +8,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::run::{RunInfo, TaskInfo};
+use crate::run::{Origin, RunInfo, TaskInfo};
 use crate::storage::format::errors::{FolderError, invalid};
 use crate::storage::format::{atomic, disk};
 
@@ -26,10 +26,18 @@ pub(crate) struct StoredInfo {
     pub(crate) image: [usize; 3],
     pub(crate) class_names: Vec<String>,
     pub(crate) tasks: Vec<TaskInfo>,
+    /// Whether another program trained the network while this one watched.
+    #[serde(skip_serializing_if = "is_false")]
+    pub(crate) watched: bool,
     /// The lines of the tables and the bytes of the other files when the run ended, by name: a later reader can see that
     /// a part of one is lost. Empty until the run ends.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
     pub(crate) ended_with: BTreeMap<String, u64>,
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl StoredInfo {
@@ -41,6 +49,7 @@ impl StoredInfo {
             image: info.image,
             class_names: info.class_names.clone(),
             tasks: info.tasks.clone(),
+            watched: info.origin == Origin::Watched,
             ended_with: BTreeMap::new(),
         }
     }

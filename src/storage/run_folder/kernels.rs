@@ -46,6 +46,12 @@ impl KernelWriter {
         Ok(Self { folder, pending: Vec::new(), partner: None, pending_bytes: 0, written: 0, removed: 0, budget })
     }
 
+    /// Goes on in the folder of the small files, which holds so many Grams.
+    pub(crate) fn go_on(folder: PathBuf, written: usize) -> Self {
+        let (pending, budget) = (Vec::new(), Budget::new(None));
+        Self { folder, pending, partner: None, pending_bytes: 0, written, removed: 0, budget }
+    }
+
     /// Writes the infinite-width kernel on the probes.
     pub(crate) fn limit(&self, kernel: &[f64]) -> Result<(), FolderError> {
         probes::write_limit(&self.folder, kernel)

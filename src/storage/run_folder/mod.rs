@@ -1,6 +1,7 @@
 //! Reads and writes the folder of a run: its tables, kernels and weights.
 
 pub(crate) mod completeness;
+pub(crate) mod continued;
 pub(crate) mod create;
 pub(crate) mod files;
 pub(crate) mod gram_reader;

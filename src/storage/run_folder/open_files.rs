@@ -12,7 +12,7 @@ use super::table_writer;
 use super::table_writer::kind;
 use super::tables::{EVENTS, EventLine, LEDGER, LedgerLine, ROW_TABLES, RowTable, columns};
 use super::{files, info};
-use crate::run::{Ending, Row, RunInfo};
+use crate::run::{Ending, Row, RunInfo, SavedStep};
 use crate::spec::Spec;
 use crate::storage::format::disk;
 use crate::storage::format::errors::FolderError;
@@ -65,6 +65,26 @@ impl Files {
             facts,
             weights: false,
         })
+    }
+
+    /// Goes on with the files of a folder in which so many Grams are kept.
+    pub(crate) fn go_on(folder: &Path, run: &RunInfo, kept: usize) -> Result<Self, FolderError> {
+        let facts = info::StoredInfo::of(run);
+        facts.write(&folder.join(info::INFO))?;
+        Ok(Self {
+            rows: RowTables::append(folder)?,
+            ledger: Table::append(folder.join(LEDGER))?,
+            events: Table::append(folder.join(EVENTS))?,
+            kernels: KernelWriter::go_on(folder.join(PARTIAL), kept),
+            facts,
+            weights: false,
+        })
+    }
+
+    /// Takes down that a step of a watched training was taken. As events are written after all else, whoever goes on with the
+    /// folder finds everything that is told of the steps up to the last of these lines.
+    pub(crate) fn saved(&mut self, SavedStep { step, epoch, mark }: SavedStep) -> Result<(), FolderError> {
+        self.note(step, Some(epoch), kind::SAVED, &mark.to_string())
     }
 
     pub(crate) fn note(&mut self, step: u64, epoch: Option<f64>, event: &str, detail: &str) -> Result<(), FolderError> {

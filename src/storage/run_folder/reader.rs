@@ -163,7 +163,7 @@ fn run_info(spec: Spec, facts: StoredInfo, probes: Probes, last_step: u64) -> Ru
         image: if probes.thumbnails.is_empty() { facts.image } else { probes.image },
         thumbnails: probes.thumbnails.into(),
         parameters: facts.parameters,
-        origin: Origin::Trained { device: facts.device },
+        origin: if facts.watched { Origin::Watched } else { Origin::Trained { device: facts.device } },
         planned_steps: facts.planned_steps.max(last_step),
     }
 }

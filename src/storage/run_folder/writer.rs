@@ -11,6 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use super::continued;
 use super::files::{self, MODEL, RESUMED};
 use super::open_files::Files;
 use super::table_writer;
@@ -41,6 +42,8 @@ pub struct RunFolder {
     clock: Box<dyn FnMut() -> Instant + Send>,
     /// The limit on the bytes of Grams; `None` where all stay.
     grams: Option<u64>,
+    /// The facts of the run, once it has started.
+    run: Option<Arc<RunInfo>>,
     /// Held while the folder is written, where the system has locks on folders; released on drop.
     _lock: Option<File>,
 }
@@ -71,8 +74,16 @@ impl RunFolder {
             flushed: Instant::now(),
             clock: Box::new(Instant::now),
             grams: None,
+            run: None,
             _lock: lock,
         }
+    }
+
+    /// Goes on with the files of a watched training, which are cut to what is whole.
+    pub(crate) fn going_on(out: PathBuf, spec: Spec, run: Arc<RunInfo>, files: Files, lock: Option<File>) -> Self {
+        let mut folder = Self::new(out, spec, PreviousContent::Empty, lock);
+        (folder.files, folder.run) = (Some(files), Some(run));
+        folder
     }
 
     /// Sets a limit on the bytes of Grams; `budget` selects those that stay.
@@ -117,7 +128,8 @@ impl RunFolder {
 
     fn write(&mut self, event: &Event) -> Result<(), FolderError> {
         if let Event::Started(run) = event {
-            return self.start(run);
+            // Files that are gone on with have started.
+            return if self.files.is_some() { Ok(()) } else { self.start(run) };
         }
         let folder = self.folder();
         // A run that fails before it starts leaves everything as it was.
@@ -147,9 +159,12 @@ impl RunFolder {
                 weights::write(&folder.join(MODEL), weights)?;
                 files.weights = true;
             }
+            Event::Saved(step) => files.saved(*step)?,
+            Event::TakenBack { step } => return self.take_back(*step),
             Event::Ended(ending) => return self.end(ending),
             Event::Started(_)
             | Event::Progress(_)
+            | Event::PassedOver(_)
             | Event::Moved(_)
             | Event::Forked(_)
             | Event::Paused { .. }
@@ -168,7 +183,18 @@ impl RunFolder {
         Ok(())
     }
 
-    fn start(&mut self, run: &RunInfo) -> Result<(), FolderError> {
+    /// A watched training has started again from before this step: the files are cut to what still holds.
+    fn take_back(&mut self, step: u64) -> Result<(), FolderError> {
+        self.flush()?;
+        let Some(run) = self.run.clone() else { return Ok(()) };
+        self.files = None;
+        let cut = continued::cut(&self.out, Some(step))?;
+        self.last = None;
+        self.files = Some(Files::go_on(&self.out, &run, cut.kept)?);
+        Ok(())
+    }
+
+    fn start(&mut self, run: &Arc<RunInfo>) -> Result<(), FolderError> {
         match self.before {
             PreviousContent::Missing | PreviousContent::Empty => {}
             PreviousContent::Replace => files::clear(&self.out)?,
@@ -179,6 +205,7 @@ impl RunFolder {
         // Only the run knows the file that it began from.
         self.spec.network.weights_hash.clone_from(&run.spec.network.weights_hash);
         self.files = Some(Files::start(&self.folder(), &self.spec, run, self.grams)?);
+        self.run = Some(Arc::clone(run));
         Ok(())
     }
 
