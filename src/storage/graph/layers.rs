@@ -306,8 +306,7 @@ impl<'a> Translator<'a> {
         }
         let (input, torch) = self.value(line, "input")?;
         let statistic = |argument: &str| {
-            let owned = self.owned(line, argument)?;
-            owned.map(|(_, tensor)| tensor).ok_or_else(|| format!("its {argument} is no buffer of the module"))
+            self.buffer(line, argument)?.ok_or_else(|| format!("its {argument} is no buffer of the module"))
         };
         let (mean, variance) = (statistic("running_mean")?, statistic("running_var")?);
         let (weight, bias) = self.gains(line)?;
@@ -342,7 +341,8 @@ impl<'a> Translator<'a> {
 
     fn rms_norm(&mut self, line: &'a Line) -> Translated<Entry> {
         // PyTorch's default is the smallest step from 1 of its 32-bit floats.
-        let epsilon = line.real("eps", f64::from(f32::EPSILON))?;
+        let is_wide = line.dtype.as_str().is_some_and(|dtype| dtype.ends_with("float64"));
+        let epsilon = line.real("eps", if is_wide { f64::EPSILON } else { f64::from(f32::EPSILON) })?;
         self.normalised(line, "rms_norm", epsilon)
     }
 
@@ -427,6 +427,11 @@ impl<'a> Translator<'a> {
         let &[tokens, width] = weight.shape.as_slice() else {
             return Err(format!("its weight has shape {:?} and not two axes", weight.shape));
         };
+        if line.flag("scale_grad_by_freq", false)? {
+            return Err(
+                "PyTorch scales its gradient by counts (scale_grad_by_freq), and this kernel would not".to_owned()
+            );
+        }
         if line.whole("padding_idx", -1)? >= 0 {
             return Err(
                 "PyTorch leaves the row of its padding_idx out of the gradient, and this kernel would not: make it without padding_idx"

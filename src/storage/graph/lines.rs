@@ -49,6 +49,9 @@ pub struct Line {
     /// The arguments by name.
     #[serde(default)]
     pub args: BTreeMap<String, Json>,
+    /// The arguments that it writes into, of an operation whose name does not say so.
+    #[serde(default)]
+    pub writes: Vec<String>,
 }
 
 fn yes() -> bool {

@@ -23,12 +23,18 @@ impl<'a> Translator<'a> {
             "clamp" => self.clamped(line, "min", "max", (f64::NEG_INFINITY, f64::INFINITY)),
             "clamp_min" => self.clamped(line, "min", "", (f64::NEG_INFINITY, f64::INFINITY)),
             "clamp_max" => self.clamped(line, "", "max", (f64::NEG_INFINITY, f64::INFINITY)),
-            "leaky_relu" => line
-                .real("negative_slope", 0.01)
-                .and_then(|slope| self.function(line, |value| format!("leaky_relu({value}, {})", real(slope)))),
+            // At 0 PyTorch's derivative is the slope.
+            "leaky_relu" => line.real("negative_slope", 0.01).and_then(|slope| {
+                self.function(line, |value| {
+                    format!("scale({value}, {}) + scale(relu({value}), {})", real(slope), real(1.0 - slope))
+                })
+            }),
             "elu" => self.elu(line),
             "celu" => line.real("alpha", 1.0).and_then(|alpha| {
                 let inverse = 1.0 / alpha;
+                if alpha <= 0.0 {
+                    return Err(format!("its alpha is {alpha}"));
+                }
                 self.function(line, |value| {
                     format!("scale(elu(scale({value}, {}), 1.0), {})", real(inverse), real(alpha))
                 })
@@ -92,7 +98,7 @@ impl<'a> Translator<'a> {
         let entry = self.operand(line, "self")?;
         let depends = match &entry.node {
             Node::Tensor(at) | Node::Transposed(at) => self.tensors[*at].trained,
-            Node::Value(value) => value.text != "x",
+            Node::Value(_) => !entry.is_data,
             Node::Filled(_) | Node::Whole(_) => false,
             Node::List(_) | Node::Nothing => true,
         };
@@ -110,21 +116,30 @@ impl<'a> Translator<'a> {
         let is_whole = dtype.contains("int");
         match &entry.node {
             _ if is_float || dtype.is_empty() => Ok(entry),
-            Node::Whole(_) | Node::Filled(_) if is_whole => Ok(entry),
-            Node::Value(value) if is_whole && value.text == "x" => Ok(entry),
+            Node::Whole(_) if is_whole => Ok(entry),
+            Node::Filled(number) if is_whole && number.fract() == 0.0 => Ok(entry),
+            Node::Value(_) if is_whole && entry.is_data && self.is_whole() => Ok(entry),
             _ => Err(format!("it rounds to {dtype}: export the module in 32-bit floats")),
         }
     }
 
     fn clamped(&mut self, line: &'a Line, low: &str, high: &str, usual: (f64, f64)) -> Translated<Entry> {
         let (low, high) = (line.real(low, usual.0)?, line.real(high, usual.1)?);
-        self.function(line, |value| match (low.is_finite(), high.is_finite()) {
-            (true, true) => format!("hardtanh({value}, {}, {})", real(low), real(high)),
-            (true, false) if low == 0.0 => format!("relu({value})"),
-            (true, false) => format!("relu({value} - {}) + {}", bracketed(low), bracketed(low)),
-            (false, true) => format!("{} - relu({} - {value})", bracketed(high), bracketed(high)),
-            (false, false) => format!("identity({value})"),
-        })
+        if line.kind().0 == "hardtanh" {
+            return self.function(line, |value| format!("hardtanh({value}, {}, {})", real(low), real(high)));
+        }
+        // The derivative of a clamp is 1 at its ends, where that of a ReLU is 0.
+        let (value, torch) = self.value(line, "self")?;
+        let mut now = value;
+        if low.is_finite() {
+            let expression = format!("{} + relu({} - {})", now.text, bracketed(low), now.text);
+            now = self.named(&format!("{}_low", line.name), &expression, now.shape);
+        }
+        if high.is_finite() {
+            let expression = format!("{} - relu({} - {})", now.text, now.text, bracketed(high));
+            now = self.named(&format!("{}_high", line.name), &expression, now.shape);
+        }
+        Ok(Entry::new(Node::Value(now), torch))
     }
 
     fn elu(&mut self, line: &'a Line) -> Translated<Entry> {
@@ -196,7 +211,8 @@ impl<'a> Translator<'a> {
         let slopes = format!("expand({}, {})", self.reshaped(&weight, &from), list(&torch));
         let slopes = format!("reshape({slopes}, {})", list(&out));
         let value = self.reshaped(&value, &out);
-        Ok(self.result(line, &format!("relu({value}) - {slopes} * relu(-{value})"), out, torch))
+        // At 0 PyTorch's derivative is the slope.
+        Ok(self.result(line, &format!("{slopes} * {value} + (1.0 - {slopes}) * relu({value})"), out, torch))
     }
 
     fn gated(&mut self, line: &'a Line) -> Translated<Entry> {
@@ -274,7 +290,7 @@ impl<'a> Translator<'a> {
                 };
                 return Ok(Entry::new(Node::Filled(number), out));
             }
-            (Node::Whole(a), Node::Whole(b)) if a.len() == b.len() && factor == 1.0 && sign == "+" => {
+            (Node::Whole(a), Node::Whole(b)) if first.shape == second.shape && factor == 1.0 && sign == "+" => {
                 let sums = a.iter().zip(b).map(|(a, b)| a.saturating_add(*b)).collect();
                 return Ok(Entry::new(Node::Whole(sums), out));
             }

@@ -44,6 +44,9 @@ impl<'a> Translator<'a> {
     fn same_numbers(&mut self, line: &'a Line) -> Translated<Entry> {
         let entry = self.operand(line, "self")?;
         let shape = line.own_shape()?;
+        if !matches!(line.argument("dtype"), serde_json::Value::Null) {
+            return Err("it reads the bits of numbers as others".to_owned());
+        }
         if shape.iter().product::<usize>() != entry.shape.iter().product::<usize>() {
             return Err(format!("{:?} and {shape:?} have different numbers of values", entry.shape));
         }
@@ -152,7 +155,7 @@ impl<'a> Translator<'a> {
         };
         let from = place(line.whole("start", 0)?);
         let to = match kind {
-            "narrow" => place(line.whole("start", 0)?.saturating_add(line.whole("length", 0)?)),
+            "narrow" => from.saturating_add(usize::try_from(line.whole("length", 0)?).unwrap_or(0)).min(side),
             _ => place(line.whole("end", i64::MAX)?),
         };
         let step = line.whole("step", 1)?;
@@ -335,12 +338,15 @@ impl<'a> Translator<'a> {
             return Ok(entry);
         }
         if out.iter().product::<usize>() == entry.shape.iter().product::<usize>() {
-            let node = self.materialised(entry)?;
+            let node = match entry.node {
+                Node::Filled(_) | Node::Whole(_) => entry.node,
+                _ => self.materialised(entry)?,
+            };
             return Ok(Entry::new(node, out));
         }
         match &entry.node {
             Node::Filled(number) => return Ok(Entry::new(Node::Filled(*number), out)),
-            Node::Whole(numbers) if numbers.len() == out.last().copied().unwrap_or(0) => {
+            Node::Whole(numbers) if entry.shape.last() == out.last() && Some(&numbers.len()) == out.last() => {
                 let times = out.iter().product::<usize>() / numbers.len().max(1);
                 if times > 1 << 12 {
                     return Err("it repeats whole numbers too often".to_owned());

@@ -50,26 +50,22 @@ pub enum Node {
 pub struct Entry {
     pub node: Node,
     pub shape: Vec<usize>,
-    /// The memory that it shares with other nodes.
+    /// The memory that it shares with other nodes, if it shares any.
     pub storage: usize,
+    /// True where its numbers are those of the memory as a whole, under whatever name; false where they are a part of it or
+    /// perhaps a copy.
+    is_owner: bool,
+    /// True where its numbers are those of the input, moved at most.
+    pub is_data: bool,
 }
 
 impl Entry {
     pub fn new(node: Node, shape: Vec<usize>) -> Self {
-        Self { node, shape, storage: usize::MAX }
+        Self { node, shape, storage: usize::MAX, is_owner: true, is_data: false }
     }
 
     pub fn value(text: String, shape: Vec<usize>, torch: Vec<usize>) -> Self {
         Self::new(Node::Value(Val { text, shape }), torch)
-    }
-
-    /// Returns whether another node is the same value in the same shape.
-    fn is_whole(&self, other: &Self) -> bool {
-        let text = |entry: &Self| match &entry.node {
-            Node::Value(value) => Some(value.text.clone()),
-            _ => None,
-        };
-        self.shape == other.shape && text(self).is_some() && text(self) == text(other)
     }
 }
 
@@ -140,6 +136,10 @@ const RESERVED: [&str; 60] = [
 /// A translation in progress.
 pub struct Translator<'a> {
     file: &'a GraphFile,
+    /// True if the input is whole numbers.
+    whole: bool,
+    /// The type of the module's floats.
+    float: String,
     body: String,
     /// Number of lines of the body.
     length: usize,
@@ -261,8 +261,11 @@ impl<'a> Translator<'a> {
     /// If a line has no translation, or the graph has not one input and one output, names the reason.
     pub fn translate(file: &'a GraphFile) -> Result<Graph, Refused> {
         let graph = |why: &str| Refused::Graph(why.to_owned());
+        let float = file.lines.iter().filter(|line| line.op == "parameter").find_map(|line| line.dtype.as_str());
         let mut translator = Self {
             file,
+            whole: false,
+            float: float.unwrap_or("float32").to_owned(),
             body: String::new(),
             length: 0,
             nodes: HashMap::new(),
@@ -288,6 +291,7 @@ impl<'a> Translator<'a> {
         let sample = sample.ok_or_else(|| graph("the shape of its input is none"))?;
         let whole = input.dtype.as_str().is_some_and(|dtype| dtype.contains("int") || dtype.contains("bool"));
         let image = image_of(&sample).ok_or_else(|| graph("its input is larger than any sample"))?;
+        translator.whole = whole;
         translator.introduce(image);
         translator.read_uses(&needed);
         let mut output = None;
@@ -315,6 +319,12 @@ impl<'a> Translator<'a> {
         for line in &self.file.lines {
             if !seen.insert(line.name.as_str()) {
                 return Err(format!("two lines are called {}", printable(&line.name)));
+            }
+            let (kind, in_place) = line.kind();
+            let writes = node_of(line.argument("out")).is_some() || !line.writes.is_empty();
+            if writes || in_place && line.changed().is_none() || kind.starts_with("_foreach") {
+                let (name, op) = (printable(&line.name), printable(&line.op));
+                return Err(format!("line {name} ({op}) writes into tensors in a way that is not followed"));
             }
             if let Some(unknown) = line.reads().into_iter().find(|read| !seen.contains(read) || *read == line.name) {
                 return Err(format!(
@@ -422,7 +432,7 @@ impl<'a> Translator<'a> {
                 [1, 1, numbers] => self.named(&line.name, "flatten(x)", vec![numbers]),
                 _ => Val { text: "x".to_owned(), shape: image.to_vec() },
             };
-            self.insert(line, Entry::new(Node::Value(value), shape));
+            self.insert(line, Entry { is_data: true, ..Entry::new(Node::Value(value), shape) });
             return Ok(());
         }
         let (kind, in_place) = line.kind();
@@ -431,9 +441,9 @@ impl<'a> Translator<'a> {
         // parts is not read again.
         let mut renamed: Vec<&'a str> = Vec::new();
         if in_place && let Some(entry) = first.and_then(|first| self.nodes.get(first)) {
-            let (storage, entry) = (entry.storage, entry.clone());
+            let storage = entry.storage;
             let sharing = || self.nodes.iter().filter(|(_, other)| other.storage == storage);
-            if sharing().all(|(_, other)| other.is_whole(&entry)) && !self.written.contains_key(&storage) {
+            if sharing().all(|(_, other)| other.is_owner) && !self.written.contains_key(&storage) {
                 renamed = sharing().map(|(name, _)| *name).collect();
             } else {
                 self.written.entry(storage).or_insert(&line.name);
@@ -442,7 +452,16 @@ impl<'a> Translator<'a> {
         if !needs {
             return Ok(());
         }
+        if in_place
+            && !FRESH.contains(&kind)
+            && !matches!(kind, "dropout" | "feature_dropout" | "alpha_dropout" | "detach")
+        {
+            return Err("it changes a shape in place: write the module without".to_owned());
+        }
         let mut done = self.operation(kind, line)?;
+        let moves = !FRESH.contains(&kind);
+        done.is_data = moves && first.and_then(|first| self.nodes.get(first)).is_some_and(|entry| entry.is_data);
+        self.check_numbers(line, &done)?;
         if let (true, Some(Entry { node: Node::Tensor(at) | Node::Transposed(at), .. })) =
             (in_place && kind != "detach", first.and_then(|first| self.nodes.get(first)))
         {
@@ -458,9 +477,12 @@ impl<'a> Translator<'a> {
         if let (true, false, Some(first)) = (!FRESH.contains(&kind), in_place, first)
             && let Some(storage) = self.nodes.get(first).map(|entry| entry.storage)
         {
-            done.storage = storage;
+            let is_data = done.is_data;
+            (done.storage, done.is_owner) = (storage, false);
             if let Node::List(entries) = &mut done.node {
-                entries.iter_mut().for_each(|entry| entry.storage = storage);
+                entries
+                    .iter_mut()
+                    .for_each(|entry| (entry.storage, entry.is_owner, entry.is_data) = (storage, false, is_data));
             }
             self.nodes.insert(&line.name, done);
             return Ok(());
@@ -476,18 +498,36 @@ impl<'a> Translator<'a> {
 
     /// Adds a node with memory of its own.
     fn insert(&mut self, line: &'a Line, mut entry: Entry) {
-        entry.storage = self.storages;
+        (entry.storage, entry.is_owner) = (self.storages, true);
         if let Node::List(entries) = &mut entry.node {
-            entries.iter_mut().for_each(|entry| entry.storage = self.storages);
+            entries.iter_mut().for_each(|entry| (entry.storage, entry.is_owner) = (self.storages, true));
         }
         self.storages += 1;
         self.nodes.insert(&line.name, entry);
     }
 
-    fn operation(&mut self, kind: &str, line: &'a Line) -> Translated<Entry> {
-        if node_of(line.argument("out")).is_some() {
-            return Err("it writes its result into another tensor (out=): write the module without".to_owned());
+    /// Checks that a result is of numbers as they are computed here.
+    fn check_numbers(&self, line: &Line, done: &Entry) -> Translated<()> {
+        let Some(dtype) = line.dtype.as_str() else { return Ok(()) };
+        let is_float = dtype.contains("float");
+        match &done.node {
+            Node::Value(_)
+                if is_float && (dtype.ends_with("float32") || dtype.ends_with("float64") || dtype == self.float) =>
+            {
+                Ok(())
+            }
+            Node::Value(_) if is_float => Err(format!("it computes in {dtype}: export the module in 32-bit floats")),
+            // Tokens may be moved, and not computed with.
+            Node::Value(_) if done.is_data && self.whole && dtype.contains("int") => Ok(()),
+            Node::Value(_) => {
+                Err(format!("it computes with {dtype}, which here are floats: convert its inputs before"))
+            }
+            Node::Filled(number) if !is_float && number.fract() != 0.0 => Err(format!("{number} is no {dtype}")),
+            _ => Ok(()),
         }
+    }
+
+    fn operation(&mut self, kind: &str, line: &'a Line) -> Translated<Entry> {
         if let Some(done) = self.layer(kind, line) {
             return done;
         }
@@ -635,12 +675,9 @@ impl<'a> Translator<'a> {
             Node::Tensor(at) => Node::Value(self.learned(at)?),
             Node::Transposed(at) => {
                 let value = self.learned(at)?;
-                let turned = vec![value.shape[1], value.shape[0]];
-                Node::Value(self.named(
-                    &format!("{}_t", value.text),
-                    &format!("transpose({}, [1, 0])", value.text),
-                    turned,
-                ))
+                let sides = self.tensors[at].shape.clone();
+                let turned = format!("transpose({}, [1, 0])", self.reshaped(&value, &sides));
+                Node::Value(self.named(&format!("{}_t", value.text), &turned, vec![sides[1], sides[0]]))
             }
             Node::Filled(number) => {
                 let shape = stripped(&shape);
@@ -672,19 +709,37 @@ impl<'a> Translator<'a> {
         Ok(value)
     }
 
-    /// Returns the tensor of an argument that a layer can own: one that no other line reads as a value.
+    /// Returns the parameter of an argument that a layer can own: one that no other line reads as a value. A buffer is none: what
+    /// a layer owns is trained.
     pub fn owned(&self, line: &'a Line, argument: &str) -> Translated<Option<(usize, GraphTensor)>> {
         Ok(match self.entry(line, argument)? {
-            Some(Entry { node: Node::Tensor(at), .. }) if !self.as_values.contains(&at) => {
+            Some(Entry { node: Node::Tensor(at), .. })
+                if self.tensors[at].is_parameter && !self.as_values.contains(&at) =>
+            {
                 Some((at, self.tensors[at].clone()))
             }
             _ => None,
         })
     }
 
-    /// Returns whether a matrix is read as a value by other lines.
+    /// Returns the buffer of an argument.
+    pub fn buffer(&self, line: &'a Line, argument: &str) -> Translated<Option<GraphTensor>> {
+        Ok(match self.entry(line, argument)? {
+            Some(Entry { node: Node::Tensor(at), .. }) if !self.tensors[at].is_parameter => {
+                Some(self.tensors[at].clone())
+            }
+            _ => None,
+        })
+    }
+
+    /// Returns whether the input is whole numbers.
+    pub fn is_whole(&self) -> bool {
+        self.whole
+    }
+
+    /// Returns whether a tensor is read as a value by other lines, or is no parameter.
     pub fn is_value(&self, at: usize) -> bool {
-        self.as_values.contains(&at)
+        self.as_values.contains(&at) || !self.tensors[at].is_parameter
     }
 
     /// Writes a line of the text.
