@@ -286,13 +286,34 @@ impl History {
     /// Returns the velocity spike of this block at each switch; `None` where it is not yet defined.
     pub fn spikes(&self, block: Block, metric: Metric) -> Vec<Option<Spike>> {
         let velocity = self.series(block, metric);
-        self.switches().iter().map(|&(start, switch, end)| spike(&velocity, start, switch, end)).collect()
+        let one = |&(start, switch, end): &(f64, f64, f64)| {
+            let unit = self.epoch_after(switch, end)?;
+            let found = spike(&in_units(&velocity, unit), start / unit, switch / unit, end / unit)?;
+            Some(Spike { epoch: found.epoch * unit, delay: found.delay * unit, ..found })
+        };
+        self.switches().iter().map(one).collect()
     }
 
     /// Returns the dip of λ_max of this block at each switch; `None` where it is not yet defined.
     pub fn dips(&self, block: Block) -> Vec<Option<Dip>> {
         let lambda_max = self.series(block, Metric::LambdaMax);
-        self.switches().iter().map(|&(_, switch, end)| dip(&lambda_max, switch, end)).collect()
+        let one = |&(_, switch, end): &(f64, f64, f64)| {
+            let unit = self.epoch_after(switch, end)?;
+            let found = dip(&in_units(&lambda_max, unit), switch / unit, end / unit)?;
+            let recovery_epochs = found.recovery_epochs.map(|epochs| epochs * unit);
+            Some(Dip { epoch: found.epoch * unit, recovery_epochs, ..found })
+        };
+        self.switches().iter().map(one).collect()
+    }
+
+    /// Returns the length of an epoch after a switch, in the time of this record. A watched training knows steps and no epochs:
+    /// there the task that begins counts as one, as far as it was trained; `None` before that.
+    fn epoch_after(&self, switch: f64, end: f64) -> Option<f64> {
+        if self.info.as_ref().is_none_or(|info| info.origin != Origin::Watched) {
+            return Some(1.0);
+        }
+        let last = self.rows.last().map_or(switch, |row| row.epoch);
+        Some(end.min(last) - switch).filter(|length| *length > 0.0)
     }
 
     /// Adds the metrics of a step without a Gram, which a run folder may have lost.
@@ -354,6 +375,11 @@ impl History {
     fn switch_epochs(&self) -> Vec<f64> {
         self.tasks.iter().skip(1).map(|task| task.epoch).collect()
     }
+}
+
+/// The points of a series with times in these units.
+fn in_units(series: &[(f64, f64)], unit: f64) -> Vec<(f64, f64)> {
+    series.iter().map(|(time, value)| (time / unit, *value)).collect()
 }
 
 /// The largest number of ledgers that are kept.

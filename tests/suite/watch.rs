@@ -234,7 +234,13 @@ fn watched_weights_are_measured_as_numpy_does() {
     }
     let starts: Vec<(usize, u64)> = history.tasks().iter().map(|start| (start.task, start.step)).collect();
     assert_eq!(starts, [(1, 0), (2, 63)]);
-    assert!(history.spikes(Block::Task(1), Metric::Velocity)[0].is_some());
+    // The largest velocity of the second task over the median one of the last third of the first.
+    let velocity = history.series(Block::Task(1), Metric::Velocity);
+    let height = velocity.iter().filter(|(step, _)| *step > 63.0).map(|(_, value)| *value).fold(0.0, f64::max);
+    let spike = history.spikes(Block::Task(1), Metric::Velocity)[0].unwrap();
+    let at_51 = velocity.iter().find(|(step, _)| *step == 51.0).unwrap().1;
+    assert_eq!((spike.height, spike.background), (height, at_51));
+    assert!(history.dips(Block::Task(1))[0].is_some());
     assert!(history.counts_steps());
 }
 
@@ -301,7 +307,8 @@ fn a_writer_that_starts_again_takes_back_what_came_after() {
         until(&worker, &mut history, |history| history.rows().len() == 14);
     }
     (14..count).for_each(|at| training.save(folder, at));
-    until(&worker, &mut history, |history| history.rows().len() == count);
+    // The losses are the last that is told of a step.
+    until(&worker, &mut history, |history| history.losses().len() == count);
     let undisturbed = record(folder, Order::Every);
     assert_eq!(measured(&history), measured(&undisturbed));
     assert_eq!(history.losses(), undisturbed.losses());

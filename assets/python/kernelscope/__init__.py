@@ -8,8 +8,8 @@ Write the module down once, then save its weights now and then:
     watch = kernelscope.Watch("watched", inputs, labels, every=50, lag=10)
     for step, (x, y) in enumerate(batches):
         if watch.due(step):
-            watch.save(step, model.state_dict(), loss=loss)
-        loss = train(x, y)
+            watch.save(step, model.state_dict())
+        train(x, y)
 
 `kernelscope watch watched` shows the empirical neural tangent kernel of each step, its velocity, its spectrum and the share of
 each layer. Nothing of it happens in your process: what training pays is the time in which `save` writes a file.

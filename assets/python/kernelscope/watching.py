@@ -22,8 +22,8 @@ class Watch:
         watch = kernelscope.Watch("watched", inputs, labels, tasks)
         for step, batch in enumerate(batches):
             if watch.due(step, task):
-                watch.save(step, model.state_dict(), loss=loss, task=task)
-            loss = train(batch)
+                watch.save(step, model.state_dict(), task=task)
+            train(batch)
 
     folder: where the files go. It holds the graph that `kernelscope.export` wrote, unless `network` is given.
     inputs, labels: the probes, on which the kernel is measured: a few images or sentences of each class with their classes, or

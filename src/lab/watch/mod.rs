@@ -424,10 +424,11 @@ impl<'a> Watcher<'a> {
 
     /// Reports the losses up to the last step that was looked at, and how far the training is.
     fn report_progress(&mut self) -> Result<(), Stop> {
-        let step = self.follower.taken().next_back().unwrap_or(0);
-        let losses = self.follower.lines_in(self.told, step).iter();
-        let losses = losses.filter_map(|line| Some((line.step as f64, line.loss?))).collect();
-        self.told = Some(step).filter(|_| !self.tasks.is_empty());
+        let last = self.follower.taken().next_back();
+        let lines = last.map_or(&[][..], |last| self.follower.lines_in(self.told, last));
+        let losses = lines.iter().filter_map(|line| Some((line.step as f64, line.loss?))).collect();
+        self.told = last;
+        let step = last.unwrap_or(0);
         let planned_steps = self.follower.newest().unwrap_or(0).max(step);
         let progress = Progress { step, epoch: step as f64, losses, planned_steps, ..Progress::default() };
         self.emit(Event::Progress(progress))

@@ -3,6 +3,7 @@
 pub(crate) mod completeness;
 pub(crate) mod continued;
 pub(crate) mod create;
+pub(crate) mod cut;
 pub(crate) mod files;
 pub(crate) mod gram_reader;
 pub(crate) mod info;

@@ -11,7 +11,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::continued;
+use super::cut::cut;
 use super::files::{self, MODEL, RESUMED};
 use super::open_files::Files;
 use super::table_writer;
@@ -188,7 +188,7 @@ impl RunFolder {
         self.flush()?;
         let Some(run) = self.run.clone() else { return Ok(()) };
         self.files = None;
-        let cut = continued::cut(&self.out, Some(step))?;
+        let cut = cut(&self.out, Some(step))?;
         self.last = None;
         self.files = Some(Files::go_on(&self.out, &run, cut.kept)?);
         Ok(())

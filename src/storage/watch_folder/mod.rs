@@ -37,8 +37,6 @@ const LOG: &str = "log.jsonl";
 const STEPS: &str = "steps";
 /// The version of the folder that this program reads.
 const FORMAT: u64 = 1;
-/// Tasks at most, as of a run.
-const MOST_TASKS: usize = 64;
 
 /// The reasons why a folder cannot be watched; each prints as one sentence.
 #[derive(Debug, Error)]

@@ -5,8 +5,10 @@ use std::ops::Range;
 use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
 
-use super::MOST_TASKS;
 use crate::spec::Loss;
+
+/// Tasks at most, as of a run.
+pub(super) const MOST_TASKS: usize = 64;
 
 /// Probes in Gram order: by task, then class.
 #[derive(Clone, Debug, PartialEq)]

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde::Deserialize;
 
-use super::MOST_TASKS;
+use super::probes::MOST_TASKS;
 use crate::spec::memory_available;
 
 /// The number of steps that a file's name has room for.
