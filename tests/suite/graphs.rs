@@ -399,3 +399,171 @@ pub fn where_pytorch_is_the_references_are_made_anew() {
         .unwrap();
     assert!(done.status.success(), "{}{}", text(&done.stdout), text(&done.stderr));
 }
+
+/// A graph of tokens or images of these lines.
+fn graph_of(shape: &[usize], dtype: &str, rest: &serde_json::Value) -> serde_json::Value {
+    let mut lines = json!([
+        {"name": "p", "op": "parameter", "target": "w", "shape": [3, 4], "dtype": "float32", "trained": true},
+        {"name": "b", "op": "buffer", "target": "r", "shape": [3, 4], "dtype": "float32"},
+        {"name": "x", "op": "input", "shape": shape, "dtype": dtype},
+    ]);
+    lines.as_array_mut().unwrap().extend(rest.as_array().unwrap().iter().cloned());
+    json!({"format": 1, "torch": "2.15.0", "module": "Small", "lines": lines})
+}
+
+#[test]
+pub fn what_a_reader_would_take_for_something_else_is_not() {
+    let node = |name: &str| json!({"node": name});
+    let line = |name: &str, op: &str, shape: serde_json::Value, dtype: &str, args: serde_json::Value| json!({"name": name, "op": op, "shape": shape, "dtype": dtype, "args": args});
+    let linear = |of: &str, weight: &str| {
+        line(
+            "linear",
+            "aten::linear",
+            json!([1, 3]),
+            "float32",
+            json!({"input": node(of), "weight": node(weight), "bias": null}),
+        )
+    };
+    // A buffer that is used as a matrix is no parameter of the kernel.
+    let graph = parse(&graph_of(&[1, 4], "float32", &json!([linear("x", "b"), linear("x", "p"), output("linear")])));
+    assert!(graph.unwrap_err().contains("two lines"), "one name, one line");
+    let rest = json!([
+        linear("x", "b"),
+        line(
+            "again",
+            "aten::linear",
+            json!([1, 3]),
+            "float32",
+            json!({"input": node("x"), "weight": node("p"), "bias": null})
+        ),
+        line(
+            "add",
+            "aten::add.Tensor",
+            json!([1, 3]),
+            "float32",
+            json!({"self": node("linear"), "other": node("again"), "alpha": 1})
+        ),
+        output("add"),
+    ]);
+    let graph = parse(&graph_of(&[1, 4], "float32", &rest)).unwrap();
+    let (network, _) = load_graph(&graph, &[weights_file(&graph, str::to_owned)], &Device::flex()).unwrap();
+    assert_eq!(network.sizes(), [("w".to_owned(), 12)]);
+    let refused = |shape: &[usize], dtype: &str, rest: serde_json::Value, why: &str| {
+        let said = parse(&graph_of(shape, dtype, &rest)).unwrap_err();
+        assert!(said.contains(why) && !said.contains('\n'), "{why}: {said}");
+    };
+    // What may be a copy and is changed in place.
+    refused(
+        &[1, 4],
+        "float32",
+        json!([
+            linear("x", "p"),
+            line(
+                "copy",
+                "aten::contiguous",
+                json!([1, 3]),
+                "float32",
+                json!({"self": node("linear"), "memory_format": 0})
+            ),
+            line(
+                "add_",
+                "aten::add_.Tensor",
+                json!([1, 3]),
+                "float32",
+                json!({"self": node("copy"), "other": 1.0, "alpha": 1})
+            ),
+            line(
+                "mul",
+                "aten::mul.Tensor",
+                json!([1, 3]),
+                "float32",
+                json!({"self": node("linear"), "other": node("add_")})
+            ),
+            output("mul"),
+        ]),
+        "changed in place by add_",
+    );
+    // Whole numbers are not computed with as if they were real ones.
+    let minus =
+        line("sub", "aten::sub.Tensor", json!([1, 4]), "uint8", json!({"self": node("x"), "other": 128, "alpha": 1}));
+    refused(&[1, 4], "uint8", json!([minus, linear("sub", "p"), output("linear")]), "computes with uint8");
+    let cut = line(
+        "cut",
+        "aten::to.dtype",
+        json!([1, 4]),
+        "int64",
+        json!({"self": node("x"), "dtype": {"other": "torch.int64"}}),
+    );
+    refused(&[1, 4], "float32", json!([cut, linear("cut", "p"), output("linear")]), "rounds to int64");
+    let bits = line(
+        "bits",
+        "aten::view.dtype",
+        json!([1, 4]),
+        "float32",
+        json!({"self": node("x"), "dtype": {"other": "torch.int32"}}),
+    );
+    refused(&[1, 4], "float32", json!([bits, linear("bits", "p"), output("linear")]), "bits");
+    let half = line(
+        "soft",
+        "aten::softmax.int",
+        json!([1, 3]),
+        "float16",
+        json!({"self": node("linear"), "dim": -1, "dtype": {"other": "torch.float16"}}),
+    );
+    refused(&[1, 4], "float32", json!([linear("x", "p"), half, output("soft")]), "computes in float16");
+    // Constant numbers that differ are no one number.
+    let range = |name: &str, shape: serde_json::Value, of: &str| {
+        line(name, "aten::view", shape, "int64", json!({"self": node(of)}))
+    };
+    refused(
+        &[1, 4],
+        "float32",
+        json!([
+            line("a", "aten::arange", json!([3]), "int64", json!({"end": 3})),
+            range("row", json!([1, 3]), "a"),
+            range("column", json!([3, 1]), "a"),
+            line(
+                "sum",
+                "aten::add.Tensor",
+                json!([3, 3]),
+                "int64",
+                json!({"self": node("row"), "other": node("column"), "alpha": 1})
+            ),
+            line(
+                "float",
+                "aten::to.dtype",
+                json!([3, 3]),
+                "float32",
+                json!({"self": node("sum"), "dtype": {"other": "torch.float32"}})
+            ),
+            linear("x", "p"),
+            line(
+                "mul",
+                "aten::matmul",
+                json!([1, 3]),
+                "float32",
+                json!({"self": node("linear"), "other": node("float")})
+            ),
+            output("mul"),
+        ]),
+        "whole numbers",
+    );
+    // Writes whose names do not say so.
+    let mut out = unary("out", "aten::mul.out", "linear");
+    out["args"]["out"] = node("linear");
+    refused(&[1, 4], "float32", json!([linear("x", "p"), out, output("linear")]), "writes into tensors");
+    let mut own = unary("own", "mylib::scale", "linear");
+    own["writes"] = json!(["self"]);
+    refused(&[1, 4], "float32", json!([linear("x", "p"), own, output("linear")]), "writes into tensors");
+    let shape = line("t_", "aten::t_", json!([1, 3]), "float32", json!({"self": node("linear")}));
+    refused(&[1, 4], "float32", json!([linear("x", "p"), shape, output("linear")]), "changes a shape in place");
+    // A matrix of one row, transposed and multiplied, is no panic.
+    let rest = json!([
+        {"name": "q", "op": "parameter", "target": "q", "shape": [1, 4], "dtype": "float32", "trained": true},
+        line("t", "aten::t", json!([4, 1]), "float32", json!({"self": node("q")})),
+        line("mul", "aten::mul.Tensor", json!([4, 4]), "float32", json!({"self": node("t"), "other": node("x")})),
+        line("mean", "aten::mean.dim", json!([1, 4]), "float32", json!({"self": node("mul"), "dim": [0], "keepdim": true, "dtype": null})),
+        output("mean"),
+    ]);
+    parse(&graph_of(&[1, 4], "float32", &rest)).unwrap();
+}

@@ -147,7 +147,11 @@ pub(super) fn bare_kernel(trace: Vec<f64>) -> MeasuredKernels {
 fn sentence(err: &WeightsError) -> String {
     const WAY_OUT: &str = "save the state_dict() of the module that was exported";
     match err {
-        WeightsError::Missing { name, .. } | WeightsError::MissingBias { name } => {
+        WeightsError::Missing { name, .. }
+        | WeightsError::MissingOwn { name, .. }
+        | WeightsError::MissingBias { name }
+        | WeightsError::MissingOwnBias { name }
+        | WeightsError::Another { name, .. } => {
             format!("its weights have no tensor {name}: {WAY_OUT}")
         }
         WeightsError::Unknown { name, .. } => format!("its weights have a tensor {name} of another network: {WAY_OUT}"),
