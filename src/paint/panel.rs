@@ -258,12 +258,59 @@ fn stroke(painter: &Painter, line: &Line, transform: &PlotTransform, look: &Look
                 let columns = line.path.dense.then(|| columns(&points, stroke)).flatten();
                 painter.add(columns.unwrap_or_else(|| Shape::line(points, stroke)));
             }
-            (_, Dashes::Broken) => {
-                painter.extend(Shape::dashed_line(&points, stroke, look.dash, look.dash * (GOLDEN_RATIO - 1.0)));
-            }
-            (_, Dashes::Dotted) => painter.extend(Shape::dotted_line(&points, colour, 4.0, stroke.width)),
+            (_, Dashes::Broken) => near(&points, *transform.frame()).iter().for_each(|points| {
+                painter.extend(Shape::dashed_line(points, stroke, look.dash, look.dash * (GOLDEN_RATIO - 1.0)));
+            }),
+            (_, Dashes::Dotted) => near(&points, *transform.frame()).iter().for_each(|points| {
+                painter.extend(Shape::dotted_line(points, colour, 4.0, stroke.width));
+            }),
         }
     }
+}
+
+/// Returns the parts of a line near a frame. A dash has a length of its own, so a line to a number far out of view would be more
+/// dashes than memory holds.
+fn near(points: &[Pos2], frame: Rect) -> Vec<Vec<Pos2>> {
+    const AROUND: f32 = 2000.0;
+    let frame = frame.expand(AROUND);
+    let mut parts: Vec<Vec<Pos2>> = Vec::new();
+    for (from, to) in points.iter().zip(points.iter().skip(1)) {
+        let Some((start, end)) = clipped(*from, *to, frame) else { continue };
+        match parts.last_mut() {
+            Some(part) if part.last() == Some(&start) => part.push(end),
+            _ => parts.push(vec![start, end]),
+        }
+    }
+    parts
+}
+
+/// Returns the part of a segment in a rectangle, if any of it is there (Liang and Barsky 1984).
+fn clipped(from: Pos2, to: Pos2, frame: Rect) -> Option<(Pos2, Pos2)> {
+    if frame.contains(from) && frame.contains(to) {
+        return Some((from, to));
+    }
+    let [x, y] = [f64::from(from.x), f64::from(from.y)];
+    let [across, down] = [f64::from(to.x) - x, f64::from(to.y) - y];
+    let (mut enters, mut leaves) = (0.0_f64, 1.0_f64);
+    let sides = [
+        (-across, x - f64::from(frame.left())),
+        (across, f64::from(frame.right()) - x),
+        (-down, y - f64::from(frame.top())),
+        (down, f64::from(frame.bottom()) - y),
+    ];
+    for (step, room) in sides {
+        let at = room / step;
+        if step < 0.0 {
+            enters = enters.max(at);
+        } else if step > 0.0 {
+            leaves = leaves.min(at);
+        } else if room < 0.0 {
+            return None;
+        }
+    }
+    let at = |share: f64| pos2((x + share * across) as f32, (y + share * down) as f32);
+    (enters <= leaves)
+        .then(|| (if enters > 0.0 { at(enters) } else { from }, if leaves < 1.0 { at(leaves) } else { to }))
 }
 
 /// Returns a band through the lowest and the highest place in each point of width; none where each has but one place.

@@ -85,6 +85,33 @@ fn a_table_cut_off_in_its_last_line_loses_this_line() {
     assert!(loaded.warnings.contains(&"metrics.csv: the last line is cut off and left out".to_owned()));
 }
 
+/// A line of dashes to a number far out of view would be more dashes than memory holds.
+#[test]
+fn a_number_far_out_of_view_makes_no_figure_large() {
+    let place = tempfile::tempdir().unwrap();
+    let [folder, _] = folders(place.path());
+    for path in files(&folder).into_iter().filter(|path| path.extension() == Some("csv".as_ref())) {
+        let whole = fs::read_to_string(&path).unwrap();
+        let lines: Vec<&str> = whole.lines().collect();
+        let middle = lines.len() / 2;
+        for cell in 0..lines[0].split(',').count() {
+            let mut cells: Vec<&str> = lines[middle].split(',').collect();
+            let Some(place) = cells.get_mut(cell) else { continue };
+            *place = if cell % 2 == 0 { "1e300" } else { "-1e20" };
+            let changed = cells.join(",");
+            let mut lines = lines.clone();
+            lines[middle] = &changed;
+            fs::write(&path, lines.join("\n") + "\n").unwrap();
+            let Ok(loaded) = load(&folder) else { continue };
+            for figure in Figure::ALL.into_iter().filter(|figure| figure.is_of(&loaded.history)) {
+                let bytes = render(&loaded.history, figure, Format::Svg).unwrap();
+                assert!(bytes.len() < 8 << 20, "{}: {} bytes", path.display(), bytes.len());
+            }
+        }
+        fs::write(&path, whole).unwrap();
+    }
+}
+
 #[test]
 fn a_run_from_before_the_analysis_had_its_own_thread_opens() {
     let place = tempfile::tempdir().unwrap();
