@@ -1,6 +1,6 @@
 //! Defines a network: a program with its parameters, interpreted on burn.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use burn::module::{Module, Param, ParamId};
@@ -127,7 +127,7 @@ impl Network {
 
     /// Builds the network of this program with exactly its tensors, from the bytes of safetensors files; also returns a
     /// description of how they were read. `known` are the names that the files may have: others than the program's are left
-    /// out.
+    /// out; `tied` are other names of the program's tensors.
     ///
     /// # Errors
     /// If a tensor is missing, unknown, of another shape or type, or not finite, names it.
@@ -136,6 +136,7 @@ impl Network {
         spec: &NetworkSpec,
         parts: &[Vec<u8>],
         known: &BTreeSet<&str>,
+        tied: &BTreeMap<String, String>,
         device: &Device,
     ) -> Result<(Self, Vec<String>), WeightsError> {
         let own = |_: &names::Shapes| {
@@ -144,6 +145,7 @@ impl Network {
         };
         let mut stored = StoredTensors::open(parts, None, own)?;
         stored.expect(&program)?;
+        stored.check_tied(tied)?;
         stored.leave_out(&program, known);
         let mut wiring = NetworkStructure::new(program, spec, FoundSettings::default());
         wiring.origins = stored.origins(&wiring.program, |tensor| !tensor.is_frozen(spec.parametrisation));

@@ -76,6 +76,11 @@ pub enum WeightsError {
          before all names or before none"
     )]
     Prefix { prefix: String, with: String, without: String },
+    #[error(
+        "the tensors {one} and {other} are one in the module that was exported, and differ here: export the module anew, or give \
+         its weights"
+    )]
+    Untied { one: String, other: String },
     #[error("the weights have two tensors {0}, so there are two networks in them: leave one out")]
     Twice(String),
     #[error("{why}, so the names can be read in more than one way ({there}): name them fc1, fc2 … (or conv1 …, fc)")]

@@ -240,6 +240,21 @@ impl<'a> StoredTensors<'a> {
         self.tensors.iter().map(|(name, held)| (name.clone(), held.shape.clone())).collect()
     }
 
+    /// Checks that tensors which are one in the network are equal where the file has both: `tied` has the name of the network's for
+    /// each other name.
+    ///
+    /// # Errors
+    /// Names two that differ.
+    pub fn check_tied(&self, tied: &BTreeMap<String, String>) -> Result<(), WeightsError> {
+        let bytes = |name: &String| self.tensors.get(name).map(|held| (held.view.dtype(), held.view.data()));
+        let differ =
+            |(other, own): &(&String, &String)| bytes(other).zip(bytes(own)).is_some_and(|(other, own)| other != own);
+        match tied.iter().find(differ) {
+            Some((other, own)) => Err(WeightsError::Untied { one: self.name_of(own), other: self.name_of(other) }),
+            None => Ok(()),
+        }
+    }
+
     /// Leaves out the tensors whose names are among these and that the program does not have: the outputs do not depend on
     /// them.
     pub fn leave_out(&mut self, program: &Program, known: &BTreeSet<&str>) {

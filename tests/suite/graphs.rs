@@ -320,6 +320,17 @@ pub fn weights_of_a_graph_are_its_own() {
         });
         safetensors::serialize(views, None).unwrap()
     };
+    // Of a tensor that the module has twice, a file may have both, which are equal.
+    let mut tied = graph_with(&json!([output("linear")]));
+    tied["aliases"] = json!({"head.weight": "fc.weight"});
+    let tied = parse(&tied).unwrap();
+    let load_tied = |value: f32| {
+        let tensors = [("fc.weight", 0.5), ("head.weight", value)].map(|(name, value)| tensor(name, vec![3, 4], value));
+        let bytes = file(tensors.into_iter().chain([tensor("fc.bias", vec![3], 0.5)]).collect());
+        load_graph(&tied, &[bytes], &Device::flex()).map(|_| ()).map_err(|err| err.to_string())
+    };
+    load_tied(0.5).unwrap();
+    assert!(load_tied(0.25).unwrap_err().contains("fc.weight and head.weight"));
     let (weight, bias) = (|| tensor("fc.weight", vec![3, 4], 0.5), || tensor("fc.bias", vec![3], 0.5));
     for (tensors, why) in [
         (vec![weight()], "fc.bias"),

@@ -15,6 +15,8 @@ use kernelscope::storage::{Arrays, GRAPH, Graph, WEIGHTS, create, load, read_mod
 use kernelscope::train::{NetworkTrainer, StepOptions};
 use kernelscope::ui::views::View;
 use kernelscope::worker::gram::load_graph;
+use safetensors::tensor::TensorView;
+use safetensors::{Dtype, SafeTensors};
 
 use super::cli::{kernelscope as command, text as said};
 use super::run::timeless;
@@ -310,6 +312,34 @@ fn a_module_is_trained_from_its_weights_or_from_pytorchs_draw() {
 }
 
 /// Uniform in ±1/√fan_in, and so with a third of that variance; normalisations 1 and 0; embeddings N(0,1).
+/// A BatchNorm counts its batches in a whole number, which is saved with the weights.
+#[test]
+fn whole_numbers_beside_the_weights_of_a_module_are_no_weights() {
+    read_modules_as_networks();
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path();
+    let mut graph: serde_json::Value = serde_json::from_slice(&fs::read(module().join(GRAPH)).unwrap()).unwrap();
+    let count = serde_json::json!({
+        "name": "b_count", "op": "buffer", "target": "norm.num_batches_tracked", "shape": [], "dtype": "int64"
+    });
+    graph["lines"].as_array_mut().unwrap().insert(0, count);
+    fs::write(folder.join(GRAPH), graph.to_string()).unwrap();
+    let bytes = fs::read(module().join(WEIGHTS)).unwrap();
+    let file = SafeTensors::deserialize(&bytes).unwrap();
+    let mut views: Vec<(String, TensorView<'_>)> = file.tensors();
+    views.push(("norm.num_batches_tracked".to_owned(), TensorView::new(Dtype::I64, Vec::new(), &[7; 8]).unwrap()));
+    fs::write(folder.join(WEIGHTS), safetensors::serialize(views, None).unwrap()).unwrap();
+    let mut spec = tiny();
+    let settings = [
+        format!("network.program={}", folder.display()),
+        format!("network.weights={}", folder.join(WEIGHTS).display()),
+    ];
+    spec.set_all(settings.iter().map(String::as_str)).unwrap();
+    let (counted, plain) = (read_all(&start(spec)), read_all(&start(of_module(true))));
+    let first = |events: &[Event]| snapshots(events).first().map(|snapshot| snapshot.gram.clone()).expect("it began");
+    assert_eq!(first(&counted), first(&plain));
+}
+
 #[test]
 fn a_fresh_draw_of_a_module_is_that_of_its_operations_in_pytorch() {
     let text = "

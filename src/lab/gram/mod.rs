@@ -463,9 +463,14 @@ fn load(
 /// Builds the network of a graph with the weights in the bytes of safetensors files; also returns how they were read.
 pub fn load_graph(graph: &Graph, parts: &[Vec<u8>], device: &Device) -> Result<(Network, Vec<String>), WeightsError> {
     let program = graph.program().map_err(WeightsError::Unfit)?;
-    let floats = graph.tensors.iter().filter(|tensor| tensor.is_float);
-    let known = floats.map(|tensor| tensor.name.as_str()).chain(graph.aliases.keys().map(String::as_str));
-    Network::of_tensors(program, &graph.network("graph"), parts, &known.collect(), device)
+    Network::of_tensors(
+        program,
+        &graph.network("graph"),
+        parts,
+        &graph.weight_names().collect(),
+        &graph.aliases,
+        device,
+    )
 }
 
 /// Builds a network that comes with the program from the weights in the bytes of a safetensors file, for these probes.

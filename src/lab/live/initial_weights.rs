@@ -3,7 +3,7 @@
 //! Guarantees: every tensor of the network is one of the file, of its name and shape, and every tensor of the file is one of the
 //! network; a run that says which file it began from begins from no other.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use burn::tensor::Device;
@@ -46,22 +46,23 @@ impl InitialWeights {
             ));
         }
         let program = spec.program(image, outputs)?;
-        let known = names_beside(path);
-        let known = program.tensors.iter().map(|tensor| tensor.name.as_str()).chain(known.iter().map(String::as_str));
+        let (beside, tied) = names_beside(path);
+        let known = program.tensors.iter().map(|tensor| tensor.name.as_str()).chain(beside.iter().map(String::as_str));
         let known: BTreeSet<&str> = known.collect();
-        let read = Network::of_tensors(program.clone(), spec, &file.parts, &known, &Device::flex());
+        let read = Network::of_tensors(program.clone(), spec, &file.parts, &known, &tied, &Device::flex());
         let (network, read) = read.map_err(|why| format!("{place}: {}", said(&why)))?;
         let notes = file.notes.into_iter().chain(read).map(|note| format!("{place}: {note}")).collect();
         Ok(Some(Self { network, hash, notes }))
     }
 }
 
-/// Returns the names that the graph beside the weights of a module knows: those of tensors that its output does not need are
-/// among them.
-fn names_beside(weights: &Path) -> Vec<String> {
+/// Returns the names that the graph beside the weights of a module knows, those of tensors that its output does not need among
+/// them, and the other names of tied tensors.
+fn names_beside(weights: &Path) -> (Vec<String>, BTreeMap<String, String>) {
     let graph = weights.parent().filter(|folder| Graph::is_in(folder)).and_then(|folder| Graph::read(folder).ok());
-    let Some(Graph { tensors, aliases, .. }) = graph else { return Vec::new() };
-    tensors.into_iter().map(|tensor| tensor.name).chain(aliases.into_keys()).collect()
+    graph.map_or_else(Default::default, |graph| {
+        (graph.weight_names().map(str::to_owned).collect(), graph.aliases.clone())
+    })
 }
 
 /// Words a refusal for a run, whose network is known.

@@ -91,6 +91,13 @@ impl Graph {
         Ok(program)
     }
 
+    /// Returns the names under which a weights file may have the module's floats: those of its tensors, used or not, and their
+    /// other names. Whole numbers, such as a count of batches, are no weights.
+    pub fn weight_names(&self) -> impl Iterator<Item = &str> {
+        let floats = self.tensors.iter().filter(|tensor| tensor.is_float);
+        floats.map(|tensor| tensor.name.as_str()).chain(self.aliases.keys().map(String::as_str))
+    }
+
     /// Returns the names of the parameters that are trained and lead to the output.
     pub fn trained(&self) -> impl Iterator<Item = &str> {
         self.tensors.iter().filter(|tensor| tensor.trained && tensor.used).map(|tensor| tensor.name.as_str())
