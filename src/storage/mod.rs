@@ -25,6 +25,7 @@ pub use format::guard::foreign;
 pub use format::image_layout::{Layout, LayoutError};
 pub use format::recognise::{Recognised, recognise};
 pub use format::regular_file::{open_regular, read_regular};
+pub use format::tensor_values::tensor_values;
 pub use graph::{GRAPH, Graph, GraphError, GraphTensor, RefusedLine, WEIGHTS, read_modules_as_networks};
 pub use import_npz::{load_kernels, measure_kernels};
 pub use run_folder::continued::{Continued, KeptSteps, continue_watched};

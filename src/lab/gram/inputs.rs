@@ -4,12 +4,11 @@
 //! refused in one sentence. The sizes in a header are compared with the length of the file before memory is allocated.
 //! `Inputs::words` describes how they were interpreted.
 
-use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
 use thiserror::Error;
 
 use crate::run::printable_list;
-use crate::storage::{Layout, LayoutError, Singles, foreign, is_array, read_singles};
+use crate::storage::{Layout, LayoutError, Singles, foreign, is_array, read_singles, tensor_values};
 
 /// The array of a file that holds the inputs; others are ignored.
 const ARRAY: &str = "x";
@@ -124,29 +123,9 @@ fn tensor(bytes: &[u8]) -> Result<Singles, InputsError> {
         names.sort_unstable();
         return Err(InputsError::Missing(printable_list(names)));
     };
-    let data = view.data();
-    macro_rules! each {
-        ($number:ty, $to:expr) => {
-            data.as_chunks().0.iter().map(|bytes| $to(<$number>::from_le_bytes(*bytes))).collect()
-        };
-    }
     // Products are in 32 bits; a value out of their range becomes infinite, which is refused.
-    let values: Vec<f32> = match view.dtype() {
-        Dtype::F32 => each!(f32, |value| value),
-        Dtype::F64 => each!(f64, |value| value as f32),
-        Dtype::F16 => each!(f16, f16::to_f32),
-        Dtype::BF16 => each!(bf16, bf16::to_f32),
-        Dtype::BOOL => data.iter().map(|&byte| f32::from(u8::from(byte != 0))).collect(),
-        Dtype::U8 => data.iter().map(|&byte| f32::from(byte)).collect(),
-        Dtype::I8 => each!(i8, f32::from),
-        Dtype::U16 => each!(u16, f32::from),
-        Dtype::I16 => each!(i16, f32::from),
-        Dtype::U32 => each!(u32, |value| value as f32),
-        Dtype::I32 => each!(i32, |value| value as f32),
-        Dtype::U64 => each!(u64, |value| value as f32),
-        Dtype::I64 => each!(i64, |value| value as f32),
-        other => return Err(InputsError::Dtype(format!("{other:?}"))),
-    };
+    let values = tensor_values(&view, |value| value as f32, |value| value as f32);
+    let values = values.ok_or_else(|| InputsError::Dtype(format!("{:?}", view.dtype())))?;
     let is_usual = matches!(view.dtype(), Dtype::F32 | Dtype::F64);
     let note = (!is_usual).then(|| format!("{:?} read as floats, as they are", view.dtype()));
     Ok(Singles { shape: view.shape().to_vec(), values, note })

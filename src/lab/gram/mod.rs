@@ -222,11 +222,11 @@ impl Gram {
         };
         let rows = parse(&order.inputs)?;
         let columns = order.others.as_deref().map(parse).transpose()?;
-        let mut request = order.request.clone();
+        let request = order.request.clone();
         let mut notes = [file.notes, read, graph.notes.clone()].concat();
+        // Its text freezes them.
         let frozen: Vec<&str> = graph.frozen().collect();
         if !frozen.is_empty() && request.only.is_none() {
-            request.only = Some(graph.trained().map(str::to_owned).collect());
             notes
                 .push(format!("the kernel has no part of {}, which do not require a gradient", printable_list(frozen)));
         }

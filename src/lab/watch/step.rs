@@ -118,11 +118,6 @@ impl StepReader<'_> {
         if let Some(apart) = apart {
             (request.apart, request.logits) = (apart, logits);
         }
-        if let WatchedNetwork::Graph(graph) = &self.folder.network
-            && graph.frozen().next().is_some()
-        {
-            request.only = Some(graph.trained().map(str::to_owned).collect());
-        }
         let reduced = layerwise::measure(network, &self.images, None, &request, cancelled)?;
         Some(MeasuredKernels::new(reduced, &request, None))
     }

@@ -13,3 +13,4 @@ pub(crate) mod npz;
 pub(crate) mod recognise;
 pub(crate) mod regular_file;
 pub(crate) mod table;
+pub(crate) mod tensor_values;

@@ -114,9 +114,14 @@ impl Line {
         }
     }
 
+    /// Returns the name of the argument to which an operation is applied: ATen has two names for it.
+    pub fn subject(&self) -> &'static str {
+        if self.args.contains_key("self") { "self" } else { "input" }
+    }
+
     /// Returns the node that an operation in place changes: its first argument.
     pub fn changed(&self) -> Option<&str> {
-        self.args.get("self").or_else(|| self.args.get("input")).and_then(node_of)
+        node_of(self.argument(self.subject()))
     }
 
     /// Returns the nodes that it reads, in the order of the names of its arguments.

@@ -66,7 +66,7 @@ impl<'a> Translator<'a> {
                 _ => Err("it rounds, which has no gradient".to_owned()),
             },
             "dropout" | "feature_dropout" | "alpha_dropout" => match line.flag("train", false) {
-                Ok(false) => self.unchanged(line),
+                Ok(false) => self.operand(line, line.subject()),
                 Ok(true) => Err("it leaves numbers out by chance: export the module in evaluation".to_owned()),
                 Err(why) => Err(why),
             },
@@ -82,15 +82,9 @@ impl<'a> Translator<'a> {
     }
 
     fn function(&mut self, line: &'a Line, write: impl Fn(&str) -> String) -> Translated<Entry> {
-        let argument = if line.args.contains_key("self") { "self" } else { "input" };
-        let (value, torch) = self.value(line, argument)?;
+        let (value, torch) = self.value(line, line.subject())?;
         let expression = write(&value.text);
         Ok(self.result(line, &expression, value.shape, torch))
-    }
-
-    /// Returns the same node, for an operation that changes nothing in evaluation.
-    fn unchanged(&mut self, line: &'a Line) -> Translated<Entry> {
-        self.operand(line, if line.args.contains_key("self") { "self" } else { "input" })
     }
 
     /// Returns a node that does not depend on parameters: to stop its gradient changes nothing.
@@ -109,8 +103,7 @@ impl<'a> Translator<'a> {
     }
 
     fn copied(&mut self, line: &'a Line) -> Translated<Entry> {
-        let argument = if line.args.contains_key("self") { "self" } else { "input" };
-        let entry = self.operand(line, argument)?;
+        let entry = self.operand(line, line.subject())?;
         let dtype = line.dtype.as_str().unwrap_or_default();
         let is_float = ["float32", "float64"].iter().any(|known| dtype.ends_with(known));
         let is_whole = dtype.contains("int");
@@ -176,8 +169,7 @@ impl<'a> Translator<'a> {
     }
 
     fn softmax(&mut self, line: &'a Line, function: &str) -> Translated<Entry> {
-        let argument = if line.args.contains_key("self") { "self" } else { "input" };
-        let (value, torch) = self.value(line, argument)?;
+        let (value, torch) = self.value(line, line.subject())?;
         if torch.is_empty() {
             return Err("it is a softmax of one number".to_owned());
         }

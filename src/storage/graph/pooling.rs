@@ -24,8 +24,7 @@ impl<'a> Translator<'a> {
     }
 
     fn reduced(&mut self, line: &'a Line, function: &str) -> Translated<Entry> {
-        let argument = if line.args.contains_key("self") { "self" } else { "input" };
-        let (value, torch) = self.value(line, argument)?;
+        let (value, torch) = self.value(line, line.subject())?;
         let dims = match line.argument("dim") {
             Json::Null => Vec::new(),
             _ => line.wholes("dim")?,

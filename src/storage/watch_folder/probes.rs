@@ -2,10 +2,10 @@
 
 use std::ops::Range;
 
-use half::{bf16, f16};
 use safetensors::{Dtype, SafeTensors};
 
 use crate::spec::Loss;
+use crate::storage::format::tensor_values::tensor_values;
 
 /// Tasks at most, as of a run.
 pub(super) const MOST_TASKS: usize = 64;
@@ -189,28 +189,8 @@ pub(super) fn gram(bytes: &[u8], n: usize) -> Result<Option<Vec<f64>>, String> {
 }
 
 fn array(name: &str, view: &safetensors::tensor::TensorView<'_>) -> Result<Array, String> {
-    let data = view.data();
-    macro_rules! each {
-        ($number:ty, $to:expr) => {
-            data.as_chunks().0.iter().map(|bytes| $to(<$number>::from_le_bytes(*bytes))).collect()
-        };
-    }
-    let values: Vec<f64> = match view.dtype() {
-        Dtype::F64 => each!(f64, |value| value),
-        Dtype::F32 => each!(f32, f64::from),
-        Dtype::F16 => each!(f16, f16::to_f64),
-        Dtype::BF16 => each!(bf16, bf16::to_f64),
-        Dtype::BOOL => data.iter().map(|&byte| f64::from(u8::from(byte != 0))).collect(),
-        Dtype::U8 => data.iter().map(|&byte| f64::from(byte)).collect(),
-        Dtype::I8 => each!(i8, f64::from),
-        Dtype::U16 => each!(u16, f64::from),
-        Dtype::I16 => each!(i16, f64::from),
-        Dtype::U32 => each!(u32, f64::from),
-        Dtype::I32 => each!(i32, f64::from),
-        Dtype::U64 => each!(u64, |value| value as f64),
-        Dtype::I64 => each!(i64, |value| value as f64),
-        other => return Err(format!("{name} holds {other:?} where numbers were expected: store it as float32")),
-    };
+    let values = tensor_values(view, |value| value, |value| value as f64)
+        .ok_or_else(|| format!("{name} holds {:?} where numbers were expected: store it as float32", view.dtype()))?;
     let is_whole = !matches!(view.dtype(), Dtype::F64 | Dtype::F32 | Dtype::F16 | Dtype::BF16);
     Ok(Array { shape: view.shape().to_vec(), values, is_whole })
 }
