@@ -106,6 +106,40 @@ fn kernels(n: usize, rank: usize) -> impl Strategy<Value = Gram> {
     })
 }
 
+/// A matrix whose first eigenvector has hardly any part in the start vector: the iteration meets a small residual at the second
+/// eigenvalue, 0.5 % lower.
+#[test]
+fn a_start_vector_without_the_first_eigenvector_does_not_end_at_the_second() {
+    const N: usize = 96;
+    for part in [1e-2, 1e-3, 1e-4] {
+        let value = |place: usize| match place {
+            0 => 1.0,
+            1 => 0.995,
+            place => 0.8 * (1.0 - place as f64 / N as f64).powi(3),
+        };
+        let mut along = [((1.0 - part * part) / (N - 1) as f64).sqrt(); N];
+        along[0] = part;
+        let mut mirror: Option<Vec<f64>> = None;
+        let found = lanczos::largest(N, |vector, product| {
+            // A reflection takes the start vector, which is the first to be multiplied, to the wanted parts.
+            let mirror = mirror.get_or_insert_with(|| {
+                let gap: Vec<f64> = vector.iter().zip(along).map(|(own, part)| own - part).collect();
+                let norm = gap.iter().map(|value| value * value).sum::<f64>().sqrt();
+                gap.iter().map(|value| value / norm).collect()
+            });
+            let reflect = |vector: &[f64]| -> Vec<f64> {
+                let along: f64 = mirror.iter().zip(vector).map(|(a, b)| a * b).sum();
+                vector.iter().zip(mirror.iter()).map(|(value, part)| value - 2.0 * along * part).collect()
+            };
+            let mut inner = reflect(vector);
+            inner.iter_mut().enumerate().for_each(|(place, number)| *number *= value(place));
+            product.copy_from_slice(&reflect(&inner));
+        });
+        let found = found.expect("found");
+        assert!((found - 1.0).abs() < lanczos::TOLERANCE, "{found} where the part is {part}");
+    }
+}
+
 proptest! {
     #[test]
     fn the_largest_eigenvalue_is_that_of_the_dense_solver(a in kernels(24, 24), b in kernels(24, 3), copies in 1usize..5) {
