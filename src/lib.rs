@@ -50,10 +50,10 @@
 //!
 //! # Where to begin reading
 //!
-//! [`ntk::layerwise`] computes the kernel, [`lab::live`] executes a run, [`lab::watch`] watches one of another program, and [`math::distance`] and [`math::spike`] define its
-//! measurements. [`train::Linearised`] is the network with a constant kernel, [`theory::InfiniteNetwork`] the infinitely wide one, and
-//! [`lab::scaling`] compares how learners improve with more data. [`spec::Program`] defines a network, and
-//! `assets/networks/README.md` explains how to write one.
+//! [`ntk::layerwise`] computes the kernel, [`lab::live`] executes a run, [`lab::watch`] watches one of another program, and
+//! [`math::distance`] and [`math::spike`] define its measurements. [`train::Linearised`] is the network with a constant kernel,
+//! [`theory::InfiniteNetwork`] the infinitely wide one, and [`lab::scaling`] compares how learners improve with more data.
+//! [`spec::Program`] defines a network, and `assets/networks/README.md` explains how to write one.
 
 pub mod analysis;
 pub mod chart;

@@ -37,9 +37,9 @@ impl Moment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Lag {
     Steps(u64),
-    /// From each Gram to the one before it, because they are spaced too unevenly for one lag.
+    /// The velocity is taken from each Gram to the one before it, because they are spaced too unevenly for one lag.
     Gaps,
-    /// As each Gram states; the longest of them.
+    /// Each Gram has a lag of its own; this is the longest.
     Own(u64),
 }
 

@@ -10,7 +10,7 @@ use crate::math::Gram;
 use crate::math::modes::Modes;
 use crate::run::{History, RunInfo, Snapshot};
 
-/// ‖vᵢᵀ(f − y)‖² of each mode at each snapshot that holds its outputs.
+/// Holds ‖vᵢᵀ(f − y)‖² of each mode at each snapshot that has outputs.
 #[derive(Clone, Debug, Default)]
 pub struct Residuals {
     /// λᵢ of the first kernel, descending.
@@ -147,6 +147,6 @@ fn energies(modes: &Modes, snapshot: &Snapshot, labels: &[usize], numbers: Optio
         None => f64::from(u8::from(labels[probe] == output)),
     };
     let residual: Vec<f64> =
-        outputs.iter().enumerate().map(|(at, &said)| f64::from(said) - wanted(at / count, at % count)).collect();
+        outputs.iter().enumerate().map(|(at, &output)| f64::from(output) - wanted(at / count, at % count)).collect();
     Ok(modes.energies(&residual, count))
 }

@@ -7,7 +7,7 @@ use super::time_chart::{Name, Reaction, TimeChart, TimeCurve, tasks};
 use super::{Figure, spectrum};
 use crate::run::{Block, History, Metric};
 
-/// The panels of a figure, from top to bottom.
+/// Returns the panels of a figure, from top to bottom.
 pub(super) fn panels(history: &History, figure: Figure) -> Vec<Panel> {
     let single = history.rows().len() == 1;
     let norm = Quantity::linear(Metric::Scale);
@@ -49,7 +49,7 @@ pub(super) fn panels(history: &History, figure: Figure) -> Vec<Panel> {
     charts.iter().map(|chart| chart.panel(history)).collect()
 }
 
-/// The velocity on each task's probes, and on all probes together where that is wanted, with the ratio of each spike to its
+/// Describes the velocity on each task's probes, and with `whole` on all probes together, with the ratio of each spike to its
 /// background.
 pub fn velocity(history: &History, metric: Metric, whole: bool) -> TimeChart {
     let mut chart = TimeChart::of_tasks(history, true, 1.0, |block| SeriesId::Metric(block, metric));
@@ -58,8 +58,8 @@ pub fn velocity(history: &History, metric: Metric, whole: bool) -> TimeChart {
     TimeChart { marks: Some(Reaction::Spikes(metric)), ..chart }
 }
 
-/// What may explain the velocity, over the same lag: one curve for a quantity of the whole network, one per task for the
-/// susceptibility.
+/// Describes a quantity that may explain the velocity, over the same lag: one curve for a quantity of the whole network, one
+/// per task for the susceptibility.
 pub fn strip(history: &History, metric: Metric) -> TimeChart {
     if metric == Metric::Susceptibility {
         return TimeChart::of_tasks(history, true, 0.7, |block| SeriesId::Metric(block, metric));
@@ -99,7 +99,7 @@ impl Quantity {
 /// Above this sharpness of the training loss, steps of gradient descent grow.
 const STABLE: f64 = 2.0;
 
-/// A metric on each task's probes; λ_max with the depth of each dip, the sharpness with the bound of stability.
+/// Describes a metric on each task's probes; λ_max with the depth of each dip, the sharpness with the bound of stability.
 pub fn scale(history: &History, Quantity { metric, log, relative }: Quantity) -> TimeChart {
     let least = if log { 0.7 } else { 1e-6 };
     let mut chart = TimeChart::of_tasks(history, log, least, |block| match relative {
@@ -114,12 +114,12 @@ pub fn scale(history: &History, Quantity { metric, log, relative }: Quantity) ->
     chart
 }
 
-/// One of the alignments with the labels, on each task's probes.
+/// Describes one of the alignments with the labels, on each task's probes.
 pub fn alignment(history: &History, metric: Metric) -> TimeChart {
     TimeChart::of_tasks(history, false, 0.05, |block| SeriesId::Metric(block, metric))
 }
 
-/// Test accuracy on each task: solid among all classes, dashed among the task's own, dotted of the linear probe.
+/// Describes the test accuracy on each task: solid among all classes, dashed among the task's own, dotted of the linear probe.
 pub fn accuracy(history: &History) -> TimeChart {
     let of_task = |task| {
         [
@@ -143,7 +143,7 @@ fn accuracy_in_full(history: &History) -> &'static str {
     }
 }
 
-/// The loss on the test images of each task, and the training loss.
+/// Describes the loss on the test images of each task, and the training loss.
 pub fn loss(history: &History) -> TimeChart {
     let mut curves: Vec<TimeCurve> =
         tasks(history).into_iter().map(|task| TimeCurve::of_task(task, SeriesId::TestLoss(task))).collect();
@@ -155,7 +155,7 @@ pub fn loss(history: &History) -> TimeChart {
 /// The number of largest eigenvalues in a figure.
 const EIGENVALUES: usize = 16;
 
-/// So many of the largest eigenvalues of a block, the first and the last of them named.
+/// Describes the `most` largest eigenvalues of a block, the first and the last of them named.
 pub fn eigenvalues(history: &History, block: Block, most: usize) -> TimeChart {
     let count = history.snapshots().last().map_or(0, |snapshot| snapshot.eigenvalues.len().min(most));
     let curve = |rank: usize| {

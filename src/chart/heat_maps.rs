@@ -1,6 +1,6 @@
 //! Describes heat maps as data: square matrices on common colour scales.
 
-/// Heat maps in rows, and their colour scales.
+/// Describes the heat maps of a figure, in rows, and their colour scales.
 #[derive(Clone, Debug, Default)]
 pub struct HeatMaps {
     pub title: String,
@@ -12,7 +12,7 @@ pub struct HeatMaps {
     pub note: String,
 }
 
-/// A heat map of one matrix.
+/// Describes the heat map of one matrix.
 #[derive(Clone, Debug)]
 pub struct HeatMap {
     /// The title above the map.
@@ -26,7 +26,7 @@ pub struct HeatMap {
     pub tasks: Vec<(usize, usize)>,
 }
 
-/// The map from numbers to colours that several heat maps share.
+/// Describes the map from numbers to colours that several heat maps share.
 #[derive(Clone, Debug)]
 pub struct ColourScale {
     pub name: &'static str,

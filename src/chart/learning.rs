@@ -58,22 +58,22 @@ impl Extra {
                  training."
             }
             Self::Exponents => {
-                "β of the law through the errors of regressions with the kernel after so many epochs, in the same window; a bar is \
-                 its interval."
+                "β of the law through the errors of regressions with the kernel after so many epochs, in the same window; a \
+                 bar is its interval."
             }
             Self::Drift => {
-                "How far the kernel on the probes is from where it began, at the epochs at which it was taken: one dot for each n \
-                 and seed. If the kernel were constant after a few epochs this would be level."
+                "How far the kernel on the probes is from where it began, at the epochs at which it was taken: one dot for each \
+                 n and seed. If the kernel were constant after a few epochs this would be level."
             }
             Self::Velocity => {
-                "How fast the kernel turns on the probes over the lag before each epoch, divided by the learning rate: a velocity \
-                 that falls only because the rate falls would be level here."
+                "How fast the kernel turns on the probes over the lag before each epoch, divided by the learning rate: a \
+                 velocity that falls only because the rate falls would be level here."
             }
         }
     }
 }
 
-/// Returns the panel of the errors.
+/// Describes the errors of all learners against the samples that they learnt from.
 pub fn errors(learnt: &LearningCurves, kind: ErrorKind, fits: Fits<'_>) -> Panel {
     let mut panel = Panel::bare(true);
     let place = axis(&mut panel, learnt);
@@ -120,7 +120,7 @@ pub fn errors(learnt: &LearningCurves, kind: ErrorKind, fits: Fits<'_>) -> Panel
     panel
 }
 
-/// Returns a panel beside it.
+/// Describes a panel beside the errors.
 pub fn extra(which: Extra, learnt: &LearningCurves, kind: ErrorKind, fits: Fits<'_>) -> Panel {
     let colours = learnt.colours();
     match which {
@@ -274,7 +274,7 @@ fn short(curve: &Curve) -> String {
     if curve.variant.is_empty() { learner } else { format!("{} {learner}", curve.variant) }
 }
 
-/// The figure of a study of learners, by the name of its file; none where there is no point.
+/// Returns the figure of a study of learners and the name of its file; `None` if the study has no point.
 pub(super) fn figure(learnt: &LearningCurves) -> Option<(String, Chart)> {
     let window = learnt.span()?;
     let of = |kind: ErrorKind, title: &str, y: &str| {

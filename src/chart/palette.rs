@@ -5,17 +5,17 @@
 
 use crate::analysis::{Curve, LearningCurves};
 use crate::spec::Learner;
-/// Colours of tasks 1, 2, 3, …; red, green, blue.
+/// The colours of tasks 1, 2, 3, … as red, green and blue.
 const TASKS: [[u8; 3]; 7] =
     [[0, 114, 178], [213, 94, 0], [0, 158, 115], [204, 121, 167], [230, 159, 0], [86, 180, 233], [240, 228, 66]];
 
-/// The colour of the task of this number, from 1; more tasks than colours start again.
+/// Returns the colour of the task of this number, from 1; more tasks than colours start again.
 pub fn task_colour(number: usize) -> [u8; 3] {
     TASKS[number.wrapping_sub(1) % TASKS.len()]
 }
 
-/// The colour of the n-th (from 0) of so many values of an axis, from a map that is ordered in grey too. On a dark ground
-/// the map begins where it is bright enough to be seen, on a light one it ends before the yellow.
+/// Returns the colour of one of `count` values of an axis, by its index, from a map that is ordered in grey too. On a dark
+/// ground the map begins where it is bright enough to be seen, on a light one it ends before the yellow.
 pub fn value_colour(place: usize, count: usize, dark: bool) -> [u8; 3] {
     let share = place as f64 / (count.max(2) - 1) as f64;
     let (from, to) = if dark { (0.28, 1.0) } else { (0.0, 0.9) };
@@ -23,8 +23,8 @@ pub fn value_colour(place: usize, count: usize, dark: bool) -> [u8; 3] {
     [shade.r, shade.g, shade.b]
 }
 
-/// The task whose colour the n-th (from 0) series of runs has, and whether its line is broken: after six colours they start again
-/// with broken lines, so that a dozen can be distinguished. Yellow is left out.
+/// Returns the task whose colour a series of runs has, by the index of the series, and whether its line is broken: after six
+/// colours they start again with broken lines, so that a dozen can be distinguished. Yellow is left out.
 pub fn series_ink(place: usize) -> (usize, bool) {
     (place % 6 + 1, place % 12 >= 6)
 }
@@ -54,36 +54,37 @@ const RUNS: [[[u8; 3]; 8]; 2] = [
     ],
 ];
 
-/// The colour of the n-th (from 0) of several runs, and whether its line is broken: after eight colours they start again.
+/// Returns the colour of one of several runs, by its index, and whether its line is broken: after eight colours they start
+/// again.
 pub fn run_ink(place: usize, dark: bool) -> ([u8; 3], bool) {
     let colours = &RUNS[usize::from(dark)];
     (colours[place % colours.len()], place / colours.len() % 2 == 1)
 }
 
-/// A colour by its purpose. Each theme of the window, and the figures, paint it so that it can be seen on their ground.
+/// Names a colour by its purpose. Each theme of the window, and the figures, paint it so that it can be seen on their ground.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Colour {
-    /// That of text: quantities of no single task, and the network of infinite width.
+    /// The colour of text: quantities of no single task, and the network of infinite width.
     Text,
-    /// That of labels.
+    /// The colour of labels.
     Weak,
-    /// That of what is not current.
+    /// The colour of what is not current.
     Faint,
-    /// That of a limit that is best not crossed.
+    /// The colour of a limit beyond which something breaks down.
     Warning,
-    /// That of the task of this number, from 1.
+    /// The colour of the task of this number, from 1.
     Task(usize),
-    /// That between those of two tasks.
+    /// A colour between those of two tasks.
     Between(usize, usize),
-    /// One that is the same on every ground: red, green, blue.
+    /// A colour that is the same on every ground: red, green, blue.
     Rgb([u8; 3]),
-    /// That of the n-th (from 0) of so many values of an axis.
+    /// The colour of one of `count` values of an axis, by its index.
     Value { place: usize, count: usize },
-    /// That of the n-th (from 0) of so many things in an order.
+    /// The colour of one of `count` curves in an order, such as layers, by its index.
     Layer { place: usize, count: usize },
 }
 
-/// A colour, and how strong it is: 1 is opaque.
+/// Combines a colour with its strength: 1 is opaque.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Ink {
     pub colour: Colour,
@@ -91,7 +92,7 @@ pub struct Ink {
 }
 
 impl Colour {
-    /// Returns the colour so strong.
+    /// Returns the colour with this strength.
     pub fn at(self, strength: f32) -> Ink {
         Ink { colour: self, strength }
     }
@@ -104,7 +105,8 @@ impl From<Colour> for Ink {
 }
 
 impl LearningCurves {
-    /// The colours of the curves, and whether their lines are broken: a learner has its own, unless there are several series of it.
+    /// Returns the colours of the curves, and whether their lines are broken: a learner has a colour of its own, unless there are
+    /// several series of it.
     pub fn colours(&self) -> Vec<(Colour, bool)> {
         let variants = self.curves.iter().any(|curve| !curve.variant.is_empty());
         let epochs = self.curves.iter().filter(|curve| curve.epoch.is_some()).count();

@@ -10,14 +10,14 @@ use super::format;
 use super::heat_maps::HeatMaps;
 use super::palette::Ink;
 
-/// A position: x and y as stored.
+/// Gives a position: x and y as stored.
 pub type Point = (f64, f64);
 
 /// Widths of the curves that a panel is about, and of the less important ones.
 pub const MAIN: f32 = 1.4;
 pub const THIN: f32 = 0.8;
 
-/// The content of a figure.
+/// Describes the content of a figure.
 #[derive(Clone, Debug)]
 pub enum Chart {
     /// Panels below each other.
@@ -25,14 +25,14 @@ pub enum Chart {
     Maps(HeatMaps),
 }
 
-/// One panel.
+/// Describes one chart: everything between its axes, the axes themselves, and the legend.
 #[derive(Clone, Debug, Default)]
 pub struct Panel {
     /// The title above the panel in a file.
     pub title: String,
     pub x: Axis,
     pub y: Axis,
-    /// Which task is trained when, as bands behind everything with a line at each switch from one to the next.
+    /// The times of the tasks, painted as bands behind everything with a line at each switch from one to the next.
     pub tasks: Vec<TaskBand>,
     /// Further vertical lines.
     pub rules: Vec<f64>,
@@ -53,7 +53,7 @@ pub struct Panel {
     pub empty: &'static str,
 }
 
-/// One axis.
+/// Describes one axis of a panel.
 #[derive(Clone, Debug)]
 pub struct Axis {
     /// The quantity and its unit.
@@ -70,7 +70,7 @@ impl Default for Axis {
     }
 }
 
-/// A line through points.
+/// Describes a line through points, and how it is painted.
 #[derive(Clone, Debug)]
 pub struct Line {
     /// Shared with what read it from the record: a frame of the window copies no points.
@@ -80,7 +80,7 @@ pub struct Line {
     pub style: Dashes,
 }
 
-/// The course of a line, or the part of it in view.
+/// Holds the points of a line, or of the part of it in view.
 #[derive(Clone, Debug, Default)]
 pub struct Polyline {
     /// Connected pieces.
@@ -91,7 +91,7 @@ pub struct Polyline {
     pub dense: bool,
 }
 
-/// The stroke of a line.
+/// Selects the stroke of a line.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dashes {
     None,
@@ -99,7 +99,7 @@ pub enum Dashes {
     Dotted,
 }
 
-/// The band between the smallest and the largest of several runs.
+/// Describes a band between the smallest and the largest of several runs.
 #[derive(Clone, Debug)]
 pub struct Ribbon {
     /// x, smallest and largest.
@@ -107,7 +107,7 @@ pub struct Ribbon {
     pub ink: Ink,
 }
 
-/// A bar from the smallest to the largest.
+/// Describes a vertical bar from the smallest to the largest value at one place.
 #[derive(Clone, Debug)]
 pub struct Bar {
     pub at: f64,
@@ -115,7 +115,7 @@ pub struct Bar {
     pub ink: Ink,
 }
 
-/// A dot, filled or hollow.
+/// Describes a dot, filled or hollow.
 #[derive(Clone, Debug)]
 pub struct Dot {
     pub at: Point,
@@ -123,7 +123,7 @@ pub struct Dot {
     pub full: bool,
 }
 
-/// A text at the end of a line.
+/// Describes a text at the end of a line.
 #[derive(Clone, Debug)]
 pub struct End {
     pub at: Point,
@@ -131,7 +131,7 @@ pub struct End {
     pub ink: Ink,
 }
 
-/// A number at a point of a curve.
+/// Describes a number that is written at a point of a curve.
 #[derive(Clone, Debug)]
 pub struct Mark {
     pub at: Point,
@@ -141,7 +141,7 @@ pub struct Mark {
     pub above: bool,
 }
 
-/// The time in which a task is trained.
+/// Describes the time in which a task is trained.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TaskBand {
     pub from: f64,
@@ -152,7 +152,7 @@ pub struct TaskBand {
     pub planned: bool,
 }
 
-/// A name in the legend.
+/// Describes a name in the legend.
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub name: String,
@@ -160,7 +160,7 @@ pub struct Entry {
     pub sign: Sign,
 }
 
-/// The sign before a name in the legend.
+/// Selects the sign before a name in the legend.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Sign {
     Line,
@@ -169,7 +169,7 @@ pub enum Sign {
     Ring,
 }
 
-/// A target of the pointer: the points of one run, and its name.
+/// Describes a run that the pointer can highlight: its points and its name.
 #[derive(Clone, Debug)]
 pub struct Target {
     pub name: String,
@@ -186,7 +186,7 @@ impl Line {
         Self { path, ink: ink.into(), width, style }
     }
 
-    /// Returns a level from one place to another.
+    /// Returns a broken horizontal line from one place to another.
     pub fn level((from, to): (f64, f64), y: f64, ink: impl Into<Ink>) -> Self {
         Self::new(vec![(from, y), (to, y)], ink, 1.0, Dashes::Broken)
     }

@@ -14,24 +14,24 @@ use crate::run::{History, RunInfo, Snapshot};
 use crate::run::{cell, circle, grid, origin, profile};
 use crate::storage::{StudyFolder, load};
 
-/// The components of a kernel that are shown: in rows of so many.
+/// Number of components of a kernel in a row, and in all.
 const COLUMNS: usize = 3;
 const COMPONENTS: usize = 2 * COLUMNS;
 
-/// The axis of the angle.
+/// Returns the axis of the angle.
 fn over_the_circle() -> Axis {
     let names = ["−π", "−π/2", "0", "π/2", "π"];
     let ticks = (-2..=2).zip(names).map(|(quarter, name)| (f64::from(quarter) * PI / 2.0, name.to_owned()));
     Axis { name: "γ from x₀".to_owned(), range: (-1.02 * PI, 1.02 * PI), ticks: Some(ticks.collect()), log: false }
 }
 
-/// Θ(x₀, x(γ)) with x₀ nearest to (1, 0).
+/// Returns Θ(x₀, x(γ)) over the angle γ, with x₀ nearest to (1, 0).
 fn over_angle(info: &RunInfo, kernel: &[f64]) -> Vec<Point> {
     let Some(points) = circle(info) else { return Vec::new() };
     profile(kernel, &points, origin(&points))
 }
 
-/// The profile of one kernel over the circle: its name, none of one among several, and its line.
+/// Describes one kernel over the circle by its line and its name, which is empty for one among several.
 #[derive(Clone, Debug)]
 pub struct Profile {
     pub name: &'static str,
@@ -39,22 +39,22 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// Returns that of the network of infinite width.
+    /// Returns the profile of the network of infinite width.
     pub fn of_limit(points: Vec<Point>) -> Self {
         Self { name: "n = ∞", line: Line::new(points, Colour::Text, 1.2, Dashes::Broken) }
     }
 
-    /// Returns that of the first kernel of a run.
+    /// Returns the profile of the first kernel of a run.
     pub fn of_start(points: Vec<Point>) -> Self {
         Self { name: "at the start", line: Line::new(points, Colour::Task(1), MAIN, Dashes::Broken) }
     }
 
-    /// Returns that of a later kernel of the same run.
+    /// Returns the profile of a later kernel of the same run.
     pub fn of_moment(name: &'static str, points: Vec<Point>) -> Self {
         Self { name, line: Line::new(points, Colour::Task(2), 2.0, Dashes::None) }
     }
 
-    /// Returns that of the first or of the last kernel of an earlier run.
+    /// Returns the profile of the first or of the last kernel of an earlier run.
     pub fn of_earlier(is_start: bool, points: Vec<Point>) -> Self {
         let (strength, style) = if is_start { (0.6, Dashes::Broken) } else { (1.0, Dashes::None) };
         Self { name: "", line: Line::new(points, Colour::Faint.at(strength), THIN, style) }
@@ -74,7 +74,7 @@ pub fn profiles(profiles: Vec<Profile>) -> Panel {
     panel
 }
 
-/// The profiles of one run.
+/// Describes the profiles of one run.
 pub(super) fn panels(history: &History) -> Vec<Panel> {
     let Some(info) = history.info() else { return vec![profiles(Vec::new()).fitted()] };
     let of = |kernel: &[f64]| over_angle(info, kernel);
@@ -92,7 +92,7 @@ pub(super) fn panels(history: &History) -> Vec<Panel> {
 
 const PROFILE: &str = "Θ(x₀, x(γ))";
 
-/// The profiles of all runs of a study on the circle, first and last; `None` of another study.
+/// Describes the first and the last profile of all runs of a study on the circle; `None` for another study.
 pub(super) fn of_study(study: &StudyFolder) -> Option<(String, Chart)> {
     study.spec().data.source.plane()?;
     let mut values: Vec<&str> = Vec::new();
@@ -124,7 +124,7 @@ pub(super) fn of_study(study: &StudyFolder) -> Option<(String, Chart)> {
     is_drawn.then(|| ("circle".to_owned(), Chart::Panels(panels.map(Panel::fitted).into())))
 }
 
-/// The first eigenvectors of the first and of the last kernel on their grid.
+/// Describes the first eigenvectors of the first and of the last kernel on their grid.
 pub(super) fn components(history: &History) -> HeatMaps {
     let ends = [history.snapshots().first(), history.snapshots().last()].into_iter().flatten();
     let pictures = history.info().map_or_else(Vec::new, |info| ends.map(|of| pictures(info, of)).collect());
@@ -141,7 +141,7 @@ pub(super) fn components(history: &History) -> HeatMaps {
     }
 }
 
-/// The components of one kernel, each over its own largest entry; none where it is not on a grid.
+/// Returns the components of one kernel, each divided by its largest entry; none where the probes are not on a grid.
 fn pictures(info: &RunInfo, snapshot: &Snapshot) -> Vec<HeatMap> {
     let Some((side, points)) = grid(info) else { return Vec::new() };
     let gram = Gram::symmetrised(points.len(), snapshot.gram.to_vec()).ok();

@@ -28,7 +28,7 @@ pub struct TimeChart {
     pub curves: Vec<TimeCurve>,
     /// Values at which a broken line goes across; the vertical axis reaches them.
     pub levels: Vec<(f64, Ink)>,
-    /// What is marked at each switch.
+    /// The reaction that is marked at each switch.
     pub marks: Option<Reaction>,
     /// The quantity of other runs that is shown behind the curves; of the first task's probes, where it has tasks.
     pub others: Option<SeriesId>,
@@ -48,7 +48,7 @@ pub struct TimeCurve {
     pub exported: Option<String>,
 }
 
-/// The name of a curve in legends.
+/// Names a curve in legends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Name {
     /// Another curve of its colour has the name.
@@ -58,7 +58,7 @@ pub enum Name {
     Text(String),
 }
 
-/// What the kernel does after a switch, marked on the kernel of the task that ends there.
+/// Selects the reaction of the kernel to a switch that is marked on the curve of the task that ends there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reaction {
     /// The ratio of each spike of a velocity to its background.

@@ -4,7 +4,7 @@ use clap::ValueEnum;
 
 use crate::worker::DeviceChoice;
 
-/// `--device`.
+/// Lists the values of `--device`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Device {
     Auto,

@@ -25,7 +25,7 @@ pub struct FiguresArgs {
     pub overwrite: bool,
 }
 
-/// `--format`.
+/// Lists the values of `--format`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum FigureFormat {
     Svg,

@@ -25,7 +25,7 @@ use crate::spec::text::NETWORKS;
 use crate::spec::{Activation, KnownSettings, METADATA_PREFIX, Parametrisation};
 use crate::storage::{Graph, Output, WEIGHTS, check_place, write_arrays};
 use crate::worker::DeviceChoice;
-use crate::worker::gram::{self, Gram, GramError, Kernel, Order, PartKind, Request};
+use crate::worker::gram::{self, Gram, GramError, GramJob, Kernel, PartKind, Request};
 
 /// Arguments of `gram`.
 #[derive(Debug, clap::Args)]
@@ -96,7 +96,7 @@ pub struct GramArgs {
     pub overwrite: bool,
 }
 
-/// `--reduction`.
+/// Lists the values of `--reduction`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Reduction {
     Trace,
@@ -104,7 +104,7 @@ pub enum Reduction {
     SumLogits,
 }
 
-/// `--method`.
+/// Lists the values of `--method`.
 #[derive(Clone, Copy, Debug, ValueEnum)]
 pub enum Method {
     Layerwise,
@@ -139,8 +139,8 @@ fn arch_help() -> String {
 fn arch_of(name: &str) -> Result<KnownSettings, RefusedRequest> {
     match ARCHS.iter().find(|(known, ..)| *known == name) {
         Some(&(_, program, activation, pool)) => {
-            let said = KnownSettings { program: Some(program.to_owned()), activation, ..KnownSettings::default() };
-            Ok(said.with("pool", pool))
+            let settings = KnownSettings { program: Some(program.to_owned()), activation, ..KnownSettings::default() };
+            Ok(settings.with("pool", pool))
         }
         None => KnownSettings::named(name).map_err(|why| RefusedRequest(format!("--arch: {why}"))),
     }
@@ -156,7 +156,7 @@ fn word<T: DeserializeOwned + Clone + Send + Sync + 'static>(
 
 impl GramArgs {
     /// Returns the settings of the network given by the options.
-    fn said(&self) -> Result<KnownSettings, RefusedRequest> {
+    fn settings(&self) -> Result<KnownSettings, RefusedRequest> {
         let arch = self.arch.as_deref().filter(|_| self.module().is_none());
         let arch = arch.map(arch_of).transpose()?.unwrap_or_default();
         let set = KnownSettings::from_settings(self.set.iter().map(String::as_str));
@@ -200,7 +200,7 @@ impl GramArgs {
         self.weights.clone().or_else(beside).ok_or_else(none)
     }
 
-    fn order(&self) -> Result<Order, RefusedRequest> {
+    fn job(&self) -> Result<GramJob, RefusedRequest> {
         let reduction = match self.reduction {
             Reduction::Trace => gram::Reduction::Trace,
             Reduction::Full => gram::Reduction::Full,
@@ -210,8 +210,8 @@ impl GramArgs {
             Method::Layerwise => gram::Method::Layerwise,
             Method::Jacobian => gram::Method::Jacobian,
         };
-        Ok(Order {
-            said: self.said()?,
+        Ok(GramJob {
+            settings: self.settings()?,
             graph: self.module().map(Path::to_owned),
             weights: self.weights_file()?,
             inputs: self.inputs.clone(),
@@ -236,10 +236,10 @@ pub(super) fn gram(args: &GramArgs) -> anyhow::Result<()> {
     }
     args.repeat.start_threads()?;
     let signals = UntilWritten::listen();
-    let mut order = args.order()?;
-    let mut gram = open(&order)?;
+    let mut job = args.job()?;
+    let mut gram = open(&job)?;
     if !gram.notes().is_empty() {
-        eprintln!("{}: {}", order.weights.display(), gram.notes().join("; "));
+        eprintln!("{}: {}", job.weights.display(), gram.notes().join("; "));
     }
     if args.explain {
         let text = format!("{}\n{}", tensor_table(gram.origins()), explanation(&gram.explain(), gram.device()));
@@ -256,8 +256,8 @@ pub(super) fn gram(args: &GramArgs) -> anyhow::Result<()> {
     let (timing, kernel) = match measure(&gram, &args.repeat) {
         (_, Err(GramError::Device(why))) => {
             eprintln!("{} gave up ({why}): the processor takes over", gram.device());
-            order.device = DeviceChoice::Cpu;
-            gram = open(&order)?;
+            job.device = DeviceChoice::Cpu;
+            gram = open(&job)?;
             measure(&gram, &args.repeat)
         }
         done => done,
@@ -277,8 +277,8 @@ pub(super) fn gram(args: &GramArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
-fn open(order: &Order) -> Result<Gram, RefusedRequest> {
-    Gram::open(order).map_err(|err| RefusedRequest(err.to_string()))
+fn open(job: &GramJob) -> Result<Gram, RefusedRequest> {
+    Gram::open(job).map_err(|err| RefusedRequest(err.to_string()))
 }
 
 fn measure(gram: &Gram, repeat: &Repeat) -> (Timing, Result<Kernel, GramError>) {

@@ -19,7 +19,7 @@ pub struct Repeat {
     pub repeat: Option<NonZeroUsize>,
 }
 
-/// The line of JSON.
+/// Holds what `--repeat` prints as one line of JSON.
 #[derive(Serialize)]
 struct Line {
     #[serde(flatten)]

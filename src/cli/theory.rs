@@ -48,7 +48,7 @@ pub struct TheoryArgs {
     pub overwrite: bool,
 }
 
-/// The contents of X.npz.
+/// Holds the contents of the archive of inputs.
 struct Inputs {
     /// Channels, height, width.
     image: [usize; 3],

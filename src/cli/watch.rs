@@ -101,7 +101,7 @@ fn follow(
     bar: &ProgressBar,
 ) -> Result<(History, usize), FolderError> {
     let mut history = History::new(GRAM_BYTES, MAX_ROWS);
-    let (mut taken, mut told) = (0, Instant::now());
+    let (mut taken, mut last_line) = (0, Instant::now());
     for event in events {
         let Some(event) = event else {
             folder.tick()?;
@@ -125,8 +125,8 @@ fn follow(
             bar.set_length(progress.planned_steps);
             bar.set_position(progress.step);
             bar.set_message(line());
-        } else if is_saved && (taken == 1 || told.elapsed() >= LINE_EVERY) {
-            told = Instant::now();
+        } else if is_saved && (taken == 1 || last_line.elapsed() >= LINE_EVERY) {
+            last_line = Instant::now();
             eprintln!("step {} of {}  {}", progress.step, progress.planned_steps, line());
         }
         if is_last {

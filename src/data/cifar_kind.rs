@@ -10,9 +10,9 @@ pub(super) const PIXELS: usize = 3 * 32 * 32;
 /// The two CIFAR data sets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cifar {
-    /// One label, then the pixels.
+    /// CIFAR-10: an image is one label, then the pixels.
     Ten,
-    /// Coarse label (of 20), fine label (of 100), then the pixels. The fine label is the class.
+    /// CIFAR-100: an image is its coarse label (of 20), its fine label (of 100), then the pixels. The fine label is the class.
     Hundred,
 }
 

@@ -58,11 +58,17 @@ pub enum DataError {
     Truncated { file: String, promised: u64, found: u64 },
     #[error("{file} is longer than the {promised} bytes it should have: it is damaged or not the file its name says")]
     Oversized { file: String, promised: u64 },
-    #[error("{file} has the label {label} at image {image}, but its classes are 0 to {}: it is damaged or another set", .classes - 1)]
+    #[error(
+        "{file} has the label {label} at image {image}, but its classes are 0 to {}: it is damaged or another set",
+        .classes - 1
+    )]
     Label { file: String, image: usize, label: u8, classes: usize },
     #[error("{images_file} has {images} images and {labels_file} {labels} labels: take both from the same set")]
     Count { images_file: String, images: usize, labels_file: String, labels: usize },
-    #[error("the training images are {}×{} pixels and the test images {}×{}: take both from the same set", .train[1], .train[2], .test[1], .test[2])]
+    #[error(
+        "the training images are {}×{} pixels and the test images {}×{}: take both from the same set",
+        .train[1], .train[2], .test[1], .test[2]
+    )]
     Shapes { train: [usize; 3], test: [usize; 3] },
     #[error("there is no task to train: add one to tasks.classes, or raise tasks.count")]
     NoTask,

@@ -21,7 +21,7 @@ pub struct TaskStream {
     tasks: Vec<Task>,
 }
 
-/// One task.
+/// Holds one task: its images, their transformation and its probes.
 #[derive(Clone, Debug)]
 pub struct Task {
     info: TaskInfo,

@@ -101,7 +101,7 @@ impl ReportContext {
         let time = jiff::Zoned::now().strftime("%Y-%m-%d %H:%M:%S %:z");
         let autosaved = (self.autosaved)().map_or("none".to_owned(), |path| path.display().to_string());
         let mut text = format!("Kernelscope {VERSION} broke on {time}\n\n");
-        for (what, said) in [
+        for (what, value) in [
             ("What", broken.message.as_str()),
             ("Where", &broken.place),
             ("System", &self.system),
@@ -109,7 +109,7 @@ impl ReportContext {
             ("Autosaved run", &autosaved),
             ("Backtrace", &broken.backtrace),
         ] {
-            let _ = writeln!(text, "{what}: {said}");
+            let _ = writeln!(text, "{what}: {value}");
         }
         let last = self.journal.last();
         let _ = write!(text, "\nThe last {} lines of the log:\n", last.len());

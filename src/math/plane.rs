@@ -12,10 +12,10 @@ use rand::RngExt as _;
 
 use super::rng::{Stream, rng};
 
-/// x₁ and x₂.
+/// Holds the coordinates x₁ and x₂ of a point.
 pub type Point = [f64; 2];
 
-/// A set of points.
+/// Selects the set that points are drawn from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Plane {
     /// (cos γ, sin γ).

@@ -25,7 +25,7 @@ use super::decomposed::{EigenDecomposition, Rounding};
 use super::deterministic_product::product;
 pub use super::regression_error::RegressionError;
 
-/// A solved regression.
+/// Holds the solution of a kernel regression, and how accurate it is.
 #[derive(Clone, Debug)]
 pub struct Regression {
     /// a, [n, C].

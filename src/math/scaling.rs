@@ -15,7 +15,7 @@ use rand::{RngExt as _, SeedableRng as _};
 
 use super::spike::quantile;
 
-/// E = A (1/n + α)^β.
+/// Holds the power law with a floor E = A (1/n + α)^β.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct FloorLaw {
     /// β.

@@ -20,9 +20,9 @@ use crate::spec::{KnownSettings, Line, NetworkSpec, Program, Setting, Shapes};
 /// The settings of the network in a file.
 #[derive(Clone, Debug, Default)]
 pub(super) struct FoundSettings {
-    /// Those that its tensors determine.
-    pub told: KnownSettings,
-    /// Those that its tensors leave open, although the network computes another function with another value.
+    /// The settings that its tensors determine.
+    pub determined: KnownSettings,
+    /// The settings that its tensors leave open, although the network computes another function with another value.
     pub open: KnownSettings,
 }
 
@@ -34,7 +34,7 @@ pub(super) fn open<'a>(
 ) -> Result<(Arc<Program>, FoundSettings, StoredTensors<'a>), WeightsError> {
     let until = Instant::now() + LONGEST;
     let family = Family::of(&spec.program).filter(|_| spec.text.is_none());
-    // The networks of families have as many logits as they are asked for.
+    // The networks of families have as many logits as are requested.
     let none = names::Shapes::new();
     let own = |shapes: &names::Shapes| names_of(spec, image, if family.is_some() { &none } else { shapes });
     let mut stored = StoredTensors::open(parts, family, own)?;
@@ -61,13 +61,13 @@ pub(super) fn open<'a>(
     stored.expect(&program)?;
     search.check(&program, &stored)?;
     // The biases that the network has by default.
-    let asked = fitted.spec.program(image, logits(&program)).map_or_else(|_| Vec::new(), |asked| tensors(&asked));
+    let usual = fitted.spec.program(image, logits(&program)).map_or_else(|_| Vec::new(), |usual| tensors(&usual));
     let there = tensors(&program);
     let is_absent = |name: &String| {
         let weight = name.strip_suffix("bias").map(|layer| format!("{layer}weight"));
         weight.is_some_and(|weight| search.shapes.contains_key(&weight)) && !there.contains(name)
     };
-    stored.lacks(asked.into_iter().filter(is_absent).collect(), spec.text.is_some())?;
+    stored.lacks(usual.into_iter().filter(is_absent).collect(), spec.text.is_some())?;
     Ok((program, found, stored))
 }
 
@@ -157,10 +157,10 @@ impl Fitted {
     }
 }
 
-/// The evidence of the tensors for the value of a setting.
-struct KnownValue {
+/// What the tensors show about the value of a setting.
+struct Evidence {
     /// Whether they match worse with any other value.
-    is_told: bool,
+    is_determined: bool,
     /// Whether as many of them match with another value, and the network computes another function.
     differs: bool,
     /// Whether the shapes in the text depend on it.
@@ -311,16 +311,16 @@ impl Search {
             if fitted.has_other_shapes() && value.differs && value.shapes {
                 return Err(WeightsError::Sizes(name.to_owned()));
             }
-            let (found, asked) = (fitted.spec.setting(name), spec.setting(name));
-            if value.is_told {
-                all.told = all.told.with(name, found);
+            let (found, given) = (fitted.spec.setting(name), spec.setting(name));
+            if value.is_determined {
+                all.determined = all.determined.with(name, found);
                 continue;
             }
-            if let Some(asked) = asked.filter(|asked| Some(asked) != found.as_ref()) {
-                let as_asked = self.of(fitted.spec.clone().with(name, asked), fitted.classes);
-                // The width is never asked for, only the usual one; without a program for another setting, that is refused.
-                if name != NetworkSpec::WIDTH || as_asked.cost <= fitted.cost {
-                    fitted = as_asked;
+            if let Some(given) = given.filter(|given| Some(given) != found.as_ref()) {
+                let as_given = self.of(fitted.spec.clone().with(name, given), fitted.classes);
+                // The width of the spec is no request but the usual value. Another setting without a program is refused.
+                if name != NetworkSpec::WIDTH || as_given.cost <= fitted.cost {
+                    fitted = as_given;
                 }
                 if fitted.program.is_none() {
                     break;
@@ -337,8 +337,8 @@ impl Search {
     }
 
     /// Returns the evidence of the tensors for the value of a setting.
-    fn value(&self, fitted: &Fitted, name: &str, choices: &Choices) -> KnownValue {
-        let mut known = KnownValue { is_told: false, differs: false, shapes: false };
+    fn value(&self, fitted: &Fitted, name: &str, choices: &Choices) -> Evidence {
+        let mut known = Evidence { is_determined: false, differs: false, shapes: false };
         let own = fitted.spec.setting(name);
         let mut others: Vec<NetworkSpec> = match choices {
             Choices::Real([low, high]) => {
@@ -355,17 +355,17 @@ impl Search {
         for (at, other) in others.into_iter().enumerate() {
             if self.is_over() {
                 // Whatever has not been found out is open.
-                return KnownValue { is_told: false, differs: true, shapes: false };
+                return Evidence { is_determined: false, differs: true, shapes: false };
             }
             let other = self.of(other, fitted.classes);
-            known.is_told = (known.is_told || at == 0) && other.cost > fitted.cost;
+            known.is_determined = (known.is_determined || at == 0) && other.cost > fitted.cost;
             if other.cost.0 == fitted.cost.0 {
                 known.shapes |= other.cost.1 != fitted.cost.1;
                 known.differs |= other.is_same(fitted) == Some(false);
             }
             rises = if other.program.is_some() && other.cost.0 > before.0 { rises + 1 } else { 0 };
             before = other.cost;
-            let is_decided = known.differs && !known.is_told && (fitted.cost.1 == 0 || known.shapes);
+            let is_decided = known.differs && !known.is_determined && (fitted.cost.1 == 0 || known.shapes);
             let ascends = choices.ascend() && name != NetworkSpec::WIDTH;
             if is_decided || (ascends && rises == RISES) {
                 break;

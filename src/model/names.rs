@@ -63,7 +63,7 @@ pub fn find(family: Option<Family>, shapes: &Shapes, own: &BTreeSet<String>) -> 
         WeightsError::Ambiguous { .. } => reason(shapes, own).unwrap_or(err),
         err => err,
     })?;
-    let Some((mut places, said)) = renamed else {
+    let Some((mut places, conversions)) = renamed else {
         let place = |(name, theirs): (&String, &String)| TensorLocation {
             ours: name[prefix.len()..].to_owned(),
             theirs: theirs.clone(),
@@ -71,7 +71,7 @@ pub fn find(family: Option<Family>, shapes: &Shapes, own: &BTreeSet<String>) -> 
         };
         return Ok((theirs.iter().map(place).collect(), notes));
     };
-    notes.extend(said);
+    notes.extend(conversions);
     for place in &mut places {
         place.theirs.insert_str(0, &prefix);
         if let Some(theirs) = theirs.get(&place.theirs) {

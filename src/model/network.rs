@@ -21,7 +21,7 @@ use crate::run::NamedTensor;
 use crate::spec::ops::{Parameter, feature_axis};
 use crate::spec::{KnownSettings, Line, NetworkSpec, Program, belongs};
 
-/// A network.
+/// Holds a network that can be evaluated and trained: the program and its tensors.
 #[derive(Module, Debug)]
 pub struct Network {
     /// The tensors of its program, in its order: flat; a matrix [out, in] is stored as its transpose.
@@ -155,7 +155,7 @@ impl Network {
 
     /// Returns the settings that the tensors of a loaded network determine; a user may have given others.
     pub fn determined_settings(&self) -> KnownSettings {
-        self.wiring.found.told.clone()
+        self.wiring.found.determined.clone()
     }
 
     /// Returns where the tensors of a loaded network are in its file, and what else that file has.

@@ -91,7 +91,7 @@ impl Input {
     }
 }
 
-/// One recorded step.
+/// Holds one recorded step of a forward pass.
 pub(super) struct Node {
     /// The steps that it reads; `None` for the images.
     pub inputs: Vec<Option<usize>>,
@@ -99,7 +99,7 @@ pub(super) struct Node {
     pub tap: Option<LayerRecord>,
 }
 
-/// A recorded forward pass.
+/// Records a forward pass, so that backward passes can start from any directions of its logits.
 pub struct Tape {
     pub(super) nodes: Vec<Node>,
     /// Logits [n, C].

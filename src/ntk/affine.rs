@@ -1,6 +1,6 @@
 //! Defines what the sides of an affine layer share: its gains, and the layout of its weights.
 
-/// c_w² and c_b².
+/// Holds the squared gains c_w² and c_b² of an affine layer.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Gains {
     pub weight: f64,

@@ -5,7 +5,7 @@
 
 use std::collections::HashMap;
 
-/// √P, tensor by tensor.
+/// Holds √P, tensor by tensor.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Preconditioner {
     roots: HashMap<String, Vec<f32>>,

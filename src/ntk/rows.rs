@@ -4,7 +4,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::model::{LONGEST, Values, inner, inner_of_long, is_host};
 
-/// Row-major rows of equal length, f32.
+/// Holds rows of equal length as f32, row-major.
 pub(super) struct Rows {
     count: usize,
     length: usize,

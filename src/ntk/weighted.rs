@@ -1,11 +1,12 @@
 //! Computes the part of a layer in J P Jᵀ where it acts at one place of a sample, without forming a gradient:
 //!
 //! ```text
-//! Σ_i ⟨δ_i(x), δ_i(x′)⟩ · (c_w² Σ_j P_ij a_j(x) a_j(x′) + c_b² p_i)        δ_i over directions, P of the weights, p of the biases
+//! Σ_i ⟨δ_i(x), δ_i(x′)⟩ · (c_w² Σ_j P_ij a_j(x) a_j(x′) + c_b² p_i)
 //! ```
 //!
-//! Each output i has its own activation Gram, which all directions share: C times less work than with the gradients. It
-//! runs in host memory, since each of these products is small.
+//! δ_i runs over the directions; P belongs to the weights and p to the biases. Each output i has its own activation Gram, which
+//! all directions share: C times less work than with the gradients. It runs in host memory, since each of these products is
+//! small.
 
 use burn::tensor::Tensor;
 use rayon::prelude::*;

@@ -1,58 +1,91 @@
-//! Builds the parts common to all plots: axes of one width with our own ticks, and none of `egui_plot`'s own gestures.
+//! Paints the axes of a panel: the lines of the grid, and the labels at its left and below it.
 
-use egui::{FontId, Sense, Ui};
-use egui_plot::{AxisHints, GridInput, GridMark, HPlacement, Plot};
+use std::sync::Arc;
 
-use super::{theme, theme::Tokens};
-use crate::chart::format;
+use egui::emath::GuiRounding as _;
+use egui::{Color32, FontId, Galley, Rect, Response, Sense, Stroke, Ui, Vec2, pos2, vec2};
+
+use super::theme::Tokens;
+use super::transform::Transform;
 
 /// Width of every left axis, in points, so that stacked plots line up.
 pub const AXIS: f32 = 40.0;
-/// Height of a bottom axis with ticks, and without.
-const TICKS: f32 = 15.0;
-const GAP: f32 = 3.0;
+/// Height of a bottom axis with labels, and without.
+pub const TICKS: f32 = 15.0;
+pub const GAP: f32 = 3.0;
+/// Space at either side of the labels of a left axis.
+const ASIDE: f32 = 4.0;
+/// Lengths up to which a horizontal and a vertical axis have no labels.
+const SHORT: Vec2 = vec2(60.0, 20.0);
 
-/// Returns a plot of this height with nothing but its axes; its bounds must be set in every frame.
-pub fn bare(ui: &Ui, id: &str, height: f32) -> Plot<'static> {
-    Plot::new(id)
-        .height(height)
-        .show_background(false)
-        .show_x(false)
-        .show_y(false)
-        .sense(Sense::click_and_drag())
-        .allow_drag(false)
-        .allow_zoom(false)
-        .allow_scroll(false)
-        .allow_boxed_zoom(false)
-        .allow_axis_zoom_drag(false)
-        .allow_double_click_reset(false)
-        .auto_bounds(false)
-        .grid_color(Tokens::of(ui).grid)
-        // Our spacers decide the number of grid lines; none is to be faded.
-        .grid_spacing(1.0..=2.0)
+/// One axis: its range, and where it has lines and labels.
+pub struct Ticks {
+    /// The ends of the axis, as stored.
+    pub range: (f64, f64),
+    /// The places of the lines of the grid, each with its label, which may be empty.
+    pub places: Vec<(f64, String)>,
+    /// The least height of a bottom axis, or width of a left one; labels that need more room get it.
+    pub least: f32,
 }
 
-/// Returns the left axis of a range, as stored (log10 on a logarithmic axis).
-pub fn left(tokens: &Tokens, (low, high): (f64, f64), label: impl Fn(f64) -> String + 'static) -> AxisHints<'static> {
-    AxisHints::new_y()
-        .placement(HPlacement::Left)
-        .min_thickness(AXIS)
-        // A label at the very edge would overlap the plot above or the ticks below.
-        .formatter(move |mark, _| {
-            let inside = (0.035..=0.97).contains(&((mark.value - low) / (high - low)));
-            if inside { label(mark.value) } else { String::new() }
-        })
-        .tick_label_color(tokens.weak)
-        .tick_label_font(theme::ticks())
+/// Both axes of a panel.
+pub struct Axes<'a> {
+    pub x: Ticks,
+    pub y: Ticks,
+    /// The font of the labels.
+    pub font: &'a FontId,
+    /// Whether the lines of the grid are painted.
+    pub grid: bool,
 }
 
-/// Returns the bottom axis; without labels if another plot is right below.
-pub fn bottom(tokens: &Tokens, labels: bool, label: impl Fn(f64) -> String + 'static) -> AxisHints<'static> {
-    AxisHints::new_x()
-        .min_thickness(if labels { TICKS } else { GAP })
-        .formatter(move |mark, _| if labels { label(mark.value) } else { String::new() })
-        .tick_label_color(tokens.weak)
-        .tick_label_font(theme::ticks())
+impl Axes<'_> {
+    /// Takes this height of the ui and paints the axes into it; returns what the pointer does between them, and the transform
+    /// there.
+    pub fn paint(&self, ui: &mut Ui, id: &str, height: f32) -> (Response, Transform) {
+        let tokens = Tokens::of(ui);
+        let size = vec2(ui.available_size_before_wrap().x, height).max(Vec2::splat(1.0));
+        let (_, whole) = ui.allocate_space(size);
+        let [across, up] = [&self.x, &self.y].map(|axis| self.labels(ui, axis, tokens.weak));
+        let below = across.iter().map(|label| label.1.size().y).fold(self.x.least, f32::max);
+        let left = up.iter().map(|label| label.1.size().x + 2.0 * ASIDE).fold(self.y.least, f32::max);
+        let inside =
+            Rect::from_min_max(pos2(whole.left() + left, whole.top()), pos2(whole.right(), whole.bottom() - below));
+        let fits = inside.is_positive();
+        let frame = if fits { inside } else { whole };
+        let transform = Transform::new(frame, self.x.range, self.y.range);
+        let response = ui.interact(frame.round_ui(), ui.scope_id().with(id), Sense::click_and_drag());
+
+        let painter = ui.painter();
+        if fits && frame.width() > SHORT.x {
+            for (value, galley) in across.into_iter().filter(|label| label.1.size().x <= frame.width()) {
+                let at = pos2(transform.x(value) - galley.size().x / 2.0, frame.bottom());
+                painter.galley(at, galley, tokens.weak);
+            }
+        }
+        if fits && frame.height() > SHORT.y {
+            for (value, galley) in up.into_iter().filter(|label| label.1.size().y <= frame.height()) {
+                let x = frame.left() - (galley.size().x + 2.0 * ASIDE) + ASIDE;
+                painter.galley(pos2(x, transform.y(value) - galley.size().y / 2.0), galley, tokens.weak);
+            }
+        }
+        if self.grid {
+            let (painter, line) = (painter.with_clip_rect(frame), Stroke::new(1.0, tokens.grid));
+            for (value, _) in &self.x.places {
+                painter.vline(transform.x(*value), frame.y_range(), line);
+            }
+            for (value, _) in &self.y.places {
+                painter.hline(frame.x_range(), transform.y(*value), line);
+            }
+        }
+        (response, transform)
+    }
+
+    /// Lays the labels of an axis out.
+    fn labels(&self, ui: &Ui, axis: &Ticks, colour: Color32) -> Vec<(f64, Arc<Galley>)> {
+        let labelled = axis.places.iter().filter(|(_, label)| !label.is_empty());
+        let layout = |text: &String| ui.painter().layout_no_wrap(text.clone(), self.font.clone(), colour);
+        labelled.map(|(value, label)| (*value, layout(label))).collect()
+    }
 }
 
 /// Returns the number of ticks that fit a left axis of this height.
@@ -60,19 +93,7 @@ pub fn ticks_up(height: f32) -> usize {
     (height / 26.0).clamp(1.0, 6.0) as usize
 }
 
-/// Returns [`bare`] over a range of epochs, with labels in this font; without labels if another plot is right below.
-pub fn over_time(ui: &Ui, id: &str, height: f32, (from, to): (f64, f64), labels: Option<FontId>) -> Plot<'static> {
-    let across = ((ui.available_width() - AXIS) / 56.0).max(1.0) as usize;
-    let axis = bottom(Tokens::of(ui), labels.is_some(), move |value| format::tick(value, to - from, false));
-    let axis = axis.tick_label_font(labels.unwrap_or_else(theme::ticks));
-    bare(ui, id, height).custom_x_axes(vec![axis]).x_grid_spacer(spacer(false, across))
-}
-
-/// Returns a spacer for `egui_plot` that shows exactly these ticks (it would fade or drop those with a small `step_size`).
-pub fn spacer(log: bool, most: usize) -> impl Fn(GridInput) -> Vec<GridMark> {
-    move |input: GridInput| {
-        let (from, to) = input.bounds;
-        let marks = format::marks(log, (from, to), most).into_iter();
-        marks.map(|value| GridMark { value, step_size: to - from }).collect()
-    }
+/// Returns the number of ticks that fit a time axis in a ui of this width.
+pub fn ticks_over_time(width: f32) -> usize {
+    ((width - AXIS) / 56.0).max(1.0) as usize
 }

@@ -17,5 +17,6 @@ pub mod raster;
 pub mod shape_painter;
 pub mod svg;
 pub mod theme;
+pub mod transform;
 
 pub use figures::{FigureError, files, render, write_all, write_study};

@@ -18,7 +18,7 @@ use super::theme;
 
 /// Pixels per point in pictures, sharp enough for print.
 pub const SCALE: f32 = 2.0;
-/// Number of passes; a plot knows the width of its axes only after it was drawn once.
+/// Number of passes; some widgets know their size only after they were drawn once.
 const PASSES: usize = 2;
 
 /// The pixels of an image, and whether enlarging keeps them square.
@@ -28,7 +28,7 @@ pub struct Texture {
     pub nearest: bool,
 }
 
-/// A finished drawing.
+/// Holds a finished drawing.
 pub struct Drawing {
     /// Size in points.
     pub size: Vec2,
@@ -38,7 +38,7 @@ pub struct Drawing {
     pub textures: HashMap<TextureId, Texture>,
 }
 
-/// The second egui.
+/// Draws views and figures with an egui of its own.
 pub struct OffscreenRenderer {
     ctx: Context,
     scale: f32,
@@ -76,7 +76,7 @@ impl OffscreenRenderer {
         }
     }
 
-    /// Loads images whose pixels stay squares; each lives until its handle is dropped.
+    /// Loads images whose pixels stay squares; each is freed when its handle is dropped.
     pub fn textures(&self, images: Vec<ColorImage>) -> Vec<TextureHandle> {
         let load = |image| self.ctx.load_texture("image", image, TextureOptions::NEAREST);
         images.into_iter().map(load).collect()

@@ -75,9 +75,9 @@ fn one(ui: &mut Ui, id: &str, panel: &Panel, look: &Look, (room, body): (Rect, R
     let tokens = Tokens::of(ui);
     let mut inside = ui.new_child(UiBuilder::new().max_rect(body).id_salt(id));
     let painted = panel::paint(&mut inside, id, panel, look);
-    let frame = *painted.transform.frame();
+    let frame = painted.transform.frame;
     for band in &panel.tasks {
-        let [from, to] = [band.from, band.to].map(|at| painted.transform.position_from_point_x(at));
+        let [from, to] = [band.from, band.to].map(|at| painted.transform.x(at));
         let full = format!("training task {}", band.task);
         let short = format!("task {}", band.task);
         // No name where it does not fit.

@@ -1,18 +1,17 @@
 //! Paints a described panel into the room of a ui: axes, bands, curves, dots, and the texts at lines and marks.
 //!
-//! Guarantees: texts at the ends of lines and at marks lie inside the panel; in files they do not cover each other. A line of more
-//! points than pixels costs a frame no more than its pixels.
+//! Guarantees: texts at the ends of lines and at marks lie inside the panel; in files they do not cover each other. A line of
+//! more points than pixels costs a frame no more than its pixels.
 
 use std::f32::consts::GOLDEN_RATIO;
-use std::sync::Arc;
 
 use egui::epaint::{BandPoint, BandShape, Mesh, Shape};
 use egui::layers::ShapeIdx;
 use egui::{Align2, Color32, FontId, Galley, Painter, Pos2, Rect, Response, Stroke, Ui, pos2, vec2};
-use egui_plot::{GridMark, PlotPoint, PlotTransform};
 
-use super::axes;
+use super::axes::{self, Axes, Ticks};
 use super::theme::{self, Tokens};
+use super::transform::Transform;
 use crate::chart::format;
 use crate::chart::panel::{Axis, Dashes, Line, Mark, Panel, Point, Sign};
 
@@ -26,11 +25,12 @@ pub struct Look {
     pub beside: FontId,
     /// The font of the numbers at marks.
     pub mark: FontId,
-    /// Width of the lines at switches, and length of the pieces of broken lines.
+    /// Width of the lines at switches.
     pub rule: f32,
-    pub dash: f32,
     /// Whether the time axis has labels; none where another panel is right below.
     pub labels: bool,
+    /// Whether the lines of the grid are painted; a picture that fills the panel has none over it.
+    pub grid: bool,
     /// The least width of the left axis.
     pub left: f32,
     /// The room for texts at the right of the lines; none is as much as this panel's own texts need.
@@ -49,8 +49,8 @@ impl Look {
             beside,
             mark: FontId::proportional(theme::TITLE),
             rule: 1.5,
-            dash: 5.0,
             labels: true,
+            grid: true,
             left: axes::AXIS,
             room: None,
             paper: false,
@@ -59,7 +59,7 @@ impl Look {
 
     /// Returns that of the views of a run.
     pub fn of_view(thick: f32, labels: bool) -> Self {
-        Self { rule: thick, dash: 4.0, labels, ..Self::of_window(thick) }
+        Self { rule: thick, labels, ..Self::of_window(thick) }
     }
 
     /// Returns that of files.
@@ -70,33 +70,42 @@ impl Look {
             beside: FontId::proportional(PRINT),
             mark: FontId::proportional(13.0),
             rule: 1.5,
-            dash: 5.0,
             labels: true,
+            grid: true,
             left: 0.0,
             room: None,
             paper: true,
         }
     }
 
-    /// Returns the ticks of the vertical axis of a panel of this height, and the span by which they are labelled.
-    fn upward(&self, panel: &Panel, height: f32) -> (Vec<f64>, f64) {
-        let (Axis { log, range, .. }, most) = (&panel.y, axes::ticks_up(height));
-        if self.paper {
+    /// Returns the ticks of the vertical axis of a panel of this height, with their labels.
+    fn upward(&self, panel: &Panel, height: f32) -> Vec<(f64, String)> {
+        let Axis { log, range, ticks, .. } = &panel.y;
+        if let Some(ticks) = ticks {
+            return ticks.clone();
+        }
+        let most = axes::ticks_up(height);
+        let (places, span) = if self.paper {
             format::marks_in_print(*log, *range, most)
         } else {
             (format::marks(*log, *range, most), range.1 - range.0)
-        }
+        };
+        places.into_iter().map(|place| (place, format::tick(place, span, *log))).collect()
     }
 }
+
+/// Length of the dashes of broken lines, and of the gaps between them.
+pub const DASH: f32 = 5.0;
+pub const SPACE: f32 = DASH * (GOLDEN_RATIO - 1.0);
 
 /// The least size of text in files, of which 96 points are an inch: 9 of the 72 points in which a paper counts.
 pub const PRINT: f32 = 12.0;
 
-/// A panel as painted.
+/// Returns to the caller what it needs to paint over a panel, and to react to the pointer.
 pub struct Painted {
     pub response: Response,
     /// The transform from stored values to positions.
-    pub transform: PlotTransform,
+    pub transform: Transform,
     /// The place above the tasks and below the grid, for what the caller paints there.
     pub behind: ShapeIdx,
 }
@@ -112,35 +121,36 @@ pub fn paint_high(ui: &mut Ui, id: &str, panel: &Panel, look: &Look, height: f32
     let tokens = Tokens::of(ui);
     let [lowest, behind] = [(); 2].map(|()| ui.painter().add(Shape::Noop));
     let ((left, right), (low, high)) = (panel.x.range, panel.y.range);
-    let (log, span) = (panel.y.log, high - low);
     let across = ui.available_width() - look.left;
     let room = look.room.unwrap_or_else(|| ends_width(ui, panel, look)).min(0.5 * across);
     let right = right + (right - left) * f64::from(room / (across - room).max(1.0));
-    let plot = match &panel.x.ticks {
-        None => axes::over_time(ui, id, height, panel.x.range, look.labels.then(|| look.ticks.clone())),
+    let has_labels = look.labels || panel.x.ticks.is_some();
+    let below = match &panel.x.ticks {
+        None => {
+            let most = axes::ticks_over_time(ui.available_width());
+            let span = panel.x.range.1 - left;
+            let label = |at: f64| if look.labels { format::tick(at, span, false) } else { String::new() };
+            format::marks(false, (left, right), most).into_iter().map(|at| (at, label(at))).collect()
+        }
         Some(ticks) => {
             let letter = LETTER * look.ticks.size / theme::ticks().size;
-            let shown: Arc<[(f64, String)]> = fitting(ticks, (left, right), across, letter).into();
-            let marks: Vec<GridMark> =
-                shown.iter().map(|tick| GridMark { value: tick.0, step_size: right - left }).collect();
-            let label = move |value: f64| {
-                let nearest = shown.iter().min_by(|a, b| (a.0 - value).abs().total_cmp(&(b.0 - value).abs()));
-                nearest.map_or_else(String::new, |tick| tick.1.clone())
-            };
-            let axis = axes::bottom(tokens, true, label).tick_label_font(look.ticks.clone());
-            axes::bare(ui, id, height).custom_x_axes(vec![axis]).x_grid_spacer(move |_| marks.clone())
+            fitting(ticks, (left, right), across, letter)
         }
     };
-    let (up, labelled) = look.upward(panel, height);
-    let axis = axes::left(tokens, (low, high), move |value| format::tick(value, labelled, log));
-    let axis = axis.min_thickness(look.left).tick_label_font(look.ticks.clone());
-    let up = move |_| up.iter().map(|&value| GridMark { value, step_size: span }).collect();
-    let shown = plot.custom_y_axes(vec![axis]).y_grid_spacer(up).show(ui, |plot| {
-        plot.set_plot_bounds_x(left..=right);
-        plot.set_plot_bounds_y(low..=high);
-    });
-    let (transform, response) = (shown.transform, shown.response);
-    let frame = *transform.frame();
+    let mut up = look.upward(panel, height);
+    if panel.y.ticks.is_none() {
+        // A label at the very edge would overlap the panel above or the labels below.
+        let outside = |at: f64| !(0.035..=0.97).contains(&((at - low) / (high - low)));
+        up.iter_mut().filter(|tick| outside(tick.0)).for_each(|tick| tick.1.clear());
+    }
+    let axes = Axes {
+        x: Ticks { range: (left, right), places: below, least: if has_labels { axes::TICKS } else { axes::GAP } },
+        y: Ticks { range: (low, high), places: up, least: look.left },
+        font: &look.ticks,
+        grid: look.grid,
+    };
+    let (response, transform) = axes.paint(ui, id, height);
+    let frame = transform.frame;
     ui.painter().set(lowest, Shape::Vec(ground(panel, &transform, look, tokens)));
     let painter = ui.painter().with_clip_rect(frame);
     switches(&painter, panel, &transform, look, tokens);
@@ -149,7 +159,7 @@ pub fn paint_high(ui: &mut Ui, id: &str, panel: &Panel, look: &Look, height: f32
         ui.painter().text(frame.center(), Align2::CENTER_CENTER, panel.empty, font, tokens.faint);
     } else {
         for &at in &panel.rules {
-            painter.vline(transform.position_from_point_x(at), frame.y_range(), Stroke::new(look.rule, tokens.faint));
+            painter.vline(transform.x(at), frame.y_range(), Stroke::new(look.rule, tokens.faint));
         }
         for ribbon in &panel.ribbons {
             let fill = tokens.ink(ribbon.ink).gamma_multiply(if tokens.dark { 0.16 } else { 0.14 });
@@ -165,7 +175,7 @@ pub fn paint_high(ui: &mut Ui, id: &str, panel: &Panel, look: &Look, height: f32
         let line = Stroke::new(0.75, tokens.weak);
         ui.painter().line_segment([frame.left_top(), frame.left_bottom()], line);
         ui.painter().line_segment([frame.left_bottom(), frame.right_bottom()], line);
-    } else if panel.x.ticks.is_none() && look.labels {
+    } else if panel.x.ticks.is_none() && look.labels && !panel.x.name.is_empty() {
         let unit = ui.painter().layout_no_wrap(panel.x.name.clone(), FontId::proportional(9.5), tokens.weak);
         let rect = Align2::RIGHT_BOTTOM.anchor_size(frame.right_bottom() - vec2(4.0, 1.0), unit.size());
         // Curves pass behind it.
@@ -187,20 +197,19 @@ pub fn ends_width(ui: &Ui, panel: &Panel, look: &Look) -> f32 {
 
 /// Returns the width of the left axis that the labels of its ticks need in a panel of this height.
 pub fn axis_width(ui: &Ui, panel: &Panel, height: f32, look: &Look) -> f32 {
-    let (ticks, span) = look.upward(panel, height);
-    let widths = ticks.into_iter().map(|tick| width(ui, &format::tick(tick, span, panel.y.log), &look.ticks) + GAP);
+    let widths = look.upward(panel, height).into_iter().map(|tick| width(ui, &tick.1, &look.ticks) + GAP);
     widths.fold(0.0, f32::max)
 }
 
 /// Returns what lies behind the grid: the ground, and the tasks.
-fn ground(panel: &Panel, transform: &PlotTransform, look: &Look, tokens: &Tokens) -> Vec<Shape> {
-    let frame = *transform.frame();
+fn ground(panel: &Panel, transform: &Transform, look: &Look, tokens: &Tokens) -> Vec<Shape> {
+    let frame = transform.frame;
     let mut shapes = Vec::new();
     if !look.paper {
         shapes.push(Shape::rect_filled(frame, 2.0, tokens.well));
     }
     for band in &panel.tasks {
-        let [start, end] = [band.from, band.to].map(|at| transform.position_from_point_x(at));
+        let [start, end] = [band.from, band.to].map(|at| transform.x(at));
         let rect = Rect::from_x_y_ranges(start..=end, frame.y_range()).intersect(frame);
         if rect.width() > 0.0 {
             shapes.push(Shape::rect_filled(rect, 0.0, tokens.band(band.task, band.planned)));
@@ -210,10 +219,10 @@ fn ground(panel: &Panel, transform: &PlotTransform, look: &Look, tokens: &Tokens
 }
 
 /// Paints the switches between tasks, broken where they are planned, above the grid: a grid line may be at the same place.
-fn switches(painter: &Painter, panel: &Panel, transform: &PlotTransform, look: &Look, tokens: &Tokens) {
-    let frame = transform.frame();
+fn switches(painter: &Painter, panel: &Panel, transform: &Transform, look: &Look, tokens: &Tokens) {
+    let frame = transform.frame;
     for band in panel.tasks.iter().skip(1) {
-        let x = transform.position_from_point_x(band.from);
+        let x = transform.x(band.from);
         if !frame.x_range().contains(x) {
             continue;
         }
@@ -226,16 +235,12 @@ fn switches(painter: &Painter, panel: &Panel, transform: &PlotTransform, look: &
     }
 }
 
-fn place(transform: &PlotTransform, (x, y): Point) -> Pos2 {
-    transform.position_from_point(&PlotPoint::new(x, y))
-}
-
 /// Returns a band of one colour. `epaint`'s own shape of a band fades where it is narrow.
-fn band(points: &[(f64, f64, f64)], transform: &PlotTransform, fill: Color32) -> Shape {
+fn band(points: &[(f64, f64, f64)], transform: &Transform, fill: Color32) -> Shape {
     let mut mesh = Mesh::default();
     for (count, &(x, low, high)) in (0u32..).zip(points) {
-        mesh.colored_vertex(place(transform, (x, high)), fill);
-        mesh.colored_vertex(place(transform, (x, low)), fill);
+        mesh.colored_vertex(transform.position((x, high)), fill);
+        mesh.colored_vertex(transform.position((x, low)), fill);
         if let Some(last) = (2 * count).checked_sub(2) {
             mesh.add_triangle(last, last + 1, last + 2);
             mesh.add_triangle(last + 1, last + 3, last + 2);
@@ -245,10 +250,10 @@ fn band(points: &[(f64, f64, f64)], transform: &PlotTransform, fill: Color32) ->
 }
 
 /// Paints a line, piece by piece.
-fn stroke(painter: &Painter, line: &Line, transform: &PlotTransform, look: &Look, colour: Color32) {
+fn stroke(painter: &Painter, line: &Line, transform: &Transform, look: &Look, colour: Color32) {
     let stroke = Stroke::new(look.thick * line.width, colour);
     for piece in &line.path.pieces {
-        let points: Vec<Pos2> = piece.iter().map(|&point| place(transform, point)).collect();
+        let points: Vec<Pos2> = piece.iter().map(|&point| transform.position(point)).collect();
         match (points.as_slice(), line.style) {
             ([], _) => {}
             // A curve of one point would not be seen.
@@ -258,10 +263,10 @@ fn stroke(painter: &Painter, line: &Line, transform: &PlotTransform, look: &Look
                 let columns = line.path.dense.then(|| columns(&points, stroke)).flatten();
                 painter.add(columns.unwrap_or_else(|| Shape::line(points, stroke)));
             }
-            (_, Dashes::Broken) => near(&points, *transform.frame()).iter().for_each(|points| {
-                painter.extend(Shape::dashed_line(points, stroke, look.dash, look.dash * (GOLDEN_RATIO - 1.0)));
+            (_, Dashes::Broken) => near(&points, transform.frame).iter().for_each(|points| {
+                painter.extend(Shape::dashed_line(points, stroke, DASH, SPACE));
             }),
-            (_, Dashes::Dotted) => near(&points, *transform.frame()).iter().for_each(|points| {
+            (_, Dashes::Dotted) => near(&points, transform.frame).iter().for_each(|points| {
                 painter.extend(Shape::dotted_line(points, colour, 4.0, stroke.width));
             }),
         }
@@ -338,13 +343,13 @@ fn columns(points: &[Pos2], stroke: Stroke) -> Option<Shape> {
 }
 
 /// Paints bars and dots above the lines.
-fn dots(painter: &Painter, panel: &Panel, transform: &PlotTransform, thick: f32, tokens: &Tokens) {
+fn dots(painter: &Painter, panel: &Panel, transform: &Transform, thick: f32, tokens: &Tokens) {
     for bar in &panel.bars {
-        let ends = [bar.ends.0, bar.ends.1].map(|y| place(transform, (bar.at, y)));
+        let ends = [bar.ends.0, bar.ends.1].map(|y| transform.position((bar.at, y)));
         painter.line_segment(ends, Stroke::new(thick, tokens.ink(bar.ink)));
     }
     for dot in &panel.dots {
-        let (at, colour) = (place(transform, dot.at), tokens.ink(dot.ink));
+        let (at, colour) = (transform.position(dot.at), tokens.ink(dot.ink));
         if dot.full {
             painter.circle_filled(at, 3.0 * thick, colour);
         } else {
@@ -355,9 +360,9 @@ fn dots(painter: &Painter, panel: &Panel, transform: &PlotTransform, thick: f32,
 
 /// Paints the texts at the right of the lines, each at the height of its line's end unless another one is there, and the names
 /// of the reference lines where these leave the panel.
-fn ends(ui: &Ui, panel: &Panel, transform: &PlotTransform, room: f32, look: &Look) {
-    let (painter, frame, tokens) = (ui.painter(), *transform.frame(), Tokens::of(ui));
-    let mut ends: Vec<_> = panel.ends.iter().map(|end| (place(transform, end.at), end)).collect();
+fn ends(ui: &Ui, panel: &Panel, transform: &Transform, room: f32, look: &Look) {
+    let (painter, frame, tokens) = (ui.painter(), transform.frame, Tokens::of(ui));
+    let mut ends: Vec<_> = panel.ends.iter().map(|end| (transform.position(end.at), end)).collect();
     ends.sort_by(|a, b| a.0.y.total_cmp(&b.0.y));
     let line = 1.1 * look.beside.size;
     let limits = (frame.top() + 0.6 * look.beside.size, frame.bottom() - 0.6 * look.beside.size);
@@ -374,9 +379,9 @@ fn ends(ui: &Ui, panel: &Panel, transform: &PlotTransform, room: f32, look: &Loo
         let y = last.1.max(panel.y.range.0 + 0.08 * (panel.y.range.1 - panel.y.range.0));
         let x = first.0 + (last.0 - first.0) * (y - first.1) / (last.1 - first.1);
         // A reference line falls, so its name lies above it at the right, or below it at the left.
-        let at = place(transform, (x, y));
+        let at = transform.position((x, y));
         // Behind the end of the line are the texts of the curves.
-        let fits = at.x + 2.0 + width(ui, name, &look.beside) < place(transform, last).x;
+        let fits = at.x + 2.0 + width(ui, name, &look.beside) < transform.position(last).x;
         let (align, aside) = if fits { (Align2::LEFT_BOTTOM, 2.0) } else { (Align2::RIGHT_TOP, -2.0) };
         let at = at + vec2(aside, 0.0);
         painter.text(at, align, name, look.beside.clone(), tokens.weak);
@@ -384,12 +389,12 @@ fn ends(ui: &Ui, panel: &Panel, transform: &PlotTransform, room: f32, look: &Loo
 }
 
 /// Paints the numbers at marks, beside their points.
-fn marks(ui: &Ui, panel: &Panel, transform: &PlotTransform, look: &Look) {
-    let (painter, frame, tokens) = (ui.painter(), *transform.frame(), Tokens::of(ui));
+fn marks(ui: &Ui, panel: &Panel, transform: &Transform, look: &Look) {
+    let (painter, frame, tokens) = (ui.painter(), transform.frame, Tokens::of(ui));
     let near = painter.with_clip_rect(frame.expand(5.0 * look.thick));
     let mut taken: Vec<Rect> = Vec::new();
-    for mark in panel.marks.iter().filter(|mark| frame.x_range().contains(transform.position_from_point_x(mark.at.0))) {
-        let (at, colour) = (place(transform, mark.at), tokens.ink(mark.ink));
+    for mark in panel.marks.iter().filter(|mark| frame.x_range().contains(transform.x(mark.at.0))) {
+        let (at, colour) = (transform.position(mark.at), tokens.ink(mark.ink));
         let galley = painter.layout_no_wrap(mark.text.clone(), look.mark.clone(), colour);
         if !look.paper {
             // Where a curve grows, a number that looked for a free place would jump.
@@ -421,10 +426,10 @@ fn beside(at: Pos2, size: egui::Vec2, above: bool, frame: Rect) -> Rect {
 
 /// Returns the place near a mark's point that lies inside the panel and over no curve and no other number, as far as there is
 /// such a place, and whether a curve crosses it.
-fn free_place(panel: &Panel, transform: &PlotTransform, galley: &Galley, mark: &Mark, taken: &[Rect]) -> (Rect, bool) {
-    let (at, size, frame) = (place(transform, mark.at), galley.size(), *transform.frame());
+fn free_place(panel: &Panel, transform: &Transform, galley: &Galley, mark: &Mark, taken: &[Rect]) -> (Rect, bool) {
+    let (at, size, frame) = (transform.position(mark.at), galley.size(), transform.frame);
     let pieces = || panel.lines.iter().flat_map(|line| &line.path.pieces);
-    let through = |rect: &Rect, ends: &[Point]| crosses(rect, place(transform, ends[0]), place(transform, ends[1]));
+    let through = |rect: &Rect, ends: &[Point]| crosses(rect, transform.position(ends[0]), transform.position(ends[1]));
     let crossed = |rect: &Rect| pieces().any(|piece| piece.windows(2).any(|ends| through(rect, ends)));
     let beside = |above: bool, far: f32| {
         let y = if above { at.y - 3.0 - far - size.y } else { at.y + 3.0 + far };

@@ -47,7 +47,7 @@ pub enum Event {
     Weights(Arc<Weights>),
     /// A step of a watched training was taken: the last snapshot is of its weights.
     Saved(SavedStep),
-    /// So many steps of a watched training were not taken, in all.
+    /// The number of steps of a watched training that were not taken, since its start.
     PassedOver(u64),
     /// A watched training started again from before this step: what was reported of it and of all later ones no longer holds.
     TakenBack { step: u64 },
@@ -88,14 +88,15 @@ pub struct SavedStep {
 /// The origin of the kernels of a record.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Origin {
-    /// From a run of Kernelscope, trained here or read from its folder.
+    /// The record is that of a run of Kernelscope, trained here or read from its folder.
     Trained {
         /// The device in words and, after a colon or in brackets, the reason for it.
         device: String,
     },
-    /// From an archive that another program wrote: there are no settings, weights or images.
+    /// The record was made from an archive that another program wrote: there are no settings, weights or images.
     Imported,
-    /// From the weights of a training that another program does: of the settings only the network and the loss say something.
+    /// The record was measured from the weights of a training in another program: of its settings only the network and the loss
+    /// are known.
     Watched,
 }
 
@@ -160,7 +161,7 @@ pub struct Probe {
     pub label: usize,
 }
 
-/// A task begins.
+/// Reports that a task begins.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct TaskStart {
     /// Number of the task.
@@ -171,7 +172,7 @@ pub struct TaskStart {
     pub epoch: f64,
 }
 
-/// The progress of training.
+/// Reports the progress of training.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Progress {
     /// Steps done so far, and the epoch: fractional, cumulative over tasks.
@@ -237,7 +238,7 @@ pub struct Weights {
     pub tensors: Vec<NamedTensor>,
 }
 
-/// One parameter tensor.
+/// Holds one parameter tensor with its name.
 #[derive(Clone, Debug, PartialEq)]
 pub struct NamedTensor {
     pub name: String,

@@ -377,7 +377,7 @@ impl History {
     }
 }
 
-/// The points of a series with times in these units.
+/// Returns the points of a series with times in these units.
 fn in_units(series: &[(f64, f64)], unit: f64) -> Vec<(f64, f64)> {
     series.iter().map(|(time, value)| (time / unit, *value)).collect()
 }

@@ -19,7 +19,7 @@ pub struct LayerMetrics {
     pub task: usize,
     /// The prefix of its tensors' names: `fc1`.
     pub layer: Arc<str>,
-    /// As those of [`crate::run::BlockMetrics`], of Θ_ℓ alone.
+    /// Velocity and alignments of Θ_ℓ alone, defined as those of [`crate::run::BlockMetrics`].
     #[serde(default, with = "csv_number")]
     pub velocity: Option<f64>,
     #[serde(default, with = "csv_number")]
@@ -37,9 +37,10 @@ pub struct TensorMetrics {
     /// Number of the task whose probes the kernel is on.
     #[serde(rename = "block")]
     pub task: usize,
-    /// As in weights files: `fc1.weight`.
+    /// The name of the tensor, as in weights files: `fc1.weight`.
     pub tensor: Arc<str>,
-    /// As those of [`crate::run::BlockMetrics`], of Θ_W alone; absent also where the centred Θ_W is nothing but rounding.
+    /// The velocity of Θ_W alone, defined as that of [`crate::run::BlockMetrics`]; absent also where the centred Θ_W is nothing
+    /// but rounding.
     #[serde(default, with = "csv_number")]
     pub velocity: Option<f64>,
     /// tr Θ_W/tr Θ.

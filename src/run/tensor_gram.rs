@@ -4,10 +4,10 @@
 
 use std::sync::Arc;
 
-/// Θ_W of all probes.
+/// Holds the part Θ_W of a tensor W in the kernel of all probes.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TensorGram {
-    /// As in weights files: `fc1.weight`.
+    /// The name of the tensor, as in weights files: `fc1.weight`.
     pub tensor: Arc<str>,
     /// The half below the diagonal and the diagonal, row by row: n (n + 1)/2 entries.
     half: Arc<[f32]>,

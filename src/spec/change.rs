@@ -15,7 +15,7 @@ pub struct Change {
     pub effect: Effect,
 }
 
-/// What a live change does.
+/// Names the effect of a live change, and its new value.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Effect {
     /// New learning rate (the value of `training.rate`, before `rate_width` and α).

@@ -181,11 +181,11 @@ impl Spec {
         // Key by key, so that the error can name the key.
         let probe = |name: &str, key: Option<&str>, value: &Value| {
             let full = key.map_or_else(|| name.to_owned(), |key| format!("{name}.{key}"));
-            let said = match Self::deserialize(single(name, key, value.clone())) {
+            let message = match Self::deserialize(single(name, key, value.clone())) {
                 Ok(_) => return Ok(()),
                 Err(err) => err.message().to_owned(),
             };
-            let reason = wording::value(value, known().get(&full), &choices(name, key), &said);
+            let reason = wording::value(value, known().get(&full), &choices(name, key), &message);
             Err(SpecError::BadValue { key: full, reason, place: None })
         };
         for (name, value) in &table {
@@ -266,9 +266,9 @@ fn single(name: &str, key: Option<&str>, value: Value) -> Table {
 
 /// Returns the words that a setting accepts, if it is an enum.
 fn choices(name: &str, key: Option<&str>) -> Vec<String> {
-    let said = Spec::deserialize(single(name, key, Value::String("\0".to_owned()))).err();
-    let said = said.map(|err| err.message().to_owned()).filter(|said| said.starts_with("unknown variant"));
-    said.map(|said| wording::listed(&said).into_iter().skip(1).collect()).unwrap_or_default()
+    let message = Spec::deserialize(single(name, key, Value::String("\0".to_owned()))).err();
+    let message = message.map(|err| err.message().to_owned()).filter(|message| message.starts_with("unknown variant"));
+    message.map(|message| wording::listed(&message).into_iter().skip(1).collect()).unwrap_or_default()
 }
 
 fn check_keys(table: &Table) -> Result<(), SpecError> {

@@ -119,9 +119,9 @@ impl KnownSettings {
     /// Fails if a key with our prefix, or its value, is unknown: a newer version may have written a setting that changes
     /// the function.
     pub fn from_pairs<'a>(pairs: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<Self, KnownSettingsError> {
-        let (said, named) = Self::read(pairs)?;
-        said.check(named)?;
-        Ok(said)
+        let (settings, named) = Self::read(pairs)?;
+        settings.check(named)?;
+        Ok(settings)
     }
 
     /// Reads settings from a user's `KEY=VALUE` pairs, whose keys are those of a run file, with or without `network.`.
@@ -137,13 +137,13 @@ impl KnownSettings {
             pairs.push((format!("{METADATA_PREFIX}{}", key.trim().trim_start_matches(METADATA_PREFIX)), value.trim()));
         }
         let read = Self::read(pairs.iter().map(|(key, value)| (key.as_str(), *value)));
-        let (said, _) = read.map_err(|err| match err {
+        let (settings, _) = read.map_err(|err| match err {
             KnownSettingsError::Unknown { key, value } => format!("{} cannot be {}", shown(&key), shown(&value)),
             other => other.to_string(),
         })?;
-        match said.program {
+        match settings.program {
             Some(_) => Err("the network is named by --arch and not by a setting".to_owned()),
-            None => Ok(said),
+            None => Ok(settings),
         }
     }
 
@@ -199,8 +199,8 @@ impl KnownSettings {
         for (name, setting) in &self.settings {
             let admits = declared.iter().find(|declared| declared.name == *name);
             // Earlier versions wrote some settings for every network, used or not.
-            let was_said = admits.is_none() && is_passed_over(name);
-            if !was_said && !admits.is_some_and(|declared| takes(&declared.choices, setting)) {
+            let is_obsolete = admits.is_none() && is_passed_over(name);
+            if !is_obsolete && !admits.is_some_and(|declared| takes(&declared.choices, setting)) {
                 return Err(unknown(name, plain(setting)));
             }
         }
@@ -242,7 +242,7 @@ impl KnownSettings {
         let mut assumed = Vec::new();
         let usual = self.base(program);
         let activation = match (self.activation, program) {
-            (Some(said), _) => said,
+            (Some(given), _) => given,
             (None, "mlp") => return Err(KnownSettingsError::Missing("the activation (--activation)")),
             (None, _) => {
                 assumed.push(format!("{} (--activation)", usual.activation.name()));

@@ -18,7 +18,7 @@ pub enum Layer {
     Offset { entries: usize },
     /// Scores of every pair of tokens, and the means weighted by them; no parameter.
     Attention { tokens: usize, width: usize, heads: usize },
-    /// So many products of a matrix [rows, inner] with a matrix [inner, columns], both of values; no parameter.
+    /// Products of a matrix [rows, inner] with a matrix [inner, columns], both of values; no parameter.
     Product { products: usize, rows: usize, inner: usize, columns: usize },
 }
 

@@ -65,9 +65,9 @@ impl Learner {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Ridge {
-    /// By the error on validation samples.
+    /// The ridge has the least error on validation samples.
     Validated,
-    /// No ridge; a jitter that rounding makes necessary is reported.
+    /// There is no ridge; a jitter that rounding makes necessary is reported.
     None,
 }
 

@@ -23,7 +23,7 @@ pub const LESSON_FILES: &[(&str, &str)] = &[
 /// Largest number of words in a step: the amount read in front of a class while something moves.
 pub const MOST_WORDS: usize = 60;
 
-/// One lesson.
+/// Describes one lesson, as its file does.
 #[derive(Clone, Debug, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Lesson {

@@ -173,7 +173,7 @@ impl NetworkSpec {
             return Err(self.unknown());
         }
         let settings = self.all_settings();
-        text::describe(self.source_text(), &self.asked(image, classes, &settings)).map_err(|err| err.to_string())
+        text::describe(self.source_text(), &self.inputs(image, classes, &settings)).map_err(|err| err.to_string())
     }
 
     /// Returns the program of this network for images [channels, height, width] and `classes` logits.
@@ -197,8 +197,8 @@ impl NetworkSpec {
         tensors: &Arc<Shapes>,
     ) -> Result<Arc<Program>, TextError> {
         let settings = self.all_settings();
-        let asked = self.asked(image, classes, &settings);
-        text::adopting(self.source_text(), &asked, tensors).map(|described| Arc::clone(&described.program))
+        let inputs = self.inputs(image, classes, &settings);
+        text::adopting(self.source_text(), &inputs, tensors).map(|described| Arc::clone(&described.program))
     }
 
     /// Returns the given settings, including the width, as the text refers to them.
@@ -208,7 +208,8 @@ impl NetworkSpec {
         settings
     }
 
-    fn asked<'a>(
+    /// Returns the inputs of an evaluation of the text.
+    fn inputs<'a>(
         &self,
         image: [usize; 3],
         classes: usize,

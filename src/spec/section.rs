@@ -187,8 +187,8 @@ pub(super) fn resolved(program: &str, text: Option<&str>, base: &Path) -> Result
 fn read(path: &Path) -> Result<(String, String), String> {
     let shown = wording::shown(&path.display().to_string());
     let unread = |err: std::io::Error| {
-        let said = err.to_string();
-        format!("{shown} cannot be read: {}", said.split(" (os error").next().unwrap_or_default())
+        let message = err.to_string();
+        format!("{shown} cannot be read: {}", message.split(" (os error").next().unwrap_or_default())
     };
     // Reading a pipe would block, and reading a device might never end.
     if !fs::metadata(path).map_err(unread)?.is_file() {

@@ -43,8 +43,8 @@ pub struct DataSpec {
     /// Folder of the files, for the sources that are not embedded.
     #[serde(skip_serializing_if = "Option::is_none", serialize_with = "path_as_text")]
     pub path: Option<PathBuf>,
-    /// Training images kept per class, the first ones; 0 keeps all. `circle`, `disk`: points per class beside the probes; 0 is 32 or
-    /// 128.
+    /// Training images kept per class, the first ones; 0 keeps all. `circle`, `disk`: points per class beside the probes; 0 is
+    /// 32 or 128.
     pub per_class: usize,
     /// Test images kept per class, the first ones; 0 keeps all (of a `circle` or `disk`: 200).
     pub test_per_class: usize,

@@ -10,12 +10,12 @@ pub const MOST_TASKS: usize = 64;
 /// `frequency`: the share of the favoured group of classes, 9:1.
 pub const MAJOR_SHARE: f64 = 0.9;
 
-/// `frequency`: returns the share of the first group in D_α.
+/// Returns, for `frequency`, the share of the first group in D_α.
 pub fn first_share(alpha: f64) -> f64 {
     (1.0 - alpha) * MAJOR_SHARE + alpha * (1.0 - MAJOR_SHARE)
 }
 
-/// `frequency`: returns the number of images of each of the two groups in D_α, given enough images; the total does not
+/// Returns, for `frequency`, the number of images of each of the two groups in D_α, given enough images; the total does not
 /// depend on α, since either group may be the favoured one.
 pub fn frequency_totals(alpha: f64, there: [usize; 2]) -> [usize; 2] {
     let total = (there[0].min(there[1]) as f64 / MAJOR_SHARE).floor();

@@ -195,23 +195,23 @@ pub(super) fn word(word: &str) -> Option<String> {
     (right != word).then(|| format!("write {right}"))
 }
 
-/// Describes why a value is invalid. `like` is a valid value, `choices` are the accepted words, and `said` is the message
+/// Describes why a value is invalid. `like` is a valid value, `choices` are the accepted words, and `message` is the message
 /// of the library.
-pub(super) fn value(value: &Value, like: Option<&Value>, choices: &[String], said: &str) -> String {
+pub(super) fn value(value: &Value, like: Option<&Value>, choices: &[String], message: &str) -> String {
     let given = match value {
         Value::String(text) => shown(text),
         other => shown(&other.to_string()),
     };
-    let known = listed(said);
-    if said.starts_with("unknown field") || said.starts_with("unknown variant") {
+    let known = listed(message);
+    if message.starts_with("unknown field") || message.starts_with("unknown variant") {
         // The first word in backticks is the unknown one.
         if let Some((word, rest)) = known.split_first().filter(|(_, rest)| !rest.is_empty()) {
             return format!("there is no {}, there are {}", shown(word), rest.join(", "));
         }
     }
     // The message of the parser of changes, which alone finds that a change has no effect or several.
-    if said.starts_with("the change ") {
-        return said.to_owned();
+    if message.starts_with("the change ") {
+        return message.to_owned();
     }
     if !choices.is_empty() {
         return format!("there is no {given}, there are {}", choices.join(", "));
@@ -251,6 +251,6 @@ fn example(like: Option<&Value>) -> String {
 }
 
 /// Returns the words in backticks of a message of the library.
-pub(super) fn listed(said: &str) -> Vec<String> {
-    said.split('`').skip(1).step_by(2).map(str::to_owned).collect()
+pub(super) fn listed(message: &str) -> Vec<String> {
+    message.split('`').skip(1).step_by(2).map(str::to_owned).collect()
 }

@@ -135,7 +135,8 @@ pub enum NoRule {
     )]
     Image,
     #[error(
-        "parameters for each feature of the image are random at every width and have no limit: put a dense layer or a convolution before them"
+        "parameters for each feature of the image are random at every width and have no limit: put a dense layer or a \
+         convolution before them"
     )]
     ImageLearnt,
     #[error("a function of the image itself is not computed here: put a dense layer or a convolution before it")]
@@ -187,8 +188,8 @@ pub enum NoRule {
     #[error("log_softmax over infinitely many features falls without end: leave it out, the loss applies it")]
     LogSoftmax,
     #[error(
-        "no closed form of the dual of {0} is computed here, and so no kernel at infinite width: take relu, silu, gelu or tanh, or \
-         a finite width"
+        "no closed form of the dual of {0} is computed here, and so no kernel at infinite width: take relu, silu, gelu or tanh, \
+         or a finite width"
     )]
     Dual(&'static str),
     #[error(
@@ -221,18 +222,18 @@ pub enum NoRule {
     )]
     Batch,
     #[error(
-        "the features, or those of each head or group, that it averages over do not grow with the width, so that it stays random: \
-         let their number be a multiple of width"
+        "the features, or those of each head or group, that it averages over do not grow with the width, so that it stays \
+         random: let their number be a multiple of width"
     )]
     Fixed,
     #[error(
-        "its parts do not grow in proportion to the width, so that their shares in the limit are others: let each be a multiple of \
-         width"
+        "its parts do not grow in proportion to the width, so that their shares in the limit are others: let each be a multiple \
+         of width"
     )]
     Proportions,
     #[error(
-        "places or inputs grow with the width here, and no rule says what becomes of that: let only numbers of features depend on \
-         width"
+        "places or inputs grow with the width here, and no rule says what becomes of that: let only numbers of features depend \
+         on width"
     )]
     PlacesGrow,
     #[error(
@@ -246,7 +247,8 @@ pub enum NoRule {
     )]
     LogitsShifted,
     #[error(
-        "the windows up to here have more entries than are listed for a limit: take smaller windows, less padding or smaller images"
+        "the windows up to here have more entries than are listed for a limit: take smaller windows, less padding or smaller \
+         images"
     )]
     Windows,
     #[error(

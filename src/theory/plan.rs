@@ -148,7 +148,7 @@ struct Laws<'a> {
     /// The first line that uses each tensor.
     firsts: Vec<usize>,
     values: Vec<Result<Value, NoLimit>>,
-    /// Those of the program at a larger width, where sizes must grow.
+    /// The laws of the program at a larger width, where sizes must grow.
     wider: Option<Box<Laws<'a>>>,
 }
 

@@ -10,7 +10,7 @@
 use faer::linalg::matmul::matmul;
 use faer::{Accum, MatMut, MatRef, Par};
 
-/// The function during training.
+/// Holds the outputs of a constant kernel during training with SGD.
 #[derive(Clone, Debug)]
 pub struct KernelSgd {
     /// f, row-major [images, C].

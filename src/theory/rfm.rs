@@ -203,7 +203,7 @@ impl<'a> LabelledData<'a> {
     }
 }
 
-/// The kernel K_M(·, X).
+/// Holds the kernel K_M(·, X).
 #[derive(Clone, Debug)]
 struct Laplace {
     /// X, [n, d].

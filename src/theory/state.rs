@@ -6,7 +6,7 @@
 
 use super::gains::Gains;
 
-/// K and Θ, [slots × pairs of places][rows × columns].
+/// Holds K and Θ at a line, [slots × pairs of places][rows × columns].
 #[derive(Clone, Debug)]
 pub(super) struct State {
     pub places: usize,

@@ -46,7 +46,7 @@ pub(super) enum Step {
     Flatten(Vec<Vec<usize>>),
     /// An independent offset at each place, with this contribution to K and to Θ.
     Offset(f64, f64),
-    /// One place before the others, uncorrelated with them, with this K and Θ.
+    /// A further place before the others, uncorrelated with them, with this K and Θ.
     Before(f64, f64),
     /// A learned factor for each feature, initially γ: K ← γ² K, Θ ← γ² Θ + K.
     LayerScale(f64),

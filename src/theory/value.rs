@@ -19,7 +19,7 @@ pub(super) struct RandomFeatures {
     /// The shares of the features by slot: those of concatenated branches, or of the places of a flattened image. Within a
     /// slot all features are identically distributed.
     pub slots: Vec<f64>,
-    /// Which features are in which slot.
+    /// The slot of each feature.
     pub order: Order,
     /// The value as a weighted sum of these lines, which are pairwise uncorrelated; for a line that is no sum, itself.
     pub terms: Vec<(usize, f64)>,
@@ -42,7 +42,7 @@ pub(super) enum Order {
     One,
     /// Places have become slots: each feature of `of` stands `after` times in a row, and all of this `before` times.
     Flat { of: Box<Order>, before: usize, after: usize },
-    /// One after the other, each with its number of features.
+    /// Values are joined one after the other, each with its number of features.
     Beside(Vec<(Order, usize)>),
 }
 

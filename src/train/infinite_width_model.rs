@@ -61,7 +61,7 @@ impl From<LimitKernelError> for InfiniteWidthModelError {
 /// Largest amount of work for a kernel, in values of its pairs over all steps: about a minute.
 const MOST_WORK: f64 = 1e10;
 
-/// The function during training.
+/// Holds the outputs of the infinitely wide network during training.
 pub struct InfiniteWidthModel {
     limit: InfiniteNetwork,
     points: PreparedInputs,

@@ -29,7 +29,7 @@ pub struct StepOutcome {
     pub rate: f64,
 }
 
-/// A network in training.
+/// Trains a network, step by step.
 pub struct NetworkTrainer {
     /// The network being trained, with autodiff.
     network: Network,

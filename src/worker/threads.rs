@@ -28,7 +28,7 @@ const EACH: u64 = 128 << 20;
 /// Parses a number of threads, or of runs at a time, as it is written on the command line.
 ///
 /// # Errors
-/// In one sentence, for numbers that no machine supports.
+/// If it is no such number, or more than any machine supports, explains that in one sentence.
 pub fn count(text: &str) -> Result<NonZeroUsize, String> {
     let count: NonZeroUsize = text.parse().map_err(|_| format!("{text} is no whole number from 1 on"))?;
     if count.get() > MOST {
@@ -48,7 +48,7 @@ pub fn usable() -> usize {
 /// thread is one of them, and does nothing else meanwhile. Returns a message for the user, if there is one.
 ///
 /// # Errors
-/// In one sentence, where they cannot be started.
+/// If they cannot be started, names the reason in one sentence.
 pub fn start(threads: Option<NonZeroUsize>, here: bool) -> Result<Option<String>, String> {
     if let Some(Err(why)) = requested_threads() {
         return Err(format!("{THREADS_VARIABLE}: {why}"));

@@ -148,7 +148,7 @@ fn burn_and_egui_stay_in_their_rooms() {
         if names(&["burn", "burn_wgpu"]) {
             assert!(BURN.contains(&folder.as_str()), "{} must not know burn", path.display());
         }
-        if names(&["egui", "eframe", "egui_plot", "epaint"]) {
+        if names(&["egui", "eframe", "epaint"]) {
             assert!(EGUI.contains(&folder.as_str()), "{} must not know egui", path.display());
         }
     }

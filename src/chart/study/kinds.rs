@@ -218,7 +218,7 @@ impl PanelKind {
             }
             Content::Axis(_) => {
                 "A dot is a run, the line goes through the means over seeds, a bar from the smallest to the largest of them. \
-                 The line is drawn only where the figure can be told of every run."
+                 The line is drawn only where every run has the figure."
             }
             Content::Law(_) => LAW_IN_WORDS,
         };

@@ -38,11 +38,11 @@ pub enum Method {
     Jacobian,
 }
 
-/// A request for a kernel.
+/// A kernel to compute, and the files of its network and its inputs.
 #[derive(Clone, Debug)]
-pub struct Order {
+pub struct GramJob {
     /// The settings of the network besides those in the file.
-    pub said: KnownSettings,
+    pub settings: KnownSettings,
     /// The folder of an exported module, whose graph is the network.
     pub graph: Option<PathBuf>,
     pub weights: PathBuf,
@@ -63,10 +63,10 @@ pub enum GramError {
     File { path: PathBuf, source: WeightsFileError },
     #[error("{}: {source}", path.display())]
     KnownSettings { path: PathBuf, source: KnownSettingsError },
-    #[error("{} says {key} = {said}, and the command line {asked}: leave that option out", path.display())]
-    Contradiction { path: PathBuf, key: String, said: String, asked: String },
-    #[error("{}: {key} is given as {said}, but its tensors have {told}: give that", path.display())]
-    Tensors { path: PathBuf, key: String, said: String, told: String },
+    #[error("{} says {key} = {stored}, and the command line {given}: leave that option out", path.display())]
+    Contradiction { path: PathBuf, key: String, stored: String, given: String },
+    #[error("{}: {key} is given as {given}, but its tensors have {found}: give that", path.display())]
+    Tensors { path: PathBuf, key: String, given: String, found: String },
     #[error(
         "{} was saved by a run of an older version, which did not store its parametrisation: give --parametrisation (and \
          --sigma-w and --sigma-b), which the run.toml of that run has",
@@ -78,7 +78,8 @@ pub enum GramError {
     #[error("{}: {source}", path.display())]
     Inputs { path: PathBuf, source: InputsError },
     #[error(
-        "{}: its images are {found:?} (channels, height, width), and the weights are of a network for {trained:?}: give images like those",
+        "{}: its images are {found:?} (channels, height, width), and the weights are of a network for {trained:?}: give images \
+         like those",
         path.display()
     )]
     Image { path: PathBuf, found: [usize; 3], trained: [usize; 3] },
@@ -95,7 +96,8 @@ pub enum GramError {
     )]
     Token { layer: String, last: usize },
     #[error(
-        "32-bit floats cannot hold what {layer} gives for these inputs, so its kernel would be wrong: scale the inputs or the weights down"
+        "32-bit floats cannot hold what {layer} gives for these inputs, so its kernel would be wrong: scale the inputs or the \
+         weights down"
     )]
     Overflow { layer: String },
     #[error(transparent)]
@@ -146,26 +148,26 @@ impl Gram {
     ///
     /// # Errors
     /// When a file cannot be read or lacks the expected contents, or when the request names a layer that does not exist.
-    pub fn open(order: &Order) -> Result<Self, GramError> {
-        if let Some(folder) = &order.graph {
-            return Self::open_graph(order, folder);
+    pub fn open(job: &GramJob) -> Result<Self, GramError> {
+        if let Some(folder) = &job.graph {
+            return Self::open_graph(job, folder);
         }
-        let at = || order.weights.clone();
-        let file = WeightsFile::read(&order.weights).map_err(|source| match source {
+        let at = || job.weights.clone();
+        let file = WeightsFile::read(&job.weights).map_err(|source| match source {
             WeightsFileError::Read(source) => GramError::Read { path: at(), source },
             source => GramError::File { path: at(), source },
         })?;
-        let (spec, said, assumed) = network_of(order, &file)?;
+        let (spec, settings, assumed) = network_of(job, &file)?;
         let parse = |path: &Path| {
             let refused = |source| GramError::Inputs { path: path.to_owned(), source };
             Inputs::parse(&read_file(path)?, false).map_err(refused)
         };
-        let rows = parse(&order.inputs)?;
-        let columns = order.others.as_deref().map(parse).transpose()?;
-        let (network, read, rows) = load(order, &spec, &file.parts, rows)?;
+        let rows = parse(&job.inputs)?;
+        let columns = job.others.as_deref().map(parse).transpose()?;
+        let (network, read, rows) = load(job, &spec, &file.parts, rows)?;
         let images = network.program().reads_images();
         let columns = columns.map(|columns| columns.understood(images)).transpose();
-        let other = || order.others.clone().unwrap_or_default();
+        let other = || job.others.clone().unwrap_or_default();
         let columns = columns.map_err(|source| GramError::Inputs { path: other(), source })?;
         let size = |inputs: &Inputs| inputs.image.iter().product::<usize>();
         if let Some(columns) = &columns
@@ -175,15 +177,15 @@ impl Gram {
             let source = InputsError::Differ(shown(columns), shown(&rows));
             return Err(GramError::Inputs { path: other(), source });
         }
-        if let Some(trained) = said.image.filter(|trained| images && *trained != rows.image) {
-            return Err(GramError::Image { path: order.inputs.clone(), found: rows.image, trained });
+        if let Some(trained) = settings.image.filter(|trained| images && *trained != rows.image) {
+            return Err(GramError::Image { path: job.inputs.clone(), found: rows.image, trained });
         }
-        let contradicted = said.contradiction(&network.determined_settings());
-        if let Some((key, said, told)) = contradicted.or_else(|| said.contradiction(&network.assumed())) {
-            return Err(GramError::Tensors { path: at(), key, said, told });
+        let contradicted = settings.contradiction(&network.determined_settings());
+        if let Some((key, given, found)) = contradicted.or_else(|| settings.contradiction(&network.assumed())) {
+            return Err(GramError::Tensors { path: at(), key, given, found });
         }
         // The assumption of the command line on attention heads is among `assumed`.
-        let is_open = |name: &str| !said.settings.contains_key(name) && name != "heads";
+        let is_open = |name: &str| !settings.settings.contains_key(name) && name != "heads";
         let open = network.assumed().settings.into_iter().filter(|(name, _)| is_open(name));
         let open = open.map(|(name, setting)| format!("{name} = {setting} (--set {name}=…)"));
         let assumed: Vec<String> = assumed.into_iter().chain(open).collect();
@@ -191,38 +193,38 @@ impl Gram {
         if !assumed.is_empty() {
             notes.push(format!("the file does not determine everything, so this assumes {}", assumed.join(", ")));
         }
-        if let Some(alpha) = said.alpha {
+        if let Some(alpha) = settings.alpha {
             notes.push(format!("α (f − f₀) was trained with α = {alpha}, and this is the kernel of f, as in the run"));
         }
         drop(file.parts);
         let mut tensors = network.sizes();
-        check_layers(&order.request, &tensors)?;
-        let request = order.request.clone();
+        check_layers(&job.request, &tensors)?;
+        let request = job.request.clone();
         tensors.retain(|(name, _)| request.includes(name));
-        Ok(Self::placed(network, (rows, columns), request, order, tensors, notes))
+        Ok(Self::placed(network, (rows, columns), request, job, tensors, notes))
     }
 
     /// Reads an exported module, its weights, and inputs of the shape of its samples.
-    fn open_graph(order: &Order, folder: &Path) -> Result<Self, GramError> {
+    fn open_graph(job: &GramJob, folder: &Path) -> Result<Self, GramError> {
         let graph = Graph::read(folder)?;
-        if let Some(option) = order.said.pairs().into_keys().next() {
+        if let Some(option) = job.settings.pairs().into_keys().next() {
             let option = option.trim_start_matches(METADATA_PREFIX).to_owned();
             return Err(GramError::GraphOption { path: folder.to_owned(), option });
         }
-        let file = WeightsFile::read(&order.weights).map_err(|source| match source {
-            WeightsFileError::Read(source) => GramError::Read { path: order.weights.clone(), source },
-            source => GramError::File { path: order.weights.clone(), source },
+        let file = WeightsFile::read(&job.weights).map_err(|source| match source {
+            WeightsFileError::Read(source) => GramError::Read { path: job.weights.clone(), source },
+            source => GramError::File { path: job.weights.clone(), source },
         })?;
-        let refused = |source| GramError::GraphWeights { path: order.weights.clone(), source };
+        let refused = |source| GramError::GraphWeights { path: job.weights.clone(), source };
         let (network, read) = load_graph(&graph, &file.parts, &Device::flex()).map_err(refused)?;
         let parse = |path: &Path| {
             let refused = |source| GramError::Inputs { path: path.to_owned(), source };
             let found = Inputs::samples(&read_file(path)?, &graph.sample, graph.image).map_err(refused)?;
             found.map_err(|found| GramError::Sample { path: path.to_owned(), found, sample: graph.sample.clone() })
         };
-        let rows = parse(&order.inputs)?;
-        let columns = order.others.as_deref().map(parse).transpose()?;
-        let request = order.request.clone();
+        let rows = parse(&job.inputs)?;
+        let columns = job.others.as_deref().map(parse).transpose()?;
+        let request = job.request.clone();
         let mut notes = [file.notes, read, graph.notes.clone()].concat();
         // Its text freezes them.
         let frozen: Vec<&str> = graph.frozen().collect();
@@ -236,7 +238,7 @@ impl Gram {
         if tensors.is_empty() {
             return Err(GramError::Untrained(folder.to_owned()));
         }
-        Ok(Self::placed(network, (rows, columns), request, order, tensors, notes))
+        Ok(Self::placed(network, (rows, columns), request, job, tensors, notes))
     }
 
     /// Puts a network and its inputs onto the device.
@@ -244,20 +246,20 @@ impl Gram {
         network: Network,
         (rows, columns): (Inputs, Option<Inputs>),
         request: Request,
-        order: &Order,
+        job: &GramJob,
         tensors: Vec<(String, usize)>,
         notes: Vec<String>,
     ) -> Self {
         let inputs = std::iter::once(&rows).chain(&columns).map(|inputs| inputs.words.clone()).collect();
         // The device comes last: opening a driver takes long and prints messages.
-        let device = choose(order.device);
+        let device = choose(job.device);
         let network = if is_host(&device.device) { network } else { network.to_device(&device.device) };
         let place = |inputs: Inputs| {
             let shape = [inputs.count, inputs.values.len() / inputs.count];
             Tensor::from_data(TensorData::new(inputs.values, shape), &device.device)
         };
         let (images, others) = (place(rows), columns.map(place));
-        Self { network, images, others, request, method: order.method, device, tensors, inputs, notes }
+        Self { network, images, others, request, method: job.method, device, tensors, inputs, notes }
     }
 
     /// Returns descriptions of the conversions of the weights and of the assumptions about them.
@@ -265,12 +267,12 @@ impl Gram {
         &self.notes
     }
 
-    /// Where the tensors of the network are in the weights file, and what else that file has.
+    /// Returns where the tensors of the network are in the weights file, and what else that file has.
     pub fn origins(&self) -> &[TensorOrigin] {
         self.network.origins()
     }
 
-    /// Where the kernel is computed, in words.
+    /// Returns the description of the device that computes the kernel.
     pub fn device(&self) -> &str {
         &self.device.description
     }
@@ -361,7 +363,8 @@ impl Gram {
             measured()
         } else {
             // A lost device or one without room panics inside its runtime; another may take over.
-            catch_unwind(AssertUnwindSafe(measured)).map_err(|panic| GramError::Device(said(panic.as_ref())))?
+            catch_unwind(AssertUnwindSafe(measured))
+                .map_err(|panic| GramError::Device(panic_message(panic.as_ref())))?
         };
         let kernel = kernel.expect("nobody can cancel it");
         let parts = kernel.parts.iter().map(|(_, values)| values);
@@ -407,35 +410,35 @@ impl Gram {
     }
 }
 
-/// Returns the network that the file and the order describe together, all its settings, and descriptions of the
+/// Returns the network that the file and the job describe together, all its settings, and descriptions of the
 /// assumptions.
-fn network_of(order: &Order, file: &WeightsFile) -> Result<(NetworkSpec, KnownSettings, Vec<String>), GramError> {
-    let path = || order.weights.clone();
-    if let Some((key, said, asked)) = file.said.contradiction(&order.said) {
-        return Err(GramError::Contradiction { path: path(), key, said, asked });
+fn network_of(job: &GramJob, file: &WeightsFile) -> Result<(NetworkSpec, KnownSettings, Vec<String>), GramError> {
+    let path = || job.weights.clone();
+    if let Some((key, stored, given)) = file.settings.contradiction(&job.settings) {
+        return Err(GramError::Contradiction { path: path(), key, stored, given });
     }
-    let said = order.said.or(&file.said);
-    if file.is_of_run && said.parametrisation.is_none() {
+    let settings = job.settings.or(&file.settings);
+    if file.is_of_run && settings.parametrisation.is_none() {
         return Err(GramError::OldRun(path()));
     }
-    let (spec, assumed) = said.network().map_err(|source| GramError::KnownSettings { path: path(), source })?;
-    Ok((spec, said, assumed))
+    let (spec, assumed) = settings.network().map_err(|source| GramError::KnownSettings { path: path(), source })?;
+    Ok((spec, settings, assumed))
 }
 
 /// Loads the network from the weights for these inputs, with a description of how it was read, and the inputs in its
 /// interpretation. For rows of numbers both interpretations are tried: an outline of the program for images of a usual
 /// size may not exist.
 fn load(
-    order: &Order,
+    job: &GramJob,
     spec: &NetworkSpec,
     parts: &[Vec<u8>],
     inputs: Inputs,
 ) -> Result<(Network, Vec<String>, Inputs), GramError> {
     let load = |image| {
-        let refused = |source| GramError::Weights { path: order.weights.clone(), source };
+        let refused = |source| GramError::Weights { path: job.weights.clone(), source };
         Network::load(spec, parts, image, &Device::flex()).map_err(refused)
     };
-    let refused = |source| GramError::Inputs { path: order.inputs.clone(), source };
+    let refused = |source| GramError::Inputs { path: job.inputs.clone(), source };
     if !inputs.are_rows() {
         let (network, read) = load(inputs.image)?;
         let inputs = inputs.understood(network.program().reads_images()).map_err(refused)?;
@@ -456,7 +459,7 @@ fn load(
     }
     Err(failed.unwrap_or_else(|| {
         let values = inputs.image.iter().product();
-        GramError::Inputs { path: order.inputs.clone(), source: LayoutError::NoImages(values).into() }
+        GramError::Inputs { path: job.inputs.clone(), source: LayoutError::NoImages(values).into() }
     }))
 }
 
@@ -478,13 +481,13 @@ pub fn load_graph(graph: &Graph, parts: &[Vec<u8>], device: &Device) -> Result<(
 /// # Errors
 /// If the weights do not fit, or, in words, if the probes do not.
 pub(super) fn load_known(
-    said: &KnownSettings,
+    settings: &KnownSettings,
     spec: &NetworkSpec,
     bytes: Vec<u8>,
     probes: &WatchedProbes,
 ) -> Result<Network, Result<WeightsError, String>> {
-    let order = Order {
-        said: said.clone(),
+    let job = GramJob {
+        settings: settings.clone(),
         graph: None,
         weights: PathBuf::new(),
         inputs: PathBuf::new(),
@@ -496,7 +499,7 @@ pub(super) fn load_known(
     let images = probes.shape.len() > 2 || spec.reads_images();
     let inputs = Inputs::of_array(probes.shape.clone(), probes.inputs.clone(), images);
     let inputs = inputs.map_err(|err| Err(format!("the probes do not fit: {err}")))?;
-    load(&order, spec, &[bytes], inputs).map(|(network, ..)| network).map_err(|err| match err {
+    load(&job, spec, &[bytes], inputs).map(|(network, ..)| network).map_err(|err| match err {
         GramError::Weights { source, .. } => Ok(source),
         GramError::Inputs { source, .. } => Err(format!("the probes do not fit: {source}")),
         other => Err(other.to_string()),
@@ -517,7 +520,8 @@ fn check_layers(request: &Request, tensors: &[(String, usize)]) -> Result<(), Gr
     Err(GramError::NoLayer { name: name.clone(), known })
 }
 
-fn said(panic: &(dyn std::any::Any + Send)) -> String {
+/// Returns the first line of a panic's message.
+fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     let text = text.or_else(|| panic.downcast_ref::<String>().cloned());
     text.unwrap_or_else(|| "it did not say why".to_owned()).lines().next().unwrap_or_default().to_owned()

@@ -110,8 +110,9 @@ impl Analyzer {
                 gram: Arc::clone(gram.values()),
             });
             let (eigenvalues, block_eigenvalues) = spectra.into_parts();
-            let said = predicted.iter_mut().filter_map(|one| Some((one.by, std::mem::take(&mut one.probes)?.into())));
-            let outputs = Some(Arc::new(Outputs { network: probes.into(), predicted: said.collect() }));
+            let predictions =
+                predicted.iter_mut().filter_map(|one| Some((one.by, std::mem::take(&mut one.probes)?.into())));
+            let outputs = Some(Arc::new(Outputs { network: probes.into(), predicted: predictions.collect() }));
             let snapshot = Snapshot {
                 row,
                 gram: Arc::clone(reading.whole().values()),
@@ -131,11 +132,11 @@ impl Analyzer {
         let classes = probes.len() / self.meter.labels().len().max(1);
         let one = |(place, test): (usize, &TaskTest)| {
             let (real, outputs) = (&tests[place], &predicted.tests[place]);
-            let on_probes = predicted.probes.as_ref().map(|said| {
+            let on_probes = predicted.probes.as_ref().map(|predicted| {
                 let own = rows[place].start * classes..rows[place].end * classes;
                 let targets = self.meter.targets(rows[place].clone());
-                let loss = score(&said[own.clone()], targets, &test.classes, self.loss).loss;
-                (loss, gap(&probes[own.clone()], &said[own]))
+                let loss = score(&predicted[own.clone()], targets, &test.classes, self.loss).loss;
+                (loss, gap(&probes[own.clone()], &predicted[own]))
             });
             let on = self.mark(test, outputs);
             Prediction { by: predicted.by, on, gap: finite(gap(real, outputs)), solved: predicted.solved, on_probes }

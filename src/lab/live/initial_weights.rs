@@ -39,7 +39,7 @@ impl InitialWeights {
                  one back, or set network.weights anew for another run"
             ));
         }
-        if file.said.parametrisation == Some(Parametrisation::Ntk) {
+        if file.settings.parametrisation == Some(Parametrisation::Ntk) {
             return Err(format!(
                 "{place} has weights of the NTK parametrisation, which are others in the standard one: give weights of a network \
                  in the standard parametrisation"
@@ -50,7 +50,7 @@ impl InitialWeights {
         let known = program.tensors.iter().map(|tensor| tensor.name.as_str()).chain(beside.iter().map(String::as_str));
         let known: BTreeSet<&str> = known.collect();
         let read = Network::of_tensors(program.clone(), spec, &file.parts, &known, &tied, &Device::flex());
-        let (network, read) = read.map_err(|why| format!("{place}: {}", said(&why)))?;
+        let (network, read) = read.map_err(|why| format!("{place}: {}", in_words(&why)))?;
         let notes = file.notes.into_iter().chain(read).map(|note| format!("{place}: {note}")).collect();
         Ok(Some(Self { network, hash, notes }))
     }
@@ -66,7 +66,7 @@ fn names_beside(weights: &Path) -> (Vec<String>, BTreeMap<String, String>) {
 }
 
 /// Words a refusal for a run, whose network is known.
-fn said(why: &WeightsError) -> String {
+fn in_words(why: &WeightsError) -> String {
     match why {
         WeightsError::Missing { name, .. }
         | WeightsError::MissingOwn { name, .. }

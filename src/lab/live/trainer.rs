@@ -101,8 +101,8 @@ impl PreparedRun {
         let (mut weights_hash, mut notes, mut initial) = (spec.network.weights_hash.clone(), Vec::new(), None);
         if stored.is_none() || spec.network.laziness().is_some() {
             let read = InitialWeights::read(&spec.network, shape.image, data.set.outputs())?;
-            if let Some(InitialWeights { network, hash, notes: told }) = read {
-                (weights_hash, notes, initial) = (Some(hash), told, Some(network));
+            if let Some(InitialWeights { network, hash, notes: read_notes }) = read {
+                (weights_hash, notes, initial) = (Some(hash), read_notes, Some(network));
             }
         }
         let (subject, fallback, words): (Box<dyn Subject>, _, _) = if spec.network.is_infinite() {

@@ -27,7 +27,7 @@ pub(super) struct Run<'a> {
     pub taken_at: &'a [f64],
 }
 
-/// A trained network.
+/// Holds a trained network and how it was trained.
 pub(super) struct Trained {
     /// The network at the step that validation chose.
     pub network: Network,
@@ -269,9 +269,8 @@ impl NetworkCopies {
         first: &Gram,
         observer: &Observer<'_>,
     ) -> Result<(), Stop> {
-        let is_before = self.copy_steps.iter().any(|(asked, _)| *asked == step + self.lag);
-        let here: Vec<f64> =
-            self.copy_steps.iter().filter(|(asked, _)| *asked == step).map(|(_, epoch)| *epoch).collect();
+        let is_before = self.copy_steps.iter().any(|(at, _)| *at == step + self.lag);
+        let here: Vec<f64> = self.copy_steps.iter().filter(|(at, _)| *at == step).map(|(_, epoch)| *epoch).collect();
         if !is_before && here.is_empty() {
             return Ok(());
         }

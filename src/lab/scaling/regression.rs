@@ -124,7 +124,7 @@ impl RegressionSetup {
 }
 
 impl Job<'_> {
-    pub fn solve(&self, learner: Learner, asked: &RegressionSetup, observer: &mut Observer<'_>) -> Result<Point, Stop> {
+    pub fn solve(&self, learner: Learner, setup: &RegressionSetup, observer: &mut Observer<'_>) -> Result<Point, Stop> {
         let split = self.split;
         let (n, outputs) = (split.train.len(), split.outputs);
         let fits = n * outputs <= MOST_FULL && matches!(self.kernel, KernelSource::Network(_));
@@ -139,11 +139,11 @@ impl Job<'_> {
         let gram = self.gram(&train, (reduction, each), observer)?;
         let failed =
             |err: crate::math::regression::RegressionError| Stop::Failed(format!("{}: {err}", learner.words()));
-        let start = |of: fn(&Outputs) -> &Vec<f64>| asked.start.as_ref().map(|start| of(start).as_slice());
+        let start = |of: fn(&Outputs) -> &Vec<f64>| setup.start.as_ref().map(|start| of(start).as_slice());
 
         let unit = gram.trace() / gram.len() as f64;
         let targets = &split.train_targets;
-        let ridges: Vec<f64> = match asked.ridge {
+        let ridges: Vec<f64> = match setup.ridge {
             Ridge::None => vec![0.0],
             Ridge::Validated => {
                 std::iter::once(0.0).chain(RIDGES.map(|half| unit * 10f64.powf(f64::from(half) / 2.0))).collect()

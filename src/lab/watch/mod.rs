@@ -94,7 +94,7 @@ struct Watcher<'a> {
     first_of_task: BTreeMap<u64, Arc<[f64]>>,
     kept: KeptSteps,
     /// The last step whose loss was reported.
-    told: Option<u64>,
+    reported: Option<u64>,
     /// The passed-over steps as they were last reported.
     passed_over: u64,
     /// A file that could not be read, and its size and time of change then.
@@ -127,7 +127,7 @@ impl<'a> Watcher<'a> {
             tasks: kept.tasks.clone(),
             first_of_task: BTreeMap::new(),
             kept,
-            told: None,
+            reported: None,
             passed_over: 0,
             unread: None,
             is_paused: false,
@@ -270,7 +270,7 @@ impl<'a> Watcher<'a> {
         Ok(Outcome::Done)
     }
 
-    /// Goes on without a step; `why` is told.
+    /// Goes on without a step, and reports the reason if there is one.
     fn pass_over(&mut self, line: &LoggedStep, why: Option<String>) -> Result<Outcome, Stop> {
         self.follower.done(line, false);
         if let Some(why) = why {
@@ -353,7 +353,7 @@ impl<'a> Watcher<'a> {
     /// Forgets a step and all after it, which their writer took back.
     fn take_back(&mut self, step: u64) -> Result<(), Stop> {
         self.emit(Event::TakenBack { step })?;
-        self.told = self.told.filter(|_| step > 0).map(|told| told.min(step - 1));
+        self.reported = self.reported.filter(|_| step > 0).map(|reported| reported.min(step - 1));
         self.unread = None;
         self.restore()?;
         self.report_passed_over()
@@ -425,9 +425,9 @@ impl<'a> Watcher<'a> {
     /// Reports the losses up to the last step that was looked at, and how far the training is.
     fn report_progress(&mut self) -> Result<(), Stop> {
         let last = self.follower.taken().next_back();
-        let lines = last.map_or(&[][..], |last| self.follower.lines_in(self.told, last));
+        let lines = last.map_or(&[][..], |last| self.follower.lines_in(self.reported, last));
         let losses = lines.iter().filter_map(|line| Some((line.step as f64, line.loss?))).collect();
-        self.told = last;
+        self.reported = last;
         let step = last.unwrap_or(0);
         let planned_steps = self.follower.newest().unwrap_or(0).max(step);
         let progress = Progress { step, epoch: step as f64, losses, planned_steps, ..Progress::default() };

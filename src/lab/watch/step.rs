@@ -87,7 +87,7 @@ impl StepReader<'_> {
             WatchedNetwork::Graph(graph) => {
                 load_graph(graph, &[bytes], &Device::flex()).map(|(network, _)| network).map_err(|err| sentence(&err))
             }
-            WatchedNetwork::Known(said, spec) => load_known(said, spec, bytes, &self.folder.probes)
+            WatchedNetwork::Known(settings, spec) => load_known(settings, spec, bytes, &self.folder.probes)
                 .map_err(|err| err.map_or_else(|why| why, |err| sentence(&err))),
         }
     }

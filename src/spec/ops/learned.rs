@@ -100,7 +100,7 @@ pub struct Learned {
 impl Learned {
     /// Returns the operation with the sizes of a file's tensor of its name.
     pub(super) fn adopting(self, shape: Option<&[usize]>) -> Self {
-        // Leading axes of length 1 in a file are no axes of ours: `cls_token` of [1, 1, features] may be asked as [features].
+        // Leading axes of length 1 in a file are no axes of ours: `cls_token` of [1, 1, features] may be read as [features].
         match shape {
             Some(found) if found.len() == self.sides.len() && axes(found).is_ok() => {
                 Self { sides: found.to_vec(), ..self }

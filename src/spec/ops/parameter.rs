@@ -17,11 +17,11 @@ pub struct Parameter {
 /// The initial values of a tensor.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum Fill {
-    /// As the parametrisation initialises weights of this fan-in.
+    /// The initial values that the parametrisation gives to weights of this fan-in.
     Weight {
         fan_in: usize,
     },
-    /// As the parametrisation initialises biases.
+    /// The initial values that the parametrisation gives to biases.
     Bias {
         fan_in: usize,
     },

@@ -11,7 +11,7 @@ use crate::spec::ops::{Op, Parameter, Role, shown};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Value(usize);
 
-/// A program under construction.
+/// Collects the lines and tensors of a program while its text is evaluated.
 #[derive(Clone, Debug)]
 pub struct Builder {
     lines: Vec<Line>,
@@ -138,7 +138,8 @@ impl Builder {
                 }
                 if there.turned != tensor.turned {
                     return Err(named(format!(
-                        "{} is the matrix of a layer in one line and a value in another, and these cannot share it: give one of them another name, or read it by learned and matmul in all",
+                        "{} is the matrix of a layer in one line and a value in another, and these cannot share it: give one of \
+                         them another name, or read it by learned and matmul in all",
                         tensor.name
                     )));
                 }

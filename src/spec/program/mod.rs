@@ -22,7 +22,7 @@ pub struct Program {
     pub tensors: Vec<Parameter>,
 }
 
-/// One variable.
+/// Describes one variable of a program: its operation, and what the operation reads.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Line {
     pub op: Op,

@@ -23,23 +23,23 @@ struct Key {
 }
 
 impl Key {
-    fn is(&self, text: &str, asked: &EvaluationInputs<'_>) -> bool {
-        self.image == asked.image
-            && self.classes == asked.classes
-            && self.activation == asked.activation
-            && self.settings == *asked.settings
+    fn is(&self, text: &str, inputs: &EvaluationInputs<'_>) -> bool {
+        self.image == inputs.image
+            && self.classes == inputs.classes
+            && self.activation == inputs.activation
+            && self.settings == *inputs.settings
             && self.text == text
     }
 }
 
 /// Evaluates a text, or returns the cached result. Errors are cached too: a text that exceeds a limit would do so in every
 /// frame.
-pub(super) fn outcome(text: &str, asked: &EvaluationInputs<'_>) -> Arc<Outcome> {
+pub(super) fn outcome(text: &str, inputs: &EvaluationInputs<'_>) -> Arc<Outcome> {
     // The cache is consistent even if a thread panicked while it held the lock.
     let cache = || CACHE.lock().unwrap_or_else(PoisonError::into_inner);
     {
         let mut cache = cache();
-        if let Some(at) = cache.iter().position(|(key, _)| key.is(text, asked))
+        if let Some(at) = cache.iter().position(|(key, _)| key.is(text, inputs))
             && let Some(found) = cache.remove(at)
         {
             let outcome = Arc::clone(&found.1);
@@ -48,14 +48,14 @@ pub(super) fn outcome(text: &str, asked: &EvaluationInputs<'_>) -> Arc<Outcome> 
         }
     }
     // Without the lock: another thread may evaluate another text meanwhile.
-    let outcome = Arc::new(evaluate(text, asked, None));
+    let outcome = Arc::new(evaluate(text, inputs, None));
     if text.len() <= MOST_BYTES {
         let key = Key {
             text: text.to_owned(),
-            image: asked.image,
-            classes: asked.classes,
-            activation: asked.activation,
-            settings: asked.settings.clone(),
+            image: inputs.image,
+            classes: inputs.classes,
+            activation: inputs.activation,
+            settings: inputs.settings.clone(),
         };
         let mut cache = cache();
         cache.push_front((key, Arc::clone(&outcome)));

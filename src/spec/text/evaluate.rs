@@ -84,20 +84,20 @@ impl Outcome {
 }
 
 /// Evaluates a text on its own thread, whose stack suffices wherever this is called from.
-pub(super) fn evaluate(text: &str, asked: &EvaluationInputs<'_>, tensors: Option<&Arc<Shapes>>) -> Outcome {
+pub(super) fn evaluate(text: &str, inputs: &EvaluationInputs<'_>, tensors: Option<&Arc<Shapes>>) -> Outcome {
     if text.len() > MOST_BYTES {
         let message = format!("a network's text has at most {} KiB, and this one has more", MOST_BYTES >> 10);
         return Outcome::refused(TextError::of_all(message));
     }
     if comparisons(text) > MOST_COMPARISONS {
-        let message = "so long a text has too many variables at once: give names that are no longer needed to new values, let h = \
-                       relu(h), or put parts of it into functions";
+        let message = "so long a text has too many variables at once: give names that are no longer needed to new values, let h \
+                       = relu(h), or put parts of it into functions";
         return Outcome::refused(TextError::of_all(message.to_owned()));
     }
     std::thread::scope(|scope| {
         let thread = std::thread::Builder::new().name("text".to_owned()).stack_size(STACK);
         let failed = || Outcome::refused(TextError::of_all("this text could not be evaluated".to_owned()));
-        let Ok(thread) = thread.spawn_scoped(scope, || read(text, asked, tensors)) else { return failed() };
+        let Ok(thread) = thread.spawn_scoped(scope, || read(text, inputs, tensors)) else { return failed() };
         thread.join().unwrap_or_else(|_| failed())
     })
 }
@@ -109,18 +109,18 @@ struct Image([usize; 3]);
 type Shared = Rc<RefCell<Writer>>;
 type Failed = Box<EvalAltResult>;
 
-fn read(text: &str, asked: &EvaluationInputs<'_>, tensors: Option<&Arc<Shapes>>) -> Outcome {
+fn read(text: &str, inputs: &EvaluationInputs<'_>, tensors: Option<&Arc<Shapes>>) -> Outcome {
     let writer = Rc::new(RefCell::new(Writer {
-        builder: tensors.map_or_else(|| Builder::new(asked.image), |tensors| Builder::adopting(asked.image, tensors)),
+        builder: tensors.map_or_else(|| Builder::new(inputs.image), |tensors| Builder::adopting(inputs.image, tensors)),
         is_free: tensors.is_some(),
-        activation: asked.activation,
-        given: asked.settings.clone(),
+        activation: inputs.activation,
+        given: inputs.settings.clone(),
         declared: Vec::new(),
         usual: None,
         refused: false,
     }));
     let begun = Rc::new(Cell::new(Clock::begin()));
-    let engine = engine(&writer, asked, &begun);
+    let engine = engine(&writer, inputs, &begun);
     let tree = match engine.compile(text) {
         Ok(tree) => tree,
         Err(error) => return Outcome::refused(TextError::of_syntax(text, &error)),
@@ -129,19 +129,19 @@ fn read(text: &str, asked: &EvaluationInputs<'_>, tensors: Option<&Arc<Shapes>>)
     begun.set(Clock::begin());
     let ended = engine.eval_ast_with_scope::<Dynamic>(&mut Scope::new(), &tree);
     let mut writer = writer.borrow_mut();
-    let builder = std::mem::replace(&mut writer.builder, Builder::new(asked.image));
+    let builder = std::mem::replace(&mut writer.builder, Builder::new(inputs.image));
     let program = ended.map_err(|error| TextError::of_evaluation(*error)).and_then(|last| {
         let at_end = |message| TextError::at_end(text, message);
-        let said = match &last {
+        let found = match &last {
             last if last.is_unit() => {
                 "nothing: the last line is an expression like dense(\"head\", h, classes)".to_owned()
             }
             last => described(last),
         };
         let logits =
-            last.try_cast::<Value>().ok_or_else(|| at_end(format!("a text ends in its logits, not in {said}")))?;
+            last.try_cast::<Value>().ok_or_else(|| at_end(format!("a text ends in its logits, not in {found}")))?;
         check_given(&writer).map_err(TextError::of_all)?;
-        builder.finish(logits, asked.classes).map_err(at_end)
+        builder.finish(logits, inputs.classes).map_err(at_end)
     });
     let (settings, activation) = (std::mem::take(&mut writer.declared), writer.usual);
     let described = program
@@ -163,7 +163,7 @@ fn check_given(writer: &Writer) -> Result<(), String> {
     })
 }
 
-fn engine(writer: &Shared, asked: &EvaluationInputs<'_>, begun: &Rc<Cell<Clock>>) -> Engine {
+fn engine(writer: &Shared, inputs: &EvaluationInputs<'_>, begun: &Rc<Cell<Clock>>) -> Engine {
     let mut engine = Engine::new_raw();
     let packages = [
         ArithmeticPackage::new().as_shared_module(),
@@ -197,8 +197,8 @@ fn engine(writer: &Shared, asked: &EvaluationInputs<'_>, begun: &Rc<Cell<Clock>>
     });
     let mut given = Module::new();
     given.set_var("x", writer.borrow().builder.input());
-    given.set_var("classes", whole(asked.classes));
-    given.set_var("image", Image(asked.image));
+    given.set_var("classes", whole(inputs.classes));
+    given.set_var("image", Image(inputs.image));
     engine.register_global_module(given.into());
     engine.register_type_with_name::<Value>("value").register_type_with_name::<Image>("image");
     for (axis, side) in ["channels", "height", "width"].into_iter().enumerate() {

@@ -61,10 +61,12 @@ pub const FUNCTIONS: &[Function] = functions! {
         ["kernel", "stride", "padding", "dilation", "groups", "bias"],
         "a convolution of an image; kernel, stride, padding and dilation are a number or [down, across]" => conv;
     "max_pool" "max_pool(v, size, #{stride: size, padding: 0})" 2..=3, ["stride", "padding"],
-        "the largest value of each window, which is square or [down, across]" => |writer, given| pool(writer, given, PoolKind::Max);
+        "the largest value of each window, which is square or [down, across]" =>
+            |writer, given| pool(writer, given, PoolKind::Max);
     "avg_pool" "avg_pool(v, size, #{stride: size, padding: 0, count_padding: true})" 2..=3,
         ["stride", "padding", "count_padding"],
-        "the mean of each window; zeros around the image count, or with count_padding: false do not" => |writer, given| pool(writer, given, PoolKind::Avg);
+        "the mean of each window; zeros around the image count, or with count_padding: false do not" =>
+            |writer, given| pool(writer, given, PoolKind::Avg);
     "mean" "mean(v)" 1..=1, [], "the mean over all places: [c, h, w] → [c], [t, f] → [f]" =>
         |writer, given| plain(writer, given, Op::Reduce(Reduce { reduction: Reduction::Mean }));
     "sum" "sum(v)" 1..=1, [], "the sum over all places" =>
@@ -112,7 +114,8 @@ pub const FUNCTIONS: &[Function] = functions! {
         |writer, given| plain(writer, given, Op::Function(Nonlinearity::HardSwish));
     "hardsigmoid" "hardsigmoid(v)" 1..=1, [], "(a + 3)/6, between 0 and 1" =>
         |writer, given| plain(writer, given, Op::Function(Nonlinearity::HardSigmoid));
-    "elu" "elu(v, alpha)" 1..=2, [], "a where it is positive, alpha · (e^a − 1) (alpha is 1) where it is not" => |writer, mut given| {
+    "elu" "elu(v, alpha)" 1..=2, [],
+        "a where it is positive, alpha · (e^a − 1) (alpha is 1) where it is not" => |writer, mut given| {
         let value = given.value()?;
         let alpha = if given.left() == 0 { 1.0 } else { given.real("alpha")? };
         writer.unnamed(Op::Function(Nonlinearity::Elu(alpha)), &[value])
@@ -137,7 +140,8 @@ pub const FUNCTIONS: &[Function] = functions! {
             writer.line(Op::LayerScale(LayerScale { start }), names, &[value])
         };
     "concat" "concat(a, b, …)" 1..=8, [], "one after the other along features; concat([a, b, …], axis) along that axis" => concat;
-    "matmul" "matmul(a, b)" 2..=2, [], "the product of matrices: [..., m, k] and [..., k, n] → [..., m, n]" => |writer, mut given| {
+    "matmul" "matmul(a, b)" 2..=2, [],
+        "the product of matrices: [..., m, k] and [..., k, n] → [..., m, n]" => |writer, mut given| {
         let read = [given.value()?, given.value()?];
         writer.unnamed(Op::MatMul(MatMul), &read)
     };
@@ -164,7 +168,8 @@ pub const FUNCTIONS: &[Function] = functions! {
             let start = given.option("start").map(|start| real_of("start", &start)).transpose()?;
             writer.line(Op::Learned(Learned { sides, trained, start }), &name, &[])
         };
-    "freeze" "freeze([names])" 1..=1, [], "layers or tensors that are not trained: they do not move and have no part in the kernel" =>
+    "freeze" "freeze([names])" 1..=1, [],
+        "layers or tensors that are not trained: they do not move and have no part in the kernel" =>
         |writer, mut given| {
             match given.names()? {
                 Names::Layer(name) => writer.builder.freeze(name),
@@ -183,7 +188,8 @@ pub const FUNCTIONS: &[Function] = functions! {
             let normal = given.flag_option("normal", false)?;
             writer.line(Op::Embedding(Embedding { tokens, width, normal }), names, &[value])
         };
-    "patches" "patches(v, side)" 2..=2, [], "square patches of an image as tokens, row by row: [c, h, w] → [(h/side)·(w/side), c·side²]" => |writer, mut given| {
+    "patches" "patches(v, side)" 2..=2, [],
+        "square patches of an image as tokens, row by row: [c, h, w] → [(h/side)·(w/side), c·side²]" => |writer, mut given| {
         let (value, side) = (given.value()?, given.whole("side", 1..=MOST)?);
         writer.unnamed(Op::Patches(Patches { side }), &[value])
     };
@@ -200,7 +206,8 @@ pub const FUNCTIONS: &[Function] = functions! {
         let (value, sides) = (given.value()?, given.wholes("a side")?);
         writer.unnamed(Op::Rearrange(Rearrange::Expand(sides)), &[value])
     };
-    "slice" "slice(v, axis, from, to)" 4..=4, [], "from this place of an axis to before that; places and axes count from 0" => |writer, mut given| {
+    "slice" "slice(v, axis, from, to)" 4..=4, [],
+        "from this place of an axis to before that; places and axes count from 0" => |writer, mut given| {
         let (value, axis) = (given.value()?, given.whole("the axis", 0..=MOST)?);
         let (start, end) = (given.whole("from", 0..=MOST)?, given.whole("to", 0..=MOST)?);
         writer.unnamed(Op::Rearrange(Rearrange::Slice { axis, start, end }), &[value])
@@ -210,7 +217,8 @@ pub const FUNCTIONS: &[Function] = functions! {
         let at = given.whole("at", 0..=MOST)?;
         writer.unnamed(Op::Rearrange(Rearrange::Select { axis, at }), &[value])
     };
-    "dropout" "dropout(v, rate)" 2..=2, [], "leaves out numbers by chance while training; evaluated, and in the kernel, v" => |writer, mut given| {
+    "dropout" "dropout(v, rate)" 2..=2, [],
+        "leaves out numbers by chance while training; evaluated, and in the kernel, v" => |writer, mut given| {
         let (value, rate) = (given.value()?, given.real("the rate")?);
         writer.unnamed(Op::Dropout(Dropout { rate }), &[value])
     };

@@ -39,8 +39,8 @@ pub const EXPORTED_FOR: &str = "it was exported for samples of ";
 ///
 /// # Errors
 /// If it is not a network, or none for this image or these settings, names the place and the reason in one sentence.
-pub fn describe(text: &str, asked: &EvaluationInputs<'_>) -> Result<Arc<Described>, TextError> {
-    cache::outcome(text, asked).described.clone()
+pub fn describe(text: &str, inputs: &EvaluationInputs<'_>) -> Result<Arc<Described>, TextError> {
+    cache::outcome(text, inputs).described.clone()
 }
 
 /// Evaluates a text for the tensors of a weights file, by name and shape: its layers have the widths of these, and its
@@ -48,8 +48,8 @@ pub fn describe(text: &str, asked: &EvaluationInputs<'_>) -> Result<Arc<Describe
 ///
 /// # Errors
 /// As [`describe`].
-pub fn adopting(text: &str, asked: &EvaluationInputs<'_>, tensors: &Arc<Shapes>) -> Result<Arc<Described>, TextError> {
-    evaluate::evaluate(text, asked, Some(tensors)).described
+pub fn adopting(text: &str, inputs: &EvaluationInputs<'_>, tensors: &Arc<Shapes>) -> Result<Arc<Described>, TextError> {
+    evaluate::evaluate(text, inputs, Some(tensors)).described
 }
 
 /// The image and the number of classes for which the settings of a text are read where the data are unknown.
@@ -88,8 +88,8 @@ pub fn usual_activation(text: &str) -> Result<Option<Activation>, TextError> {
 /// Evaluates a text for the nominal image; fails if its settings could not be read.
 fn nominal(text: &str) -> Result<Arc<Outcome>, TextError> {
     let (image, classes) = NOMINAL;
-    let asked = EvaluationInputs { image, classes, activation: Activation::Relu, settings: &BTreeMap::new() };
-    let outcome = cache::outcome(text, &asked);
+    let inputs = EvaluationInputs { image, classes, activation: Activation::Relu, settings: &BTreeMap::new() };
+    let outcome = cache::outcome(text, &inputs);
     match &outcome.described {
         Err(error) if !outcome.is_read => Err(error.clone()),
         _ => Ok(outcome),

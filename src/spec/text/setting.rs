@@ -71,7 +71,7 @@ from! {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Choices {
     Whole(RangeInclusive<i64>),
-    /// From the first number to the second.
+    /// Real numbers from the first to the second.
     Real([f64; 2]),
     Flag,
     Words(Vec<String>),

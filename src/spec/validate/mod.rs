@@ -67,7 +67,8 @@ impl Spec {
             let cost = Cost::of(self, shape);
             if cost.optimiser_flop > MOST_OPTIMISER_FLOP {
                 let message = format!(
-                    "the optimiser's kernel would take about {:.0} Tflop each time, and {:.0} are the most: take fewer probes or a smaller network",
+                    "the optimiser's kernel would take about {:.0} Tflop each time, and {:.0} are the most: take fewer probes or \
+                     a smaller network",
                     cost.optimiser_flop / 1e12,
                     MOST_OPTIMISER_FLOP / 1e12
                 );
@@ -97,7 +98,8 @@ impl Spec {
         if self.training.optimiser == Optimiser::Adam {
             found.push(problem(
                 "training.optimiser",
-                "With Adam the kernel moves several times more than with SGD before anything has shifted: with few probes or one snapshot an epoch the spike can drown",
+                "With Adam the kernel moves several times more than with SGD before anything has shifted: with few probes or one \
+                 snapshot an epoch the spike can drown",
             ));
             if self.training.momentum != 0.0 {
                 found.push(problem("training.momentum", "Adam has its own momentum; this value is not used"));
@@ -115,7 +117,8 @@ impl Spec {
             let message = if self.network.is_infinite() {
                 "At infinite width dropout has no effect"
             } else {
-                "While training, this network uses the statistics of its batch or leaves numbers out; the kernel and all outputs are those of the evaluated network, with its running statistics"
+                "While training, this network uses the statistics of its batch or leaves numbers out; the kernel and all outputs \
+                 are those of the evaluated network, with its running statistics"
             };
             found.push(problem("network.program", message));
         }
@@ -260,7 +263,8 @@ impl Spec {
                 );
             } else if network.parametrisation.is_ntk() {
                 refuse(
-                    "weights of a file are taken as they are, in the standard parametrisation: take parametrisation = \"standard\", or leave them out"
+                    "weights of a file are taken as they are, in the standard parametrisation: take parametrisation = \
+                     \"standard\", or leave them out"
                         .to_owned(),
                 );
             }

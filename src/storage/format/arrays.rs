@@ -1,7 +1,7 @@
 //! Exchanges arrays with other programs: reads `.npy` and `.npz`, writes `.npz`.
 //!
 //! Guarantees: a place that cannot be written is refused before anything is computed for it, and no existing file is
-//! replaced unless that was asked for; an archive appears whole or not at all; arbitrary bytes of an array give an error
+//! replaced unless that was requested; an archive appears whole or not at all; arbitrary bytes of an array give an error
 //! and no panic, and take no more memory than their length.
 
 use std::io::{Cursor, Read as _};
@@ -208,7 +208,7 @@ impl Arrays {
         let Some(place) = self.name_in_file(name) else { return Ok(None) };
         let header = self.npz.header(&place).map_err(|err| err.to_string())?;
         let array = self.npz.array(&place).map_err(|err| err.to_string())?;
-        self.notes.extend(read_as(&header).map(|said| format!("{name}: {said}")));
+        self.notes.extend(read_as(&header).map(|note| format!("{name}: {note}")));
         Ok(Some((array.shape, array.values)))
     }
 }

@@ -27,7 +27,7 @@ pub struct Continued {
     pub kept: KeptSteps,
 }
 
-/// What a record of a watched training holds already.
+/// Holds what a record of a watched training has already.
 #[derive(Clone, Debug, Default)]
 pub struct KeptSteps {
     /// The steps that are there, each with its mark and the task that began at it or was being trained.
@@ -102,7 +102,7 @@ fn unpack(out: &Path, run: &RunInfo) -> Result<(), FolderError> {
     atomic::remove(&archive)
 }
 
-/// A Gram that was read as what the writer takes. Its tables are written already.
+/// Returns a Gram that was read as the snapshot that the writer takes. Its tables are written already.
 fn snapshot(part: Part) -> Snapshot {
     let step = u64::try_from(part.step).unwrap_or(0);
     let mut row = Row::bare(step, part.epoch, usize::try_from(part.task).unwrap_or(0));

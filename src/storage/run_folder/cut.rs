@@ -1,6 +1,6 @@
 //! Cuts the files of a watched training to the last step that is whole, or to one before.
 //!
-//! Guarantees: a line `saved` of `events.csv` reaches the file after all that is told of its step, so everything up to the last
+//! Guarantees: a line `saved` of `events.csv` reaches the file after every other record of its step, so everything up to the last
 //! of these lines is whole; the events are cut first, so that after a kill the same cut is made again.
 
 use std::fs::{File, OpenOptions};
@@ -16,11 +16,11 @@ use super::tables::{EVENTS, LEDGER, ROW_TABLES};
 use crate::storage::format::errors::FolderError;
 use crate::storage::format::{atomic, disk};
 
-/// What a cut has left.
+/// Reports what a cut has left.
 pub(crate) struct Cut {
-    /// Grams.
+    /// The number of Grams.
     pub(crate) kept: usize,
-    /// The steps that are there, each with its mark and the task that began at it or was being trained.
+    /// The steps that remain, each with its mark and the task that began at it or was being trained.
     pub(crate) saved: Vec<(u64, u64, usize)>,
     /// Number and first step of each task that has begun.
     pub(crate) tasks: Vec<(usize, u64)>,
@@ -31,7 +31,7 @@ pub(crate) fn cut(out: &Path, below: Option<u64>) -> Result<Cut, FolderError> {
     let events = out.join(EVENTS);
     let Events { end, saved, tasks } = Events::read(&events, below).map_err(|err| FolderError::write(&events, err))?;
     let last = saved.last().map(|(step, ..)| *step);
-    // First: from here on the rest of what is told of later steps means nothing.
+    // First: from here on the other records of later steps mean nothing.
     truncate(&events, end)?;
     for name in ROW_TABLES.iter().map(|table| table.name).chain([LEDGER]) {
         let path = out.join(name);
@@ -54,7 +54,7 @@ pub(crate) fn cut(out: &Path, below: Option<u64>) -> Result<Cut, FolderError> {
     Ok(Cut { kept: parts.len(), saved, tasks })
 }
 
-/// What `events.csv` says of the steps that were taken.
+/// Holds what `events.csv` records of the steps that were taken.
 struct Events {
     /// Bytes up to the end of the last line that counts.
     end: u64,

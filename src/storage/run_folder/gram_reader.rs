@@ -13,9 +13,9 @@ use crate::storage::format::npz::NpzReader;
 /// The form in which the Grams are stored.
 #[derive(Clone, Debug)]
 pub(crate) enum Place {
-    /// One archive, not compressed, and the checksum of each Gram where the archive has them.
+    /// The Grams are in one archive, not compressed, with the checksum of each Gram where the archive has them.
     Archive(PathBuf, Option<Vec<i64>>),
-    /// A small file for each Gram.
+    /// Each Gram is in a small file.
     Files(Vec<PathBuf>),
 }
 

@@ -81,8 +81,8 @@ impl Files {
         })
     }
 
-    /// Takes down that a step of a watched training was taken. As events are written after all else, whoever goes on with the
-    /// folder finds everything that is told of the steps up to the last of these lines.
+    /// Records that a step of a watched training was taken. Events are written last, so a watcher that goes on with the folder
+    /// finds all records of the steps up to the last of these lines.
     pub(crate) fn saved(&mut self, SavedStep { step, epoch, mark }: SavedStep) -> Result<(), FolderError> {
         self.note(step, Some(epoch), kind::SAVED, &mark.to_string())
     }

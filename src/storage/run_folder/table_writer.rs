@@ -55,7 +55,7 @@ pub(crate) mod kind {
     /// A live change; the detail is `key=value`.
     pub const CHANGE: &str = "change";
     pub const WARNING: &str = "warning";
-    /// A step of a watched training was taken; the detail is its mark. It comes after all else that is told of the step.
+    /// A step of a watched training was taken; the detail is its mark. It comes after every other record of the step.
     pub const SAVED: &str = "saved";
     /// The last line of a run that was not killed; the detail begins with the reason.
     pub const ENDED: &str = "ended";

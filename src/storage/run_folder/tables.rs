@@ -169,7 +169,7 @@ impl<'de> Deserializer<'de> for Columns<'_> {
         _: V,
     ) -> Result<V::Value, Error> {
         *self.0 = fields;
-        Err(Error::custom("nothing but the names was asked for"))
+        Err(Error::custom("only the names of the columns are read here"))
     }
 
     fn deserialize_any<V: Visitor<'de>>(self, _: V) -> Result<V::Value, Error> {

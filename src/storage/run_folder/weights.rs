@@ -58,7 +58,7 @@ fn in_order(mut file: Vec<u8>) -> io::Result<Vec<u8>> {
 /// Reads the weights of a run, all of them f32.
 pub(crate) fn read(path: &Path) -> io::Result<Weights> {
     let bytes = read_regular(path)?;
-    let (step, network) = told(&bytes).map_err(|err| invalid(err.to_string()))?;
+    let (step, network) = metadata_of(&bytes).map_err(|err| invalid(err.to_string()))?;
     let mut tensors = Vec::new();
     for (name, view) in tensors_of(&bytes).map_err(invalid)?.tensors() {
         if view.dtype() != Dtype::F32 {
@@ -102,11 +102,11 @@ pub fn tensors_of(bytes: &[u8]) -> Result<SafeTensors<'_>, String> {
 }
 
 /// Returns the step and the settings of the network in the metadata of a safetensors file, where it has them.
-fn told(bytes: &[u8]) -> Result<(Option<u64>, KnownSettings), KnownSettingsError> {
+fn metadata_of(bytes: &[u8]) -> Result<(Option<u64>, KnownSettings), KnownSettingsError> {
     let metadata = SafeTensors::read_metadata(bytes).ok().and_then(|(_, found)| found.metadata().clone());
     let metadata = metadata.unwrap_or_default();
-    let said = KnownSettings::from_pairs(metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())))?;
-    Ok((metadata.get(STEP).and_then(|text| text.parse().ok()), said))
+    let settings = KnownSettings::from_pairs(metadata.iter().map(|(key, value)| (key.as_str(), value.as_str())))?;
+    Ok((metadata.get(STEP).and_then(|text| text.parse().ok()), settings))
 }
 
 /// The reasons why a weights file cannot be opened; each prints as a part of a sentence.
@@ -152,7 +152,7 @@ pub struct WeightsFile {
     /// The bytes of each safetensors file.
     pub parts: Vec<Vec<u8>>,
     /// The settings of the network, from the file or the run beside it.
-    pub said: KnownSettings,
+    pub settings: KnownSettings,
     /// Whether a run of this program saved it.
     pub is_of_run: bool,
     /// Notes on the conversions that were needed.
@@ -173,18 +173,18 @@ impl WeightsFile {
             return Err(WeightsFileError::OneShard);
         }
         tensors_of(&bytes).map_err(WeightsFileError::Format)?;
-        let (step, mut said) = told(&bytes)?;
+        let (step, mut settings) = metadata_of(&bytes)?;
         let mut notes = Vec::new();
         let is_of_run = step.is_some();
-        if said.is_empty()
+        if settings.is_empty()
             && is_of_run
             && let Some(run) = path.parent().and_then(|folder| Spec::read(&folder.join(RUN)).ok())
         {
             // An older version saved the file without settings; the run beside it has them.
-            said = KnownSettings::of(&run.network);
+            settings = KnownSettings::of(&run.network);
             notes.push("the network is that of the run.toml beside it".to_owned());
         }
-        Ok(Self { parts: vec![bytes], said, is_of_run, notes })
+        Ok(Self { parts: vec![bytes], settings, is_of_run, notes })
     }
 
     fn of_shards(path: &Path, index: &BTreeMap<String, String>) -> Result<Self, WeightsFileError> {
@@ -192,7 +192,7 @@ impl WeightsFile {
             shards.entry(shard.as_str()).or_insert_with(Vec::new).push(tensor.as_str());
             shards
         });
-        let (mut parts, mut said) = (Vec::new(), KnownSettings::default());
+        let (mut parts, mut settings) = (Vec::new(), KnownSettings::default());
         for (&name, expected) in &shards {
             let failed = |why: String| WeightsFileError::Shard { name: printable(name), why };
             let bytes = read_regular(&beside(path, name)?).map_err(|err| failed(disk::words(&err)))?;
@@ -201,11 +201,11 @@ impl WeightsFile {
             if let Some(missing) = expected.iter().find(|name| !held.contains(*name)) {
                 return Err(failed(format!("it has no tensor {}, which the index promises", printable(missing))));
             }
-            said = said.or(&told(&bytes)?.1);
+            settings = settings.or(&metadata_of(&bytes)?.1);
             parts.push(bytes);
         }
         let notes = vec![format!("read from {} shards", parts.len())];
-        Ok(Self { parts, said, is_of_run: false, notes })
+        Ok(Self { parts, settings, is_of_run: false, notes })
     }
 }
 

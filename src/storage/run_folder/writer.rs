@@ -183,7 +183,7 @@ impl RunFolder {
         Ok(())
     }
 
-    /// A watched training has started again from before this step: the files are cut to what still holds.
+    /// Cuts the files to the steps before this one, because a watched training has started again from there.
     fn take_back(&mut self, step: u64) -> Result<(), FolderError> {
         self.flush()?;
         let Some(run) = self.run.clone() else { return Ok(()) };

@@ -174,9 +174,9 @@ impl StudyFolder {
     /// Returns whether a run has computed all instant curves of its learners.
     pub fn has_predictions(&self, place: usize) -> bool {
         let run = &self.runs[place];
-        run.experiment
-            .as_ref()
-            .is_some_and(|asked| experiment_folder::has_predictions(&self.results[place].instants, asked, &run.spec))
+        run.experiment.as_ref().is_some_and(|experiment| {
+            experiment_folder::has_predictions(&self.results[place].instants, experiment, &run.spec)
+        })
     }
 
     /// Returns whether the study compares learners.
@@ -193,14 +193,14 @@ impl StudyFolder {
     /// Checks whether a run has ended, and reads it if so.
     pub fn read_ended(&mut self, place: usize) -> Result<(), StudyError> {
         let folder = self.run_folder(place);
-        if let Some(asked) = &self.runs[place].experiment {
+        if let Some(experiment) = &self.runs[place].experiment {
             let exists = experiment_folder::is_of(&folder, &self.runs[place].spec).map_err(|err| match err {
                 FolderError::NotEmpty(folder) => StudyError::OtherRun(folder),
                 other => other.into(),
             })?;
             if exists {
                 let points = experiment_folder::points(&folder);
-                let complete = experiment_folder::is_complete(&points, asked);
+                let complete = experiment_folder::is_complete(&points, experiment);
                 let instants = experiment_folder::predictions(&folder).into();
                 self.results[place] = ExperimentResults { points: points.into(), instants, complete };
             }
@@ -232,7 +232,7 @@ fn repair_runs(out: &Path, spec: &Spec) -> Vec<String> {
     let mend = |run: StudyRun| {
         let folder = out.join(RUNS).join(&run.folder);
         match &run.experiment {
-            Some(asked) => experiment_folder::tidy(&folder, asked).map(|()| Vec::new()),
+            Some(experiment) => experiment_folder::tidy(&folder, experiment).map(|()| Vec::new()),
             None => resume::repair(&folder),
         }
     };
@@ -275,8 +275,8 @@ fn extended(there: Spec, new: &Spec) -> Result<Spec, String> {
         ((kind, rules), Spec { study: None, seed: 0, ..spec.clone() })
     };
     let (kind, old) = question(&there);
-    let (new_kind, asked) = question(new);
-    if kind != new_kind || !old.same_run(&asked) {
+    let (new_kind, new_spec) = question(new);
+    if kind != new_kind || !old.same_run(&new_spec) {
         return Err(kind.0.map(|(axis, ..)| format!(", of {axis}")).unwrap_or_default());
     }
     let mut study = there.study.unwrap_or_default();

@@ -1,6 +1,6 @@
 //! Reads a watched folder, into which `kernelscope.Watch` writes the weights of a training that goes on in another program.
 //!
-//! A step counts once its line stands in `log.jsonl`; what a file's name says is not asked, so temporary and half-written files
+//! A step counts once its line stands in `log.jsonl`; the name of a file proves nothing, so temporary and half-written files
 //! are never read. Nothing waits for the system's notices of changes, which do not exist on network file systems: whoever
 //! follows the folder calls [`Follower::look`] again, once a second.
 //!

@@ -22,7 +22,7 @@ pub enum Rule<'a> {
     Exponential,
     /// A polynomial with these coefficients.
     Polynomial(&'a [f64]),
-    /// None: whatever is asked of it is NaN.
+    /// No rule is known: every moment is NaN.
     Unknown,
 }
 

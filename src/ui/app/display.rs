@@ -79,10 +79,10 @@ pub fn broken(payload: &(dyn Any + Send)) -> String {
 }
 
 /// Names the display on which no window can be opened, and the window system's error.
-fn lacks(said: &str) -> String {
+fn lacks(reason: &str) -> String {
     let named = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
     let display = named("WAYLAND_DISPLAY").or_else(|| named("DISPLAY")).unwrap_or_default();
-    format!("the display {display} lacks something that a window needs ({said})")
+    format!("the display {display} lacks something that a window needs ({reason})")
 }
 
 /// Returns whether the display that the environment names no longer responds.
@@ -214,8 +214,8 @@ mod linux {
     impl fmt::Display for Problem {
         fn fmt(&self, to: &mut fmt::Formatter<'_>) -> fmt::Result {
             match self {
-                Self::Scale(who, said) => {
-                    write!(to, "{who} gives the scale {said}, which is not usable: 1 is used")
+                Self::Scale(who, value) => {
+                    write!(to, "{who} gives the scale {value}, which is not usable: 1 is used")
                 }
                 Self::Wayland(wayland, x11) => write!(
                     to,
@@ -287,9 +287,9 @@ mod linux {
     /// display's resources.
     fn scale() -> Option<Problem> {
         let is_one = |scale: f64| SCALES.contains(&scale);
-        if let Some(said) = named(SCALE) {
-            let fine = said.eq_ignore_ascii_case("randr") || said.parse().is_ok_and(is_one);
-            return (!fine).then_some(Problem::Scale(SCALE, said));
+        if let Some(value) = named(SCALE) {
+            let fine = value.eq_ignore_ascii_case("randr") || value.parse().is_ok_and(is_one);
+            return (!fine).then_some(Problem::Scale(SCALE, value));
         }
         let (display, screen) = x11rb::connect(None).ok()?;
         let (who, dots) = match desktop_dots(&display, screen) {

@@ -58,7 +58,7 @@ pub fn open(options: WindowOptions) -> anyhow::Result<()> {
             display::bound(ctx, state);
         }
         #[cfg(unix)]
-        close_when_asked(ctx);
+        close_on_signal(ctx);
         let mut app =
             App::new(PRESETS[0].spec(), start(options.device)).on(options.device).with_environment(options.environment);
         app.restore(ctx, &saved);
@@ -91,7 +91,7 @@ pub fn open(options: WindowOptions) -> anyhow::Result<()> {
 /// Closes the window as its button does when the system asks the program to end (`kill`, Ctrl+C, a closed terminal); a second
 /// signal ends it at once.
 #[cfg(unix)]
-fn close_when_asked(ctx: &egui::Context) {
+fn close_on_signal(ctx: &egui::Context) {
     use std::sync::Arc;
 
     use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};

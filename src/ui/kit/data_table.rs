@@ -5,7 +5,7 @@
 
 use std::io;
 
-/// One cell.
+/// Holds the content of one cell of a table.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Cell {
     Number(f64),

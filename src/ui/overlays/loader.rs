@@ -162,8 +162,8 @@ fn open(order: LoadRequest, tell: &dyn Fn(LoadEvent) -> bool) {
             Ok(graph) => {
                 let mut network = graph.network(&name_of(folder));
                 (network.init, network.weights) = (Init::Torch, weights_beside(folder));
-                let asked = place(&network.program, folder);
-                tell(LoadEvent::Module(asked, Box::new(network), data_near(folder)));
+                let recent = place(&network.program, folder);
+                tell(LoadEvent::Module(recent, Box::new(network), data_near(folder)));
             }
             Err(err) => refuse(err.to_string()),
         }
@@ -251,12 +251,13 @@ fn place(name: &str, path: &Path) -> RecentPath {
 fn unknown(path: &Path) -> String {
     let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
     format!(
-        "{name} is neither a run folder nor a study folder nor an .npz archive of kernels nor a module of PyTorch with its {GRAPH}; kernelscope run and study make folders"
+        "{name} is neither a run folder nor a study folder nor an .npz archive of kernels nor a module of PyTorch with its \
+         {GRAPH}; kernelscope run and study make folders"
     )
 }
 
 /// Reads a run folder: everything but its Grams for the main run, otherwise only its curves.
-fn run(path: &Path, asked: RecentPath, name: String, shown: bool) -> LoadEvent {
+fn run(path: &Path, recent: RecentPath, name: String, shown: bool) -> LoadEvent {
     // An error is harmless here: the run may still be live, or the folder read-only.
     let tidied = tidy(path).map(|tidied| tidied.repairs).unwrap_or_default();
     match if shown { load_lazily(path) } else { load_beside(path) } {
@@ -264,7 +265,7 @@ fn run(path: &Path, asked: RecentPath, name: String, shown: bool) -> LoadEvent {
             let warnings = tidied.into_iter().chain(warnings).collect();
             LoadEvent::Loaded(Box::new(LoadedRun {
                 path: path.to_owned(),
-                place: asked,
+                place: recent,
                 name,
                 history,
                 grams,

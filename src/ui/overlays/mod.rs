@@ -199,7 +199,7 @@ impl Overlays {
     pub(super) fn dialog(&self) -> DialogState {
         match &self.dialog {
             _ if self.wants_path => DialogState::Field,
-            Some((_, asked)) if asked.elapsed() < APPEARS => DialogState::Asked,
+            Some((_, opened)) if opened.elapsed() < APPEARS => DialogState::Asked,
             _ => DialogState::None,
         }
     }
@@ -225,11 +225,11 @@ impl Overlays {
 
     /// Returns the result of the dialog: the chosen path, or a message that this system has none.
     pub fn answer(&mut self) -> Option<Result<PathBuf, Toast>> {
-        let (answer, asked) = self.dialog.as_ref().and_then(|(dialog, asked)| Some((dialog.poll()?, *asked)))?;
+        let (answer, opened) = self.dialog.as_ref().and_then(|(dialog, opened)| Some((dialog.poll()?, *opened)))?;
         self.dialog = None;
         match answer {
             Some(path) => Some(Ok(path)),
-            None if asked.elapsed() < APPEARS => {
+            None if opened.elapsed() < APPEARS => {
                 (self.open, self.wants_path) = (true, true);
                 Some(Err(Toast::failed(NO_DIALOG)))
             }

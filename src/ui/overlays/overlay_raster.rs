@@ -8,10 +8,11 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use egui::{Color32, ColorImage, Rect, Shape, TextureHandle, TextureOptions, Ui, pos2};
-use egui_plot::PlotTransform;
 
 use crate::chart::panel::{Point, Polyline};
 use crate::chart::series_cache::Window;
+use crate::paint::panel::{DASH, SPACE};
+use crate::paint::transform::Transform;
 use crate::ui::kit::background_task::BackgroundThread;
 
 /// Number of curves from which on they are drawn as a picture; fewer are ordinary lines.
@@ -63,14 +64,12 @@ impl OverlayRasters {
         plot: &'static str,
         lines: Vec<RasterLine>,
         window: Window,
-        transform: &PlotTransform,
+        transform: &Transform,
     ) -> Shape {
-        let (frame, scale) = (*transform.frame(), ui.pixels_per_point());
+        let (frame, scale) = (transform.frame, ui.pixels_per_point());
         let side = |points: f32| (points * scale).round().clamp(1.0, 4096.0) as usize;
-        let bounds = transform.bounds();
-        let (low, high) = (bounds.min()[1], bounds.max()[1]);
-        let request =
-            RasterRequest { window, y: (low, high), size: [side(frame.width()), side(frame.height())], scale, lines };
+        let size = [side(frame.width()), side(frame.height())];
+        let request = RasterRequest { window, y: transform.y_range, size, scale, lines };
         let mut pictures = self.0.borrow_mut();
         let Some(picture) = of(&mut pictures, ui, plot, &request) else { return Shape::Noop };
         if let Some(image) = picture.thread.response() {
@@ -117,8 +116,8 @@ fn of<'a>(
 }
 
 /// Places a picture in time and value, clipped to the frame.
-fn placed(texture: &TextureHandle, of: &RasterRequest, frame: Rect, transform: &PlotTransform) -> Shape {
-    let (x, y) = (|epoch| transform.position_from_point_x(epoch), |value| transform.position_from_point_y(value));
+fn placed(texture: &TextureHandle, of: &RasterRequest, frame: Rect, transform: &Transform) -> Shape {
+    let (x, y) = (|epoch| transform.x(epoch), |value| transform.y(value));
     let whole = Rect::from_min_max(pos2(x(of.window.from), y(of.y.1)), pos2(x(of.window.to), y(of.y.0)));
     let rect = whole.intersect(frame);
     if !rect.is_positive() || !whole.is_positive() {
@@ -136,14 +135,14 @@ pub fn rasterise(request: &RasterRequest) -> ColorImage {
     let up = height as f64 / (request.y.1 - request.y.0);
     let place = |&(x, y): &Point| [((x - request.window.from) * across) as f32, ((request.y.1 - y) * up) as f32];
     let half = 0.55 * request.scale;
-    let dash = 5.0 * request.scale;
+    let (dash, period) = (DASH * request.scale, (DASH + SPACE) * request.scale);
     for (curve, colour, broken) in &request.lines {
         let mut gone = 0.0;
         for piece in &curve.pieces {
             for pair in piece.windows(2) {
                 let (from, to) = (place(&pair[0]), place(&pair[1]));
-                // A dash and a gap have the same length; where points are dense, a segment belongs to one of them as a whole.
-                let visible = !*broken || (gone / dash) as i64 % 2 == 0;
+                // Where points are dense, a segment belongs to a dash or to a gap as a whole.
+                let visible = !*broken || gone % period < dash;
                 gone += (to[0] - from[0]).hypot(to[1] - from[1]);
                 if visible {
                     segment(&mut image, from, to, half, *colour);

@@ -45,7 +45,7 @@ pub fn colour(tokens: &Tokens, which: Which) -> Color32 {
 /// The moments of a run that were marked or chosen.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Marks {
-    /// In order of time, each step once.
+    /// The marked moments in order of time, each step once.
     marks: Vec<Mark>,
     moments: [Option<Moment>; 2],
 }

@@ -1,6 +1,6 @@
 //! Draws legends of plots: names and values of curves in the remaining room of a header, or names in lines below it.
 
-use egui::{Align2, FontId, Sense, Ui, pos2, vec2};
+use egui::{Align2, FontId, Rect, Sense, Ui, pos2, vec2};
 
 use crate::chart::panel::Entry;
 use crate::paint::panel::sign;
@@ -13,8 +13,12 @@ const HALF: f32 = 4.0;
 /// Draws names, and values at the cursor as stored, in the remaining room of a header: without values if these do not fit,
 /// and with the number of omitted names if the names do not fit.
 pub fn legend(ui: &mut Ui, named: &[(Entry, Option<f64>)], show: impl Fn(f64) -> String) {
+    legend_within(ui, ui.available_rect_before_wrap(), named, show);
+}
+
+/// Draws the same into this room; returns where the names end.
+pub fn legend_within(ui: &Ui, rect: Rect, named: &[(Entry, Option<f64>)], show: impl Fn(f64) -> String) -> f32 {
     let tokens = Tokens::of(ui);
-    let rect = ui.available_rect_before_wrap();
     let painter = ui.painter().with_clip_rect(rect);
     let (left, room) = (rect.left() + 6.0, rect.width() - 6.0 + 8.0);
     // No name is narrower than this, so most names of a hundred runs need no layout to be found too wide.
@@ -54,6 +58,7 @@ pub fn legend(ui: &mut Ui, named: &[(Entry, Option<f64>)], show: impl Fn(f64) ->
         painter.galley(pos2(x + 12.0 + name_size.x, y - value_size.y / 2.0), value, tokens.text);
         x += width;
     }
+    x
 }
 
 /// Width from which a header has room for two choosers and a legend.

@@ -9,8 +9,7 @@ pub(crate) mod legend;
 
 use std::sync::Arc;
 
-use egui::{PointerButton, Pos2, Rect, Response, Shape, Stroke, Ui, Vec2, pos2};
-use egui_plot::PlotTransform;
+use egui::{Color32, PointerButton, Pos2, Rect, Response, Shape, Stroke, TextureId, Ui, Vec2, pos2};
 
 use super::app::action_queue::Actions;
 use super::app::commands::UserCommand;
@@ -21,12 +20,13 @@ use super::playback::action::PlaybackAction;
 use super::playback::{Which, colour};
 use super::views::context::ViewContext;
 use crate::chart::palette::{Colour, Ink};
-use crate::chart::panel::{Dashes, Entry, Line, Mark, Panel, Point, Polyline, Sign, span, wider};
+use crate::chart::panel::{Axis, Dashes, Entry, Line, Mark, Panel, Point, Polyline, Sign, span, wider};
 use crate::chart::series_cache::{Key, SeriesCache, Window, series};
 use crate::chart::series_id::SeriesId;
 use crate::chart::time_chart::{TimeChart, TimeCurve};
 use crate::paint::axes::AXIS;
-use crate::paint::panel::{Look, paint_high};
+use crate::paint::panel::{Look, Painted, paint_high};
+use crate::paint::transform::Transform;
 use crate::run::History;
 
 /// Describes one line of a plot, read from a record.
@@ -198,7 +198,7 @@ impl TimePlot {
     }
 
     /// Draws the plot into the remaining room and turns gestures into actions.
-    pub fn show(&self, ui: &mut Ui, context: &mut ViewContext<'_>, id: &'static str) -> PlotTransform {
+    pub fn show(&self, ui: &mut Ui, context: &mut ViewContext<'_>, id: &'static str) -> Transform {
         let height = ui.available_height();
         self.show_high(ui, context, id, (height, true))
     }
@@ -210,7 +210,7 @@ impl TimePlot {
         context: &mut ViewContext<'_>,
         id: &'static str,
         (height, labels): (f32, bool),
-    ) -> PlotTransform {
+    ) -> Transform {
         if let Some(table) = &mut context.table {
             write_curves(table, &self.traces, self.chart.log, context.range);
         }
@@ -223,15 +223,14 @@ impl TimePlot {
             ui.painter().set(painted.behind, self.picture(ui, context, id, &transform));
         }
         // A dot at an edge is not clipped.
-        let painter = ui.painter().with_clip_rect(transform.frame().expand(5.0 * context.thick));
+        let painter = ui.painter().with_clip_rect(transform.frame.expand(5.0 * context.thick));
         cursor(&painter, context, &transform);
         if !context.history.rows().is_empty() {
-            let x = transform.position_from_point_x(context.cursor);
+            let x = transform.x(context.cursor);
             // A hundred dots would hide the curves.
             for trace in self.traces.iter().filter(|trace| !trace.over) {
                 if let Some(now) = trace.now {
-                    let (at, colour) =
-                        (pos2(x, transform.position_from_point_y(now)), context.tokens.ink(trace.line.ink));
+                    let (at, colour) = (pos2(x, transform.y(now)), context.tokens.ink(trace.line.ink));
                     painter.circle(at, 2.5 * context.thick, colour, Stroke::new(1.0, context.tokens.well));
                 }
             }
@@ -267,8 +266,8 @@ impl TimePlot {
     }
 
     /// Draws the many curves of other runs as a picture.
-    fn picture(&self, ui: &Ui, context: &ViewContext<'_>, id: &'static str, transform: &PlotTransform) -> Shape {
-        let pixels = (transform.frame().width() * ui.pixels_per_point()) as usize;
+    fn picture(&self, ui: &Ui, context: &ViewContext<'_>, id: &'static str, transform: &Transform) -> Shape {
+        let pixels = (transform.frame.width() * ui.pixels_per_point()) as usize;
         let window = Window { from: context.range.0, to: context.range.1, pixels };
         let over = self.traces.iter().filter(|trace| trace.over).map(|trace| &trace.line);
         let lines = over.map(|line| (Arc::clone(&line.path), context.tokens.ink(line.ink), line.style != Dashes::None));
@@ -298,15 +297,49 @@ fn write_curves(table: &mut DataTable, traces: &[Trace], log: bool, (from, to): 
     }
 }
 
+/// Draws a picture that fills a plot of this height, with time along it and this axis at its left; over it the switches and the
+/// cursor. Gestures become actions as in other time plots.
+pub fn show_map(
+    ui: &mut Ui,
+    context: &mut ViewContext<'_>,
+    id: &'static str,
+    (height, y): (f32, Axis),
+    picture: Option<TextureId>,
+) -> Transform {
+    let x = Axis { range: context.range, ..Axis::default() };
+    let look = Look { grid: false, ..Look::of_view(context.thick, true) };
+    let Painted { response, transform, behind } =
+        paint_high(ui, id, &Panel { x, y, ..Panel::default() }, &look, height);
+    let frame = transform.frame;
+    if let Some(picture) = picture {
+        let whole = Rect::from_min_max(Pos2::ZERO, pos2(1.0, 1.0));
+        ui.painter().set(behind, Shape::image(picture, frame, whole, Color32::WHITE));
+    }
+    let painter = ui.painter().with_clip_rect(frame);
+    for band in context.bands.iter().filter(|band| band.from > 0.0 && !band.planned) {
+        painter.vline(transform.x(band.from), frame.y_range(), Stroke::new(1.0, OVER_PICTURE));
+    }
+    cursor(&painter, context, &transform);
+    gestures(context, &response, &transform, ui);
+    transform
+}
+
+/// The colour of switches over a picture.
+pub const OVER_PICTURE: Color32 = Color32::from_rgba_premultiplied(190, 190, 190, 190);
+
+/// Returns the colour of the cursor: faint until a moment is chosen.
+pub fn cursor_colour(context: &ViewContext<'_>) -> Color32 {
+    context.tokens.cursor.gamma_multiply(if context.clock.chosen().is_some() { 0.85 } else { 0.3 })
+}
+
 /// Draws the time cursor and the two moments that are compared, over the full height of the plot.
-pub fn cursor(painter: &egui::Painter, context: &ViewContext<'_>, transform: &PlotTransform) {
-    let frame = transform.frame();
-    let x = transform.position_from_point_x(context.cursor);
-    let strength = if context.clock.chosen().is_some() { 0.85 } else { 0.3 };
-    painter.vline(x, frame.y_range(), Stroke::new(context.thick, context.tokens.cursor.gamma_multiply(strength)));
+pub fn cursor(painter: &egui::Painter, context: &ViewContext<'_>, transform: &Transform) {
+    let frame = transform.frame;
+    let x = transform.x(context.cursor);
+    painter.vline(x, frame.y_range(), Stroke::new(context.thick, cursor_colour(context)));
     for which in Which::BOTH {
         if let Some(moment) = context.travel.marks.moment(which) {
-            let x = transform.position_from_point_x(moment.epoch);
+            let x = transform.x(moment.epoch);
             let line = [pos2(x, frame.top()), pos2(x, frame.bottom())];
             painter.extend(Shape::dashed_line(&line, Stroke::new(1.0, colour(context.tokens, which)), 2.0, 4.0));
         }
@@ -314,8 +347,8 @@ pub fn cursor(painter: &egui::Painter, context: &ViewContext<'_>, transform: &Pl
 }
 
 /// Handles the gestures that move the cursor, pan and zoom.
-pub fn gestures(context: &mut ViewContext<'_>, response: &Response, transform: &PlotTransform, ui: &Ui) {
-    let epoch_at = |pos: Pos2| transform.value_from_position(pos).x;
+pub fn gestures(context: &mut ViewContext<'_>, response: &Response, transform: &Transform, ui: &Ui) {
+    let epoch_at = |pos: Pos2| transform.point(pos).0;
     let actions = &mut *context.actions;
     if response.double_clicked() {
         actions.user(UserCommand::Follow);
@@ -333,12 +366,12 @@ pub fn gestures(context: &mut ViewContext<'_>, response: &Response, transform: &
             actions.push(PlaybackAction::Zoom { about: epoch_at(pos), factor: zoom });
         } else if scroll != Vec2::ZERO {
             let points = f64::from(scroll.x + scroll.y);
-            actions.push(PlaybackAction::Pan(-points * transform.dvalue_dpos()[0]));
+            actions.push(PlaybackAction::Pan(-points * transform.x_per_point()));
         }
     }
 }
 
-fn zoom_to_stretch(actions: &mut Actions, response: &Response, transform: &PlotTransform, ui: &Ui) {
+fn zoom_to_stretch(actions: &mut Actions, response: &Response, transform: &Transform, ui: &Ui) {
     let id = response.id.with("stretch");
     if response.drag_started_by(PointerButton::Secondary)
         && let Some(pos) = response.interact_pointer_pos()
@@ -349,12 +382,12 @@ fn zoom_to_stretch(actions: &mut Actions, response: &Response, transform: &PlotT
     let Some(pos) = response.interact_pointer_pos().or_else(|| ui.input(|input| input.pointer.latest_pos())) else {
         return;
     };
-    let frame = transform.frame();
-    let rect = Rect::from_two_pos(pos2(start, frame.top()), pos2(pos.x, frame.bottom())).intersect(*frame);
+    let frame = transform.frame;
+    let rect = Rect::from_two_pos(pos2(start, frame.top()), pos2(pos.x, frame.bottom())).intersect(frame);
     if response.drag_stopped_by(PointerButton::Secondary) {
         ui.data_mut(|data| data.remove::<f32>(id));
         if rect.width() > 4.0 {
-            let epoch = |x: f32| transform.value_from_position(pos2(x, frame.top())).x;
+            let epoch = |x: f32| transform.point(pos2(x, frame.top())).0;
             actions.push(PlaybackAction::Show(epoch(rect.left()), epoch(rect.right())));
         }
     } else {

@@ -46,8 +46,8 @@ impl Shell {
     /// Keeps a window that is closed while files are being written (`saves`) open until they are complete; a second close takes
     /// effect at once.
     pub fn close_when_saved(&mut self, ctx: &Context, saves: bool) {
-        let asked = ctx.input(|input| input.viewport().close_requested());
-        if asked && saves && !self.closing {
+        let requested = ctx.input(|input| input.viewport().close_requested());
+        if requested && saves && !self.closing {
             self.closing = true;
             ctx.send_viewport_cmd(ViewportCommand::CancelClose);
             let text = "A file is still being saved: the window closes when it is complete; close it again to discard the \

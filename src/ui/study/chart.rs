@@ -1,11 +1,11 @@
 //! Shows one panel of a study, and finds the run under the pointer.
 
 use egui::{Pos2, Rect, Stroke, Ui, pos2};
-use egui_plot::{PlotPoint, PlotTransform};
 
 use crate::chart::format;
 use crate::chart::panel::{Panel, Point, Target};
 use crate::paint::panel::{Look, Painted, paint};
+use crate::paint::transform::Transform;
 use crate::ui::kit::{theme, theme::Tokens};
 
 /// Distance within which the pointer selects a run, in points.
@@ -14,7 +14,7 @@ const REACH: f32 = 14.0;
 /// Describes a panel as drawn.
 pub struct Shown {
     /// The transform from values to screen positions.
-    pub transform: PlotTransform,
+    pub transform: Transform,
     /// The run of a clicked point, by its index in the study.
     pub clicked: Option<usize>,
 }
@@ -33,7 +33,7 @@ pub fn show(ui: &mut Ui, id: &str, panel: &Panel, thick: f32) -> Shown {
 }
 
 /// Marks the nearest point of a run, and writes its value, seed and number; returns the run if a click may open it.
-pub fn point_out(ui: &Ui, panel: &Panel, transform: &PlotTransform, pointer: Pos2) -> Option<usize> {
+pub fn point_out(ui: &Ui, panel: &Panel, transform: &Transform, pointer: Pos2) -> Option<usize> {
     let nearest = panel.targets.iter().filter_map(|target| nearest_of(target, transform, pointer));
     let (_, at, target, point) =
         nearest.min_by(|a, b| a.0.total_cmp(&b.0)).filter(|(distance, ..)| *distance <= REACH)?;
@@ -45,7 +45,7 @@ pub fn point_out(ui: &Ui, panel: &Panel, transform: &PlotTransform, pointer: Pos
         let sign = if point.0 < 0.0 { "−" } else { "+" };
         format!(" at {sign}{:.2} epochs", point.0.abs())
     };
-    let frame = *transform.frame();
+    let frame = transform.frame;
     let painter = ui.painter().with_clip_rect(frame.expand(3.0));
     painter.circle(at, 4.0, tokens.ink(target.ink), Stroke::new(1.5, tokens.cursor));
     let galley =
@@ -61,18 +61,14 @@ pub fn point_out(ui: &Ui, panel: &Panel, transform: &PlotTransform, pointer: Pos
 }
 
 /// Returns the point of a run nearest to the pointer: distance, position, and run.
-fn nearest_of<'a>(
-    target: &'a Target,
-    transform: &PlotTransform,
-    pointer: Pos2,
-) -> Option<(f32, Pos2, &'a Target, Point)> {
+fn nearest_of<'a>(target: &'a Target, transform: &Transform, pointer: Pos2) -> Option<(f32, Pos2, &'a Target, Point)> {
     // Points are sorted by x, so only those beside the pointer can be near it.
-    let x = transform.value_from_position(pointer).x;
+    let x = transform.point(pointer).0;
     let after = target.points.partition_point(|point| point.0 < x);
     let beside = [after.checked_sub(1), Some(after)].into_iter().flatten();
     let points = beside.filter_map(|place| target.points.get(place));
     let far = |point: &Point| {
-        let at = transform.position_from_point(&PlotPoint::new(point.0, point.1));
+        let at = transform.position(*point);
         (at.distance(pointer), at, target, *point)
     };
     points.map(far).min_by(|a, b| a.0.total_cmp(&b.0))

@@ -7,13 +7,13 @@
 use std::sync::Arc;
 
 use egui::{Align, CursorIcon, FontId, Layout, Rect, RichText, Sense, Stroke, Ui, UiBuilder, pos2, vec2};
-use egui_plot::{PlotPoint, PlotTransform};
 
 use super::cards::Cards;
 use super::chart;
 use crate::analysis::{ErrorKind, Fitted, LearningCurves};
 use crate::chart::learning::{Extra, errors, extra};
 use crate::chart::panel::Panel;
+use crate::paint::transform::Transform;
 use crate::ui::kit::background_task::BackgroundThread;
 use crate::ui::kit::widgets::{Card, card_titled, segments};
 use crate::ui::kit::{
@@ -55,10 +55,10 @@ pub struct Learning {
     thread: Option<BackgroundThread<FitRequest, FitResults>>,
     question: Option<Question>,
     worked: Option<FitResults>,
-    drawn: Option<Drawn>,
+    drawn: Option<ShownPanels>,
 }
 
-struct Drawn {
+struct ShownPanels {
     of: (u64, ErrorKind, Option<Question>),
     main: Panel,
     extras: Vec<(Extra, Panel)>,
@@ -128,7 +128,7 @@ impl Learning {
         Some((picture, which.unit()))
     }
 
-    fn pictures(&mut self) -> Option<&Drawn> {
+    fn pictures(&mut self) -> Option<&ShownPanels> {
         let learnt = self.learnt()?.clone();
         let worked = self.worked().cloned();
         let kind = self.kind.unwrap_or(ErrorKind::Square);
@@ -139,7 +139,7 @@ impl Learning {
             let picture = errors(&learnt, kind, fits);
             let extras = Extra::ALL.into_iter().map(|which| (which, extra(which, &learnt, kind, fits)));
             let extras = extras.filter(|(_, picture)| !picture.is_empty()).collect();
-            self.drawn = Some(Drawn { of, main: picture, extras });
+            self.drawn = Some(ShownPanels { of, main: picture, extras });
         }
         self.drawn.as_ref()
     }
@@ -219,16 +219,16 @@ fn sentence(ui: &mut Ui, learning: &Learning, rect: Rect) {
 
 /// Draws the window of the fit: shaded outside, with an edge at either side that can be dragged or moved with the arrow keys.
 /// An edge covers the dots of its n, and so passes clicks on to them.
-fn window(ui: &mut Ui, learning: &mut Learning, learnt: &LearningCurves, transform: &PlotTransform) -> Option<usize> {
+fn window(ui: &mut Ui, learning: &mut Learning, learnt: &LearningCurves, transform: &Transform) -> Option<usize> {
     let tokens = Tokens::of(ui);
     let whole = learnt.span()?;
     let mut clicked = None;
     let (mut low, mut high) = learning.window.unwrap_or(whole);
-    let frame = *transform.frame();
-    let at = |n: f64| transform.position_from_point(&PlotPoint::new(n.log10(), 0.0)).x;
+    let frame = transform.frame;
+    let at = |n: f64| transform.x(n.log10());
     let all = learnt.places();
     let nearest = |x: f32| {
-        let n = 10f64.powf(transform.value_from_position(pos2(x, frame.center().y)).x);
+        let n = 10f64.powf(transform.point(pos2(x, frame.center().y)).0);
         all.iter().copied().min_by(|a, b| (a / n).ln().abs().total_cmp(&(b / n).ln().abs()))
     };
     let moved = |n: f64, by: isize| {

@@ -19,7 +19,7 @@ pub struct Results {
     pub(super) chosen: Option<Shown>,
     /// Index of the series whose curves are aligned at a switch.
     pub(super) series: usize,
-    drawn: Option<Drawn>,
+    drawn: Option<ShownPanels>,
 }
 
 /// Selects the panels that are shown.
@@ -32,7 +32,7 @@ pub enum Shown {
 }
 
 /// Holds pictures, and the selection that they show.
-struct Drawn {
+struct ShownPanels {
     of: (Shown, usize),
     pictures: Vec<(PanelKind, Panel)>,
 }
@@ -97,7 +97,7 @@ impl Results {
             if of.0 == Shown::Run {
                 pictures.retain(|(_, picture)| !picture.is_empty());
             }
-            self.drawn = Some(Drawn { of, pictures });
+            self.drawn = Some(ShownPanels { of, pictures });
         }
         self.drawn.as_ref().map_or(&[], |drawn| &drawn.pictures)
     }

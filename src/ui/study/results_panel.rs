@@ -11,15 +11,16 @@ use super::learning;
 use super::results::Shown;
 use super::{Busy, State, StudyPage, chart};
 use crate::analysis::comparison::Comparison;
-use crate::chart::panel::{Panel, Sign};
+use crate::chart::panel::Panel;
 use crate::chart::study::panels::{MOST_LINES, keys};
-use crate::paint::panel::sign;
 use crate::ui::app::action_queue::Actions;
+use crate::ui::kit::format;
 use crate::ui::kit::widgets::{Card, card_titled, choose};
 use crate::ui::kit::{
     theme,
     theme::{GRID, ROW, Tokens},
 };
+use crate::ui::plot::legend::{legend as plot_legend, legend_within};
 
 /// Draws the right part of the page.
 pub fn show(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions) {
@@ -89,32 +90,16 @@ fn tools(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions, runs: Option<
 
 /// Draws the series and the values of the axis with their colours, as far as there is room.
 pub(super) fn legend(ui: &Ui, shown: Shown, runs: &Comparison, rect: Rect) {
-    let tokens = Tokens::of(ui);
-    let painter = ui.painter().with_clip_rect(rect);
-    let y = rect.center().y;
-    let write = |x: f32, text: &str, colour: Color32| {
-        let galley = painter.layout_no_wrap(text.to_owned(), theme::note(), colour);
-        let width = galley.size().x;
-        painter.galley(pos2(x, y - galley.size().y / 2.0), galley, colour);
-        width
+    let (painter, weak) = (ui.painter().with_clip_rect(rect), Tokens::of(ui).weak);
+    let write = |x: f32, text: &str| {
+        painter.text(pos2(x, rect.center().y), Align2::LEFT_CENTER, text, theme::note(), weak).right()
     };
-    let mut x = rect.left() + write(rect.left(), &runs.axis, tokens.weak) + 12.0;
-    for entry in keys(runs, shown != Shown::Run) {
-        if x > rect.right() - 60.0 {
-            write(x, "…", tokens.weak);
-            break;
-        }
-        let (at, colour) = (pos2(x + 4.0, y), tokens.ink(entry.ink));
-        if entry.sign == Sign::Ring {
-            painter.circle_stroke(at, 3.5, egui::Stroke::new(1.2, colour));
-        } else {
-            painter.circle_filled(at, 4.0, colour);
-        }
-        x += 12.0 + write(x + 12.0, &entry.name, tokens.text) + 14.0;
-    }
+    let values = rect.with_min_x(write(rect.left(), &runs.axis));
+    let entries: Vec<_> = keys(runs, shown != Shown::Run).into_iter().map(|entry| (entry, None)).collect();
+    let end = legend_within(ui, values, &entries, format::number);
     let many = shown != Shown::Run && runs.finished() > MOST_LINES;
-    if many && x < rect.right() - 200.0 {
-        write(x, &format!("more than {} runs: means and bands only", MOST_LINES), tokens.weak);
+    if many && end < rect.right() - 200.0 {
+        write(end + 6.0, &format!("more than {MOST_LINES} runs: means and bands only"));
     }
 }
 
@@ -146,19 +131,8 @@ fn panels(ui: &mut Ui, page: &mut StudyPage, runs: &Comparison, rect: Rect) {
 
 /// Draws the label of each line of a panel, if there are several.
 pub(super) fn names(ui: &mut Ui, picture: &Panel) {
-    let tokens = Tokens::of(ui);
-    let rect = ui.available_rect_before_wrap();
-    let mut x = rect.right();
-    for entry in picture.legend.iter().rev() {
-        let galley = ui.painter().layout_no_wrap(entry.name.clone(), FontId::proportional(9.5), tokens.weak);
-        let left = x - galley.size().x - 20.0;
-        if left < rect.left() {
-            break;
-        }
-        ui.painter().add(sign(entry.sign, pos2(left + 7.0, rect.center().y), 6.0, tokens.ink(entry.ink)));
-        ui.painter().galley(pos2(left + 14.0, rect.center().y - galley.size().y / 2.0), galley, tokens.weak);
-        x = left;
-    }
+    let entries: Vec<_> = picture.legend.iter().map(|entry| (entry.clone(), None)).collect();
+    plot_legend(ui, &entries, format::number);
 }
 
 /// Draws a text until there is a picture.
@@ -208,7 +182,7 @@ fn in_words(page: &StudyPage, tokens: &Tokens) -> (String, Color32) {
         _ => format!("{all} runs to do"),
     };
     if let (Some((Busy::Running, _)), Some(left)) = (&page.work, opened.progress.seconds_left()) {
-        text += &format!(", about {} left", crate::ui::kit::format::duration(left));
+        text += &format!(", about {} left", format::duration(left));
     }
     if diverged > 0 {
         text += &format!("; {diverged} diverged, and are not in the picture");

@@ -91,7 +91,7 @@ impl ViewClass for AccuracyView {
 pub struct MatrixRow {
     pub task: usize,
     pub ended: bool,
-    /// In order of task number.
+    /// The accuracy on each task, in the order of their numbers.
     pub accuracy: Vec<f64>,
 }
 

@@ -84,7 +84,7 @@ impl ViewClass for CircleView {
         let painted = paint(ui, "circle", &panel, &Look::of_view(context.thick, true));
         let [x, y] = points[from];
         let text = format!("x₀ at {:.0}° · γ", y.atan2(x).to_degrees());
-        let at = painted.transform.frame().right_bottom() - vec2(4.0, 1.0);
+        let at = painted.transform.frame.right_bottom() - vec2(4.0, 1.0);
         ui.painter().text(at, Align2::RIGHT_BOTTOM, text, theme::ticks(), context.tokens.weak);
     }
 

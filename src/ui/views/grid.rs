@@ -335,8 +335,8 @@ impl Behavior<View> for Drawing<'_, '_> {
     fn pane_ui(&mut self, ui: &mut Ui, pane: TileId, view: &mut View) -> UiResponse {
         // Rounded to whole points, so that hairlines stay sharp wherever a divider was dragged.
         let rect = ui.max_rect().round();
-        if let Some(asked) = self.draw(ui, rect, *view, false) {
-            self.request = Some((pane, asked));
+        if let Some(request) = self.draw(ui, rect, *view, false) {
+            self.request = Some((pane, request));
         }
         UiResponse::None
     }

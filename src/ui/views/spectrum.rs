@@ -3,7 +3,6 @@
 //! Eigenvalues at or below 0, which have no logarithm, are counted in words, so that none is hidden.
 
 use egui::Ui;
-use egui_plot::PlotPoint;
 
 use super::context::{ViewContext, choose_block};
 use super::pane::Pane;
@@ -57,9 +56,9 @@ impl ViewClass for SpectrumView {
         let height = (room.y - if room.x < NARROW { 42.0 } else { 30.0 }).max(20.0);
         let look = Look::of_view(context.thick, true);
         let painted = paint_high(ui, "spectrum", &by_index(lines, values.len()), &look, height);
-        let painter = ui.painter().with_clip_rect(*painted.transform.frame());
+        let painter = ui.painter().with_clip_rect(painted.transform.frame);
         for &(index, value) in now.iter().take(24) {
-            let at = painted.transform.position_from_point(&PlotPoint::new(index, value));
+            let at = painted.transform.position((index, value));
             painter.circle_filled(at, 2.0, context.tokens.ink(colour));
         }
         numbers(ui, context, &snapshot, *block, values);

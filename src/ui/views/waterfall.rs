@@ -4,22 +4,21 @@
 //! taken once per snapshot; colours are computed again only when something in view has changed.
 
 use egui::{Color32, ColorImage, Rect, TextureHandle, TextureOptions, Ui, pos2};
-use egui_plot::{GridMark, PlotImage, PlotPoint};
 
 use super::context::{ViewContext, choose_block};
 use super::pane::Pane;
 use super::view::{Needs, ViewClass};
 use crate::chart::curves::eigenvalues as largest;
+use crate::chart::panel::Axis;
 use crate::chart::series_cache::Window;
 use crate::chart::series_id::eigenvalues;
+use crate::paint::axes::AXIS;
 use crate::paint::pixels::{Shades, colour_bar};
-use crate::paint::{axes, axes::AXIS};
 use crate::run::{Block, History};
 use crate::ui::kit::data_table::DataTable;
 use crate::ui::kit::format;
-use crate::ui::kit::theme;
 use crate::ui::kit::widgets::segments;
-use crate::ui::plot::{TimePlot, cursor, gestures, window};
+use crate::ui::plot::{TimePlot, show_map, window};
 
 /// Number of rows of the picture.
 const ROWS: usize = 96;
@@ -159,7 +158,8 @@ fn map(
     draw(ui, context, state, block, window);
     let rect = ui.available_rect_before_wrap();
     let bar = 16.0;
-    frame(ui, context, height - bar, n, state);
+    let picture = state.drawn.as_ref().map(|drawn| drawn.texture.id());
+    show_map(ui, context, "waterfall", (height - bar, by_index(n)), picture);
     let below = Rect::from_min_max(
         pos2(rect.left() + AXIS, rect.top() + height - bar + 4.0),
         pos2(rect.right(), rect.top() + height),
@@ -170,39 +170,12 @@ fn map(
     colour_bar(&mut below, &state.shades, range, [&texts[0], &texts[1]]);
 }
 
-/// Draws the axes with the picture in them. The left one counts downwards: the largest eigenvalue is on top.
-fn frame(ui: &mut Ui, context: &mut ViewContext<'_>, height: f32, n: usize, state: &WaterfallView) {
-    let (from, to) = context.range;
+/// Returns the left axis, which counts downwards: the largest eigenvalue is on top.
+fn by_index(n: usize) -> Axis {
     let depth = (n as f64).log10();
-    let axis = axes::left(context.tokens, (-1.1 * depth, 0.1 * depth), |value| format!("{:.0}", 10f64.powf(-value)));
-    let picture = state.drawn.as_ref().map(|drawn| drawn.texture.id());
-    let behind = ui.painter().add(egui::Shape::Noop);
-    let shown = axes::over_time(ui, "waterfall", height, (from, to), Some(theme::ticks()))
-        .show_grid(false)
-        .custom_y_axes(vec![axis])
-        .y_grid_spacer(move |input| {
-            let marks = (0..=4).flat_map(|decade| [1.0f64, 3.0].map(|digit| -(f64::from(decade) + digit.log10())));
-            let (low, high) = input.bounds;
-            marks.filter(|mark| (low..=high).contains(mark)).map(|value| GridMark { value, step_size: depth }).collect()
-        })
-        .show(ui, |plot_ui| {
-            plot_ui.set_plot_bounds_x(from..=to);
-            plot_ui.set_plot_bounds_y(-depth..=0.0);
-            if let Some(picture) = picture {
-                let size = egui::vec2((to - from) as f32, depth as f32);
-                let middle = PlotPoint::new((from + to) / 2.0, -depth / 2.0);
-                plot_ui.image(PlotImage::new("eigenvalues", picture, middle, size).allow_hover(false));
-            }
-        });
-    let frame = *shown.transform.frame();
-    ui.painter().set(behind, egui::Shape::rect_filled(frame, 2.0, context.tokens.well));
-    let painter = ui.painter().with_clip_rect(frame);
-    for band in context.bands.iter().filter(|band| band.from > 0.0 && !band.planned) {
-        let x = shown.transform.position_from_point_x(band.from);
-        painter.vline(x, frame.y_range(), egui::Stroke::new(1.0, Color32::from_white_alpha(190)));
-    }
-    cursor(&painter, context, &shown.transform);
-    gestures(context, &shown.response, &shown.transform, ui);
+    let ticks = (0..=4).flat_map(|decade| [1, 3].map(|digit| digit * 10u32.pow(decade)));
+    let ticks = ticks.map(|index| (-f64::from(index).log10(), index.to_string())).filter(|(at, _)| *at >= -depth);
+    Axis { range: (-depth, 0.0), ticks: Some(ticks.collect()), log: true, ..Axis::default() }
 }
 
 /// Rebuilds the texture if anything in view has changed; only its new columns if snapshots were appended.

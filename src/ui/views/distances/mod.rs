@@ -4,22 +4,23 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use egui::{Color32, ColorImage, Pos2, Rect, Stroke, TextureHandle, TextureOptions, Ui, pos2};
-use egui_plot::{PlotImage, PlotPoint, PlotTransform};
 
 use super::context::{ViewContext, choose_task};
 use super::pane::Pane;
 use super::view::{Needs, ViewClass};
 use crate::analysis::{DistanceMatrix, GrowingDistances, compared_snapshots};
+use crate::chart::panel::Axis;
 use crate::chart::series_cache::Window;
+use crate::paint::axes::AXIS;
 use crate::paint::pixels::{Shades, colour_bar};
-use crate::paint::{axes, axes::AXIS};
+use crate::paint::transform::Transform;
 use crate::run::Snapshot;
 use crate::ui::kit::background_task::BackgroundTask;
 use crate::ui::kit::data_table::DataTable;
 use crate::ui::kit::format;
 use crate::ui::kit::theme;
 use crate::ui::kit::widgets::segments;
-use crate::ui::plot::{cursor, gestures, window};
+use crate::ui::plot::{OVER_PICTURE, cursor_colour, show_map, window};
 
 /// Largest number of pixels along an edge of the picture.
 const SIDE: usize = 320;
@@ -188,42 +189,19 @@ fn draw(ui: &Ui, context: &ViewContext<'_>, state: &mut DistancesView, found: &D
 }
 
 /// Draws the axes with the picture in them, the switches and the cursor on both, and the colour bar below.
-fn frame(ui: &mut Ui, context: &mut ViewContext<'_>, state: &DistancesView) -> PlotTransform {
+fn frame(ui: &mut Ui, context: &mut ViewContext<'_>, state: &DistancesView) -> Transform {
     let rect = ui.available_rect_before_wrap();
-    let (from, to) = context.range;
     let bar = 16.0;
     let height = (rect.height() - bar).max(20.0);
-    let span = to - from;
-    let axis = axes::left(context.tokens, (from, to), move |value| format::tick(value, span, false));
     let picture = state.drawn.as_ref().map(|drawn| drawn.0.id());
-    let behind = ui.painter().add(egui::Shape::Noop);
-    let shown = axes::over_time(ui, "distances", height, (from, to), Some(theme::ticks()))
-        .show_grid(false)
-        .custom_y_axes(vec![axis])
-        .y_grid_spacer(axes::spacer(false, axes::ticks_up(height)))
-        .show(ui, |plot_ui| {
-            plot_ui.set_plot_bounds_x(from..=to);
-            plot_ui.set_plot_bounds_y(from..=to);
-            if let Some(picture) = picture {
-                let middle = PlotPoint::new((from + to) / 2.0, (from + to) / 2.0);
-                let size = egui::vec2(span as f32, span as f32);
-                plot_ui.image(PlotImage::new("distances", picture, middle, size).allow_hover(false));
-            }
-        });
-    let transform = shown.transform;
-    let frame = *transform.frame();
-    ui.painter().set(behind, egui::Shape::rect_filled(frame, 2.0, context.tokens.well));
+    let y = Axis { range: context.range, ..Axis::default() };
+    let transform = show_map(ui, context, "distances", (height, y), picture);
+    let frame = transform.frame;
     let painter = ui.painter().with_clip_rect(frame);
-    let white = Stroke::new(1.0, Color32::from_white_alpha(150));
     for band in context.bands.iter().filter(|band| band.from > 0.0 && !band.planned) {
-        painter.vline(transform.position_from_point_x(band.from), frame.y_range(), white);
-        painter.hline(frame.x_range(), transform.position_from_point_y(band.from), white);
+        painter.hline(frame.x_range(), transform.y(band.from), Stroke::new(1.0, OVER_PICTURE));
     }
-    cursor(&painter, context, &transform);
-    let strength = if context.clock.chosen().is_some() { 0.85 } else { 0.3 };
-    let stroke = Stroke::new(1.0, context.tokens.cursor.gamma_multiply(strength));
-    painter.hline(frame.x_range(), transform.position_from_point_y(context.cursor), stroke);
-    gestures(context, &shown.response, &transform, ui);
+    painter.hline(frame.x_range(), transform.y(context.cursor), Stroke::new(1.0, cursor_colour(context)));
 
     let below = Rect::from_min_max(pos2(rect.left() + AXIS, rect.top() + height + 4.0), rect.max);
     let (low, high) = range(state);
@@ -235,8 +213,8 @@ fn frame(ui: &mut Ui, context: &mut ViewContext<'_>, state: &DistancesView) -> P
 }
 
 /// Shows S and the two times under the pointer.
-fn hover(ui: &Ui, context: &ViewContext<'_>, found: &DistanceMatrix, transform: &PlotTransform) {
-    let frame = *transform.frame();
+fn hover(ui: &Ui, context: &ViewContext<'_>, found: &DistanceMatrix, transform: &Transform) {
+    let frame = transform.frame;
     let Some(pos) = ui.input(|input| input.pointer.hover_pos()).filter(|pos| frame.contains(*pos)) else { return };
     if !ui.rect_contains_pointer(frame) {
         return;
@@ -246,8 +224,8 @@ fn hover(ui: &Ui, context: &ViewContext<'_>, found: &DistanceMatrix, transform: 
         let known = (first.1..=last.1).contains(&epoch);
         known.then(|| found.times.partition_point(|time| time.1 <= epoch) - 1)
     };
-    let point = transform.value_from_position(pos);
-    let (Some(column), Some(row)) = (at(point.x), at(point.y)) else { return };
+    let (x, y) = transform.point(pos);
+    let (Some(column), Some(row)) = (at(x), at(y)) else { return };
     let value = f64::from(found.values[row * found.times.len() + column]);
     let text = format!(
         "S = {} between epochs {:.2} and {:.2}",

@@ -124,10 +124,10 @@ impl ViewClass for ForksView {
                 plot.legend(&mut header.new_child(UiBuilder::new().max_rect(left)));
                 let transform = plot.show(&mut card.body, context, "forks");
                 if let Some(epoch) = context.forks.epoch() {
-                    let x = transform.position_from_point_x(epoch);
-                    if transform.frame().x_range().contains(x) {
+                    let x = transform.x(epoch);
+                    if transform.frame.x_range().contains(x) {
                         let stroke = Stroke::new(1.0, context.tokens.accent);
-                        card.body.painter().vline(x, transform.frame().y_range(), stroke);
+                        card.body.painter().vline(x, transform.frame.y_range(), stroke);
                     }
                 }
             }

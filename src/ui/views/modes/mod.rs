@@ -31,7 +31,7 @@ const LEAST: f64 = 1e-12;
 /// Selects the modes to draw.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Which {
-    /// From the largest to the smallest, in even steps of their logarithmic rank.
+    /// Modes from the largest to the smallest, in even steps of their logarithmic rank.
     #[default]
     Spread,
     Largest,

@@ -204,7 +204,7 @@ impl ProgramDrawing<'_> {
         }
         let text = format!(
             "{}\n\n{}",
-            explanations::told(self.network, tensor, metrics, self.task),
+            explanations::measured(self.network, tensor, metrics, self.task),
             explanations::formula(self.network, self.program, line, tensor)
         );
         let response = response.on_hover_text(text);

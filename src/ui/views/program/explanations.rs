@@ -199,13 +199,13 @@ pub fn formula(network: &NetworkSpec, program: &Program, line: &Line, tensor: &P
 }
 
 /// Describes a tensor at the cursor.
-pub fn told(network: &NetworkSpec, tensor: &Parameter, told: Option<&TensorMetrics>, task: usize) -> String {
+pub fn measured(network: &NetworkSpec, tensor: &Parameter, metrics: Option<&TensorMetrics>, task: usize) -> String {
     let head = format!("{} [{}]", tensor.name, shape(tensor, network));
-    let Some(told) = told else { return head };
-    let velocity = told.velocity.map_or_else(
+    let Some(metrics) = metrics else { return head };
+    let velocity = metrics.velocity.map_or_else(
         || "no velocity here".to_owned(),
         |velocity| format!("velocity {} per epoch", format::number(velocity)),
     );
-    let share = told.share.map_or_else(|| "–".to_owned(), share);
+    let share = metrics.share.map_or_else(|| "–".to_owned(), share);
     format!("{head}\n{share} of the trace of task {task}'s kernel · {velocity}")
 }

@@ -77,9 +77,9 @@ fn toolbar(ui: &mut Ui, editor: &Editor, around: &RunNetwork<'_>, wish: &mut Opt
         if apply.show(ui, ROW).clicked() && refusal.is_none() {
             *wish = Some(EditorAction::Apply);
         }
-        let mut button = |text: &str, hover: &str, asked: EditorAction| {
+        let mut button = |text: &str, hover: &str, action: EditorAction| {
             if ui.button(RichText::new(text).size(theme::SMALL)).on_hover_text(hover).clicked() {
-                *wish = Some(asked);
+                *wish = Some(action);
             }
         };
         if editor.is_edited() {
