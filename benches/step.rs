@@ -1,10 +1,12 @@
-//! Measures the CPU time of one training step, 784-1024-1024-10, batch 128, SGD, on one thread: `cargo bench --bench step`.
+//! Measures the CPU time of one training step, 784-1024-1024-10, batch 128, SGD, on one thread: `cargo bench --bench step`; with
+//! `-- gpu` on a graphics card, where wall-clock time is what to read, and with a number that many steps.
 //!
 //! The step is that of a run, [`NetworkTrainer::step`]: the batch is copied to the device, the loss read back, a diverged one
 //! refused. `benches/peers/peer_step.py` is the same step in PyTorch. Prints one flat JSON line.
 
 use burn::tensor::Device;
 use kernelscope::math::timing::{Timing, time};
+use kernelscope::model::gpu;
 use kernelscope::spec::Spec;
 use kernelscope::train::{NetworkTrainer, StepOptions};
 use rand::{RngExt as _, SeedableRng as _};
@@ -36,10 +38,17 @@ fn main() -> anyhow::Result<()> {
     kernelscope::model::tune_allocator();
     // burn's CPU backend works on rayon's global pool; this thread is its only member.
     rayon::ThreadPoolBuilder::new().num_threads(1).use_current_thread().build_global()?;
+    let given: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with('-')).collect();
+    let device = if given.iter().any(|arg| arg == "gpu") {
+        gpu(true).map_err(anyhow::Error::msg)?.device
+    } else {
+        Device::flex()
+    };
+    let steps = given.iter().find_map(|arg| arg.parse().ok()).unwrap_or(STEPS);
     let mut spec = Spec::default();
     spec.network.width = WIDTH.into();
     spec.training.batch = BATCH;
-    let mut learner = NetworkTrainer::new(&spec, [1, 28, 28], CLASSES, &Device::flex());
+    let mut learner = NetworkTrainer::new(&spec, [1, 28, 28], CLASSES, &device);
     let mut draw = ChaCha8Rng::seed_from_u64(1);
     let batches: Vec<(Vec<f32>, Vec<usize>)> = (0..BATCHES)
         .map(|_| {
@@ -51,10 +60,11 @@ fn main() -> anyhow::Result<()> {
     let mut step = || {
         let (pixels, labels) = &batches[at % BATCHES];
         at += 1;
-        learner.step(pixels, labels, &StepOptions::at(RATE), false).loss
+        // As a run takes it: on a card the loss that is read is that of the step before.
+        learner.begin_step(pixels, labels, &StepOptions::at(RATE), false).last().map_or(f64::NAN, |outcome| outcome.loss)
     };
-    time(WARM_UP, &mut step);
-    let (timing, loss) = time(STEPS, &mut step);
+    time(WARM_UP.min(steps), &mut step);
+    let (timing, loss) = time(steps, &mut step);
     // The forward product and two backward products in every layer, without the gradient of the images.
     let gflop = 2e-9 * BATCH as f64 * (2 * PIXELS * WIDTH + 3 * (WIDTH * WIDTH + WIDTH * CLASSES)) as f64;
     println!("{}", serde_json::to_string(&Line { timing, threads: 1, gflop, loss })?);

@@ -19,7 +19,6 @@ import numpy as np
 from jax import lax
 from safetensors.numpy import load_file
 
-jax.config.update("jax_platforms", "cpu")
 import neural_tangents as nt
 
 METHODS = ["STRUCTURED_DERIVATIVES", "JACOBIAN_CONTRACTION", "NTK_VECTOR_PRODUCTS", "AUTO"]
@@ -54,6 +53,9 @@ def network(stored, x):
 
 def main():
     given = kernel_arguments(METHODS)
+    jax.config.update("jax_platforms", given.device)
+    # On a card products in 32 bits would else be of 10 bits each.
+    jax.config.update("jax_default_matmul_precision", "highest")
     function, weights, x = network(load_file(given.weights), load_file(given.inputs)["x"])
     weights, x = jax.tree_util.tree_map(jax.numpy.asarray, (weights, x))
     full = given.reduction == "full"

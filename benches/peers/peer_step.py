@@ -7,7 +7,7 @@ As there, batches take turns and the loss is read back at each step. `METHOD` is
 import argparse
 import itertools
 
-from timing import measure, report, timed
+from timing import measure, on_card, report, timed
 
 import torch
 
@@ -17,19 +17,20 @@ WIDTH, BATCH, BATCHES, RATE, WARM_UP = 1024, 128, 8, 0.01, 20
 def main():
     arguments = argparse.ArgumentParser()
     arguments.add_argument("method", choices=["default", "foreach", "fused"])
-    given = timed(arguments).parse_args()
+    given = on_card(timed(arguments)).parse_args()
     torch.set_num_threads(1)
     torch.manual_seed(1)
     linear, relu = torch.nn.Linear, torch.nn.ReLU
     net = torch.nn.Sequential(linear(784, WIDTH), relu(), linear(WIDTH, WIDTH), relu(), linear(WIDTH, 10))
     how = {} if given.method == "default" else {given.method: True}
+    net = net.to(given.device)
     optimiser = torch.optim.SGD(net.parameters(), lr=RATE, **how)
     loss_of = torch.nn.CrossEntropyLoss()
     batches = [(3.4 * torch.rand(BATCH, 784) - 1.7, torch.randint(10, (BATCH,))) for _ in range(BATCHES)]
     turns = itertools.cycle(batches)
 
     def step():
-        x, y = next(turns)
+        x, y = (tensor.to(given.device) for tensor in next(turns))
         optimiser.zero_grad()
         loss = loss_of(net(x), y)
         loss.backward()

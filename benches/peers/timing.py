@@ -23,8 +23,15 @@ def kernel_arguments(methods):
     arguments.add_argument("--inputs", required=True)
     arguments.add_argument("--reduction", choices=["trace", "full"], default="trace")
     timed(arguments)
+    on_card(arguments)
     arguments.add_argument("--out", help="the kernel, as .npy: [n, n], or [n·C, n·C] sample-major")
     return arguments.parse_args()
+
+
+def on_card(arguments):
+    """The argument of what can run on a graphics card too; `card.py` asks for it and reads wall-clock time."""
+    arguments.add_argument("--device", choices=["cpu", "cuda"], default="cpu")
+    return arguments
 
 
 def timed(arguments):

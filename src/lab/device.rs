@@ -67,7 +67,8 @@ impl Trial {
         let values = task.values(&order[batch_range(0, spec.training.batch, task.train_len())]);
         let rate = spec.effective_rate(spec.training.rate);
         let step = best(4, device, || {
-            (!cancelled()).then(|| learner.step(&pixels, Targets::of(&labels, &values), &StepOptions::at(rate), false))
+            (!cancelled())
+                .then(|| learner.begin_step(&pixels, Targets::of(&labels, &values), &StepOptions::at(rate), false))
         })?;
         let kernel = best(2, device, || learner.kernel(&probes, false, cancelled))?;
         Some(Self { step, kernel })

@@ -9,7 +9,8 @@ use std::sync::Arc;
 use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 
-use super::product::{Values, change, is_host};
+use super::device::is_host;
+use super::product::{Values, change};
 
 /// A cotangent of C directions and n samples, at a line with f values per sample.
 #[expect(clippy::large_enum_variant, reason = "a handful exist at a time; a box would only be one more step to follow")]

@@ -102,6 +102,11 @@ pub fn gpu(software: bool) -> Result<ChosenDevice, String> {
     Ok(ChosenDevice { device: device.clone(), description: info.words() })
 }
 
+/// Returns whether tensors of this device are in host memory.
+pub fn is_host(device: &Device) -> bool {
+    *device == Device::flex()
+}
+
 /// Returns whether the device responds. A lost device does not, which may show only at the second read.
 pub fn responds(device: &Device) -> bool {
     let read_back = || Tensor::<1>::ones([1], device).try_into_data().is_ok_and(|data| data.iter::<f32>().eq([1.0]));

@@ -4,6 +4,7 @@
 use burn::tensor::Tensor;
 use rand_chacha::ChaCha8Rng;
 
+use super::device_read::read;
 use super::tape::{Node, Tape};
 
 /// The mode of a forward pass and its additional outputs: closed (evaluation), training, recording (kernel), watching (the
@@ -66,7 +67,7 @@ impl ForwardMode {
     /// Checks a line's values for overflow, in that mode.
     pub(super) fn check(&mut self, name: impl FnOnce() -> String, values: &Tensor<2>) {
         if self.checking && self.overflow.is_none() {
-            let finite = values.clone().into_data().iter::<f32>().all(f32::is_finite);
+            let finite = read(values.clone()).into_iter().all(f32::is_finite);
             self.overflow = (!finite).then(name);
         }
     }

@@ -1,20 +1,21 @@
 //! Defines a network: a program with its parameters, interpreted on burn.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use burn::module::{Module, Param, ParamId};
 use burn::optim::GradientsParams;
 use burn::tensor::{Device, Gradients, Tensor, TensorData};
 use rand_chacha::ChaCha8Rng;
 
+use super::device_read::read_all;
 use super::forward_mode::ForwardMode;
 use super::infer_program;
 use super::infer_program::FoundSettings;
 use super::names;
 use super::ops::{self, OpContext, Value};
 use super::parameter_source::{ParameterSource, WeightsError};
-use super::tape::{Node, Tape};
+use super::tape::{Node, Outline, Tape};
 use super::weight_sampler::WeightSampler;
 use super::weights_file::{StoredTensors, TensorOrigin};
 use crate::run::NamedTensor;
@@ -47,6 +48,8 @@ struct NetworkStructure {
     found: FoundSettings,
     /// Where its tensors are in that file; empty for initial weights.
     origins: Vec<TensorOrigin>,
+    /// Its outline, once it was asked for.
+    outline: OnceLock<Outline>,
 }
 
 impl NetworkStructure {
@@ -60,7 +63,8 @@ impl NetworkStructure {
         }
         let dense = program.lines.iter().rposition(|line| line.op.is_dense());
         let readout = dense.unwrap_or(program.lines.len() - 1);
-        Self { program, gains, moves, is_ntk, last_reader, readout, found, origins: Vec::new() }
+        let (origins, outline) = (Vec::new(), OnceLock::new());
+        Self { program, gains, moves, is_ntk, last_reader, readout, found, origins, outline }
     }
 }
 
@@ -216,6 +220,12 @@ impl Network {
         taps.into_tape(logits)
     }
 
+    /// Returns what a kernel has to know of the network before it takes a pass through it: from a recorded pass of the first of
+    /// these images when it is asked for the first time. The network must be without autodiff.
+    pub fn outline(&self, images: &Tensor<2>) -> &Outline {
+        self.wiring.outline.get_or_init(|| self.record(images.clone().narrow(0, 0, 1)).outline())
+    }
+
     /// Computes logits [n, C] from [n, channels·height·width], and the input of the last layer: [n, features].
     pub fn forward_with_features(&self, images: Tensor<2>) -> (Tensor<2>, Tensor<2>) {
         let mut taps = ForwardMode::with_features();
@@ -283,16 +293,20 @@ impl Network {
 
     /// Copies all parameters to plain memory, named and laid out as in PyTorch.
     pub fn named(&self) -> Vec<NamedTensor> {
-        let named = |(tensor, _, param): (&Parameter, bool, &Param<Tensor<1>>)| {
+        let turned = |(tensor, _, param): (&Parameter, bool, &Param<Tensor<1>>)| {
             let values = param.val().without_autodiff();
-            let values = match (tensor.turned, tensor.shape.as_slice()) {
+            match (tensor.turned, tensor.shape.as_slice()) {
                 (true, &[rows, columns]) => values.reshape([columns, rows]).transpose().reshape([rows * columns]),
                 _ => values,
-            };
-            let values = values.into_data().try_to_vec().expect("parameters are 32-bit floats");
-            NamedTensor { name: tensor.name.clone(), shape: tensor.shape.clone(), values }
+            }
         };
-        self.each().map(named).collect()
+        let values = read_all(self.each().map(turned).collect());
+        let named = |((tensor, ..), values): ((&Parameter, bool, &Param<Tensor<1>>), Vec<f32>)| NamedTensor {
+            name: tensor.name.clone(),
+            shape: tensor.shape.clone(),
+            values,
+        };
+        self.each().zip(values).map(named).collect()
     }
 
     /// Returns all parameters as flat vectors that share memory with the network, one per tensor: cheap to keep. Running

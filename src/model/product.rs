@@ -5,12 +5,15 @@
 
 use std::ops::Range;
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 use burn_flex::{Flex, FlexTensor};
 use faer::linalg::matmul::matmul;
 use faer::linalg::matmul::triangular::{self, BlockStructure};
 use faer::reborrow::ReborrowMut as _;
 use faer::{Accum, MatMut, MatRef, Par};
+
+use super::device::is_host;
+use super::device_read::on_host;
 
 /// Number of multiplications below which a second thread costs more than it saves.
 const WORTH_A_THREAD: usize = 192 * 192 * 192;
@@ -22,11 +25,6 @@ pub const LONGEST: usize = 1 << 18;
 /// faer's own triangular product splits both sides recursively and takes a sixth longer (256 rows of 5,120, one thread).
 const PANEL: usize = 32;
 const FEW_ROWS: usize = 1024;
-
-/// Returns whether tensors of this device are in host memory.
-pub fn is_host(device: &Device) -> bool {
-    *device == Device::flex()
-}
 
 /// Computes alpha · A B, or alpha · A Bᵀ where `transposed`: A [rows, k], B [k, columns] or [columns, k].
 pub fn times(a: Tensor<2>, b: Tensor<2>, transposed: bool, alpha: f64) -> Tensor<2> {
@@ -126,7 +124,7 @@ pub struct Values {
 impl Values {
     /// Returns a view of the values; a tensor on another device is copied to the host.
     pub fn of<const D: usize>(tensor: Tensor<D>) -> Self {
-        let tensor = if is_host(&tensor.device()) { tensor } else { tensor.to_device(&Device::flex()) };
+        let tensor = on_host(tensor);
         let range = 0..tensor.shape().num_elements();
         let flex = tensor.try_into_primitive::<Flex>().expect("what lies on the host is a tensor of its backend");
         Self { flex: flex.to_contiguous(), range }

@@ -4,12 +4,14 @@
 //! of the gradients it needs those of the layers' *outputs*, never of the weights. So the network's steps are recorded
 //! here, each with its backward pass. A step without its own backward pass uses burn's autodiff.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use burn::tensor::Tensor;
 
 use super::Cotangent;
 use super::ops::Windows;
+use crate::spec::Layer;
 
 /// The backward pass of one step.
 pub trait Backward {
@@ -42,6 +44,45 @@ pub enum ParameterUse {
     Gain { values: Tensor<3>, channels_first: bool, frozen: bool },
     /// z = x + c p at these entries of a sample: the tensor itself, flat.
     Offset { entries: Range<usize>, gain: f64 },
+}
+
+impl LayerRecord {
+    /// Returns the layer as its costs are counted; `shared` if another layer has one of its tensors, too.
+    fn layer(&self, shared: bool) -> Layer {
+        match &self.view {
+            ParameterUse::Affine { input, fan_out, .. } => {
+                let ([_, places, all], fan_out, bias) = (input.dims(), *fan_out, self.tensors.len() > 1);
+                let (groups, reads) = (input.groups(), input.numbers());
+                Layer::Affine { fan_in: all / groups, fan_out, places, groups, bias, shared, reads }
+            }
+            ParameterUse::Gain { values, channels_first, .. } => {
+                let [_, first, second] = values.dims();
+                let (width, places) = if *channels_first { (first, second) } else { (second, first) };
+                if self.tensors.len() > 1 { Layer::Norm { width, places } } else { Layer::Scale { width, places } }
+            }
+            ParameterUse::Offset { entries, .. } => Layer::Offset { entries: entries.len() },
+        }
+    }
+}
+
+/// What a kernel has to know of a network before it takes a pass through it: the same for all inputs and weights.
+#[derive(Debug)]
+pub struct Outline {
+    /// Number of logits.
+    pub classes: usize,
+    /// The taps, in the order of the forward pass.
+    pub taps: Vec<TapOutline>,
+    /// The number of taps of each tensor that has more than one.
+    pub shared: HashMap<String, usize>,
+}
+
+/// A tap without its values: names of the layer and of its tensors, which of them are trained, and the sizes of the layer.
+#[derive(Debug)]
+pub struct TapOutline {
+    pub name: String,
+    pub tensors: Vec<String>,
+    pub moves: Vec<bool>,
+    pub layer: Layer,
 }
 
 /// The input of an affine layer.
@@ -107,6 +148,22 @@ pub struct Tape {
 }
 
 impl Tape {
+    /// Returns the outline of the network.
+    pub(super) fn outline(&self) -> Outline {
+        let mut shared: HashMap<String, usize> = HashMap::new();
+        for tensor in self.taps().flat_map(|tap| &tap.tensors) {
+            *shared.entry(tensor.clone()).or_default() += 1;
+        }
+        shared.retain(|_, count| *count > 1);
+        let tap = |tap: &LayerRecord| TapOutline {
+            name: tap.name.clone(),
+            tensors: tap.tensors.clone(),
+            moves: tap.moves.clone(),
+            layer: tap.layer(tap.tensors.iter().any(|tensor| shared.contains_key(tensor))),
+        };
+        Outline { classes: self.logits.dims()[1], taps: self.taps().map(tap).collect(), shared }
+    }
+
     /// Returns the taps, in the order of the forward pass.
     pub fn taps(&self) -> impl Iterator<Item = &LayerRecord> {
         self.nodes.iter().filter_map(|node| node.tap.as_ref())

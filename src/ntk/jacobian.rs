@@ -10,7 +10,7 @@ use burn::tensor::{Tensor, TensorData};
 use faer::MatRef;
 
 use super::{Kernel, PartKind, Reduction, Request};
-use crate::model::Network;
+use crate::model::{Network, read};
 
 /// Gradients of every sample and direction with respect to one tensor.
 struct Gradients {
@@ -98,7 +98,7 @@ fn jacobian(
             let gradients = GradientsParams::from_module(&mut gradients, &network);
             let wanted = network.gradients(&gradients).into_iter().filter(|(name, _)| request.includes(name));
             for (place, (name, gradient)) in wanted.enumerate() {
-                let gradient = gradient.into_data().iter::<f32>().map(f64::from).collect::<Vec<f64>>();
+                let gradient = read(gradient).into_iter().map(f64::from).collect::<Vec<f64>>();
                 if place == found.len() {
                     found.push(Gradients { name: name.clone(), values: Vec::new() });
                 }

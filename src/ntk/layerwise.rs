@@ -20,7 +20,7 @@ use super::contract::Tile;
 use super::rows::Rows;
 use super::side::LayerSide;
 use super::{Kernel, Preconditioner, Reduction, Request};
-use crate::model::{BackwardPass, LayerRecord, Network, ParameterUse, Tape};
+use crate::model::{BackwardPass, LayerRecord, Network, Outline, Tape, is_host};
 use crate::spec::{KernelShape, Layer, Plan};
 
 /// Measures the kernel of `network` (without autodiff) between images [n, inputs] and others, or among themselves. Returns
@@ -33,7 +33,7 @@ pub fn measure(
     cancelled: &dyn Fn() -> bool,
 ) -> Option<Kernel> {
     let survey = Survey::of(network, images, others, request);
-    let (classes, work) = (survey.classes, survey.work);
+    let (classes, work) = (survey.outline.classes, survey.work);
     let sets = request.sets(classes);
     let kept = sets.iter().flat_map(|_| survey.sum_names.clone()).collect();
     let mut kernel = Kernel::unfilled(request.reduction, work.samples, classes, kept);
@@ -53,10 +53,10 @@ pub fn measure(
                 network.record(images.narrow(0, columns.start, columns.len()))
             });
             let samples = (rows.len(), columns.len());
+            let again = sets.len() > 1 || sets.iter().any(|set| set.len() > group);
             // If pairs of directions are stored separately, the plan puts all directions in one group.
-            let mut tile =
-                Tile::new(samples, (group, group), work.apart, diagonal, sets.len() * survey.sum_names.len());
-            tile.activations = (sets.len() > 1).then(HashMap::new);
+            let sums = sets.len() * survey.sum_names.len();
+            let mut tile = Tile::new(samples, (group, group), (work.apart, diagonal, again), sums);
             for (set, logits) in sets.iter().enumerate() {
                 for logits in logits.chunks(group) {
                     tile.directions = (logits.len(), logits.len());
@@ -65,6 +65,7 @@ pub fn measure(
                     survey.fill(&mut tile, first, &plan, (&row_tape, column_tape.as_ref()), &directions, cancelled)?;
                 }
             }
+            tile.settle();
             kernel.place(tile, rows.clone(), columns);
         }
     }
@@ -80,15 +81,14 @@ pub fn explain(
     request: &Request,
 ) -> (Vec<String>, Plan, KernelShape) {
     let survey = Survey::of(network, images, others, request);
-    (survey.names.clone(), survey.plan(), survey.work)
+    let names = survey.outline.taps.iter().map(|tap| tap.name.clone()).collect();
+    (names, survey.plan(), survey.work)
 }
 
-/// The structure of the work, from a forward pass of one sample.
-struct Survey {
-    classes: usize,
+/// The structure of the work.
+struct Survey<'a> {
+    outline: &'a Outline,
     work: KernelShape,
-    names: Vec<String>,
-    layers: Vec<Layer>,
     /// For each tap, which of its tensors are included.
     included: Vec<Vec<bool>>,
     /// For each tap, the index of the sum of each of its tensors.
@@ -96,66 +96,47 @@ struct Survey {
     /// The names of the sums: layers or tensors that are stored separately, or one for all.
     sum_names: Vec<String>,
     preconditioner: Option<Arc<Preconditioner>>,
-    /// The number of taps of each tensor that has more than one.
-    shared: HashMap<String, usize>,
 }
 
-impl Survey {
-    fn of(network: &Network, images: &Tensor<2>, others: Option<&Tensor<2>>, request: &Request) -> Self {
+impl<'a> Survey<'a> {
+    fn of(network: &'a Network, images: &Tensor<2>, others: Option<&Tensor<2>>, request: &Request) -> Self {
         let [n, _] = images.dims();
         let m = others.map_or(n, |others| others.dims()[0]);
-        let tape = network.record(images.clone().narrow(0, 0, 1));
-        let [_, classes] = tape.logits.dims();
+        let outline = network.outline(images);
         let apart = request.reduction == Reduction::Full;
-        let directions = if request.reduction == Reduction::SumLogits { 1 } else { classes };
+        let directions = if request.reduction == Reduction::SumLogits { 1 } else { outline.classes };
         let preconditioned = request.preconditioner.is_some();
         assert!(!(apart && preconditioned), "the optimiser's kernel is reduced over logits");
         let (samples, same) = ((n, m), others.is_none());
-        let work = KernelShape { samples, same, directions, apart, preconditioned, memory: request.memory };
-        let mut survey = Self {
-            classes,
-            work,
-            names: Vec::new(),
-            layers: Vec::new(),
-            included: Vec::new(),
-            into: Vec::new(),
-            sum_names: Vec::new(),
-            preconditioner: request.preconditioner.clone(),
-            shared: HashMap::new(),
-        };
-        let mut uses: HashMap<String, usize> = HashMap::new();
-        for tensor in tape.taps().flat_map(|tap| &tap.tensors) {
-            *uses.entry(tensor.clone()).or_default() += 1;
-        }
-        uses.retain(|_, count| *count > 1);
-        for tap in tape.taps() {
+        let (memory, on_card) = (request.memory, !is_host(&images.device()));
+        let work = KernelShape { samples, same, directions, apart, preconditioned, memory, on_card };
+        let (mut included, mut into, mut sum_names) = (Vec::new(), Vec::new(), Vec::<String>::new());
+        for tap in &outline.taps {
             let each = tap.tensors.iter().zip(&tap.moves);
             let wanted: Vec<bool> = each.map(|(tensor, moves)| *moves && request.includes(tensor)).collect();
-            let into = tap.tensors.iter().zip(&wanted).map(|(tensor, wanted)| {
+            let sums = tap.tensors.iter().zip(&wanted).map(|(tensor, wanted)| {
                 let part = request.apart.part_of(tensor);
-                let known = survey.sum_names.iter().position(|kept| *kept == part);
+                let known = sum_names.iter().position(|kept| *kept == part);
                 wanted.then(|| {
                     known.unwrap_or_else(|| {
-                        survey.sum_names.push(part);
-                        survey.sum_names.len() - 1
+                        sum_names.push(part);
+                        sum_names.len() - 1
                     })
                 })
             });
-            survey.into.push(into.collect());
-            survey.included.push(wanted);
-            survey.names.push(tap.name.clone());
-            survey.layers.push(layer_at(tap, tap.tensors.iter().any(|tensor| uses.contains_key(tensor))));
+            into.push(sums.collect());
+            included.push(wanted);
         }
-        survey.shared = uses;
-        if survey.sum_names.is_empty() {
-            survey.sum_names.push(String::new());
+        if sum_names.is_empty() {
+            sum_names.push(String::new());
         }
-        survey
+        Self { outline, work, included, into, sum_names, preconditioner: request.preconditioner.clone() }
     }
 
     fn plan(&self) -> Plan {
         let wanted: Vec<bool> = self.included.iter().map(|tensors| tensors.contains(&true)).collect();
-        Plan::of(&self.layers, &wanted, &self.work)
+        let layers: Vec<Layer> = self.outline.taps.iter().map(|tap| tap.layer).collect();
+        Plan::of(&layers, &wanted, &self.work)
     }
 
     /// Runs a backward pass from the chosen directions and adds every included layer to the tile, into its sums from
@@ -172,7 +153,7 @@ impl Survey {
         let stops: Vec<bool> = self.included.iter().map(|tensors| tensors.contains(&true)).collect();
         let mut pulled = rows.pull(directions.clone(), &stops);
         let mut others = columns.map(|tape| tape.pull(directions.clone(), &stops));
-        let mut gathered = [Gathered::new(&self.shared), Gathered::new(&self.shared)];
+        let mut gathered = [Gathered::new(&self.outline.shared), Gathered::new(&self.outline.shared)];
         loop {
             if cancelled() {
                 return None;
@@ -241,22 +222,5 @@ impl Gathered {
             if *left == 0 { sum.take() } else { None }
         });
         Some(LayerSide::Gradients(complete.collect()))
-    }
-}
-
-/// Returns the layer at a tap, as used for costs.
-fn layer_at(tap: &LayerRecord, shared: bool) -> Layer {
-    match &tap.view {
-        ParameterUse::Affine { input, fan_out, .. } => {
-            let ([_, places, all], fan_out, bias) = (input.dims(), *fan_out, tap.tensors.len() > 1);
-            let (groups, reads) = (input.groups(), input.numbers());
-            Layer::Affine { fan_in: all / groups, fan_out, places, groups, bias, shared, reads }
-        }
-        ParameterUse::Gain { values, channels_first, .. } => {
-            let [_, first, second] = values.dims();
-            let (width, places) = if *channels_first { (first, second) } else { (second, first) };
-            if tap.tensors.len() > 1 { Layer::Norm { width, places } } else { Layer::Scale { width, places } }
-        }
-        ParameterUse::Offset { entries, .. } => Layer::Offset { entries: entries.len() },
     }
 }

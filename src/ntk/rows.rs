@@ -17,6 +17,13 @@ enum Storage {
     Device(Tensor<2>),
 }
 
+/// Inner products of rows with others, f32: in host memory, or on the device of the rows, from which they are read later.
+#[expect(clippy::large_enum_variant, reason = "a handful exist at a time; a box would only be one more step to follow")]
+pub(super) enum InnerProducts {
+    Host(Vec<f32>),
+    Device(Tensor<2>),
+}
+
 impl Rows {
     /// Returns the rows of a tensor [rows, length].
     pub fn new(tensor: Tensor<2>) -> Self {
@@ -28,25 +35,33 @@ impl Rows {
 
     /// Computes the inner products with other rows, row-major [self.count, other.count]; f32 on the device, as all kernel
     /// products. If `same`, the others are these rows, and entries above the diagonal may be left at 0.
-    pub fn inner(&self, other: &Self, same: bool) -> Vec<f32> {
+    pub fn inner(&self, other: &Self, same: bool) -> InnerProducts {
         match (&self.storage, &other.storage) {
             (Storage::Host(a), Storage::Host(b)) => {
                 let mut product = vec![0.0; self.count * other.count];
                 inner(a.slice(), b.slice(), self.length, same, &mut product);
-                product
+                InnerProducts::Host(product)
             }
-            (Storage::Device(a), Storage::Device(b)) => read(a.clone().matmul(b.clone().transpose())),
+            (Storage::Device(a), Storage::Device(b)) => InnerProducts::Device(in_pieces(a.clone(), b.clone())),
             _ => unreachable!("both sides of a kernel are measured on the same device"),
         }
     }
 
-    /// Adds the inner products with other rows to sums in 64 bits; very long rows are processed piece by piece.
-    pub fn add_inner(&self, other: &Self, same: bool, sums: &mut [f64]) {
-        match (&self.storage, &other.storage) {
-            (Storage::Host(a), Storage::Host(b)) if self.length > LONGEST => {
-                inner_of_long(a.slice(), b.slice(), self.length, same, sums);
+    /// Adds the inner products with other rows to sums in 64 bits, where they are in host memory; else returns them. Very long
+    /// rows are processed piece by piece.
+    pub fn add_inner(&self, other: &Self, same: bool, sums: &mut [f64]) -> Option<Tensor<2>> {
+        if let (Storage::Host(a), Storage::Host(b)) = (&self.storage, &other.storage)
+            && self.length > LONGEST
+        {
+            inner_of_long(a.slice(), b.slice(), self.length, same, sums);
+            return None;
+        }
+        match self.inner(other, same) {
+            InnerProducts::Host(products) => {
+                sums.iter_mut().zip(products).for_each(|(sum, product)| *sum += f64::from(product));
+                None
             }
-            _ => sums.iter_mut().zip(self.inner(other, same)).for_each(|(sum, product)| *sum += f64::from(product)),
+            InnerProducts::Device(products) => Some(products),
         }
     }
 
@@ -98,13 +113,35 @@ impl Rows {
         };
         Self { count, length: self.length, storage }
     }
+
+    /// Returns the tensor of rows that are not in host memory.
+    pub fn on_device(&self) -> Option<&Tensor<2>> {
+        match &self.storage {
+            Storage::Host(_) => None,
+            Storage::Device(tensor) => Some(tensor),
+        }
+    }
 }
 
-/// Returns the same tensor in host memory.
-pub(super) fn on_host<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
-    if is_host(&tensor.device()) { tensor } else { tensor.to_device(&Device::flex()) }
-}
+/// The side of the squares of a product that a graphics card computes at the same time, as many squares as it should have to
+/// do, and the least length of a row in one of them.
+const SQUARE: usize = 128;
+const SQUARES: usize = 256;
+const SHORTEST: usize = 512;
 
-fn read(tensor: Tensor<2>) -> Vec<f32> {
-    tensor.into_data().try_into_vec_as().expect("the kernel's products are 32-bit floats")
+/// Computes the inner products of rows. Those of few long rows are cut into pieces of the rows, which are multiplied together
+/// and summed: by itself the product of 512 rows would be 16 squares, and leave a large card idle. (What this gains has not been
+/// measured on a card yet.)
+fn in_pieces(a: Tensor<2>, b: Tensor<2>) -> Tensor<2> {
+    let ([rows, length], [columns, _]) = (a.dims(), b.dims());
+    let squares = rows.div_ceil(SQUARE) * columns.div_ceil(SQUARE);
+    let cuts = |pieces: &usize| length.is_multiple_of(*pieces) && length / pieces >= SHORTEST;
+    let most = (SQUARES / squares.max(1)).max(length.div_ceil(LONGEST));
+    let pieces = (0..=most.max(1).ilog2()).rev().map(|power| 1 << power).find(cuts).unwrap_or(1);
+    if pieces == 1 {
+        return a.matmul(b.transpose());
+    }
+    let cut = |tensor: Tensor<2>, count: usize| tensor.reshape([count, pieces, length / pieces]).swap_dims(0, 1);
+    let products = cut(a, rows).matmul(cut(b, columns).swap_dims(1, 2));
+    products.sum_dim(0).reshape([rows, columns])
 }

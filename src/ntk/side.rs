@@ -1,12 +1,14 @@
 //! Computes one side of ⟨∂f_c(x)/∂w, ∂f_d(x′)/∂w⟩, layer by layer, in the form with the cheapest products.
 
+use std::rc::Rc;
+
 use burn::tensor::{Tensor, TensorData};
 use faer::MatRef;
 
 use super::Preconditioner;
 use super::affine::{Gains, turned};
 use super::rows::Rows;
-use super::weighted::Weighted;
+use super::weighted::{Weighted, WeightedTensors};
 use crate::model::{Cotangent, LayerRecord, ParameterUse, Values, multiply};
 use crate::spec::Contraction;
 
@@ -21,6 +23,8 @@ pub(super) enum LayerSide {
     Places(PlaceData, Gains),
     /// Σ_i ⟨δ_i, δ′_i⟩ · (c_w² Σ_j P_ij a_j a′_j + c_b² p_i): with a preconditioner, where the layer acts at one place.
     Weighted(Weighted),
+    /// The same before it is read from its device.
+    WeightedOnDevice(Rc<WeightedTensors>),
 }
 
 /// The data of a layer that acts at several places of each sample.
@@ -75,7 +79,10 @@ impl LayerSide {
                     Contraction::Weighted => {
                         let [_, a, b] = input.dims();
                         let roots = [root(0), if included.len() > 1 { root(1) } else { None }];
-                        return Self::Weighted(Weighted::new(input.reshape([n, a * b]), cotangent, roots, gains));
+                        let on_host = cotangent.is_host();
+                        let side = WeightedTensors::new(input.reshape([n, a * b]), cotangent, roots, gains);
+                        let on_device = |side| Self::WeightedOnDevice(Rc::new(side));
+                        return if on_host { Self::Weighted(side.on_host()) } else { on_device(side) };
                     }
                 }
             }

@@ -6,13 +6,12 @@
 //!
 //! δ_i runs over the directions; P belongs to the weights and p to the biases. Each output i has its own activation Gram, which
 //! all directions share: C times less work than with the gradients. It runs in host memory, since each of these products is
-//! small.
+//! small; what is on a graphics card is read first.
 
-use burn::tensor::Tensor;
+use burn::tensor::{Device, Tensor, TensorData};
 use rayon::prelude::*;
 
 use super::affine::{Gains, turned};
-use super::rows::on_host;
 use crate::model::{Cotangent, Values, inner_here};
 
 /// Largest number of pieces of a layer's outputs that are summed in parallel, and of entries of their sums together (64
@@ -20,7 +19,49 @@ use crate::model::{Cotangent, Values, inner_here};
 const MOST_PIECES: usize = 16;
 const MOST_ENTRIES: usize = 1 << 23;
 
-/// One side of such a layer.
+/// One side of such a layer, as tensors of its device.
+pub(super) struct WeightedTensors {
+    /// [n, fan_in].
+    input: Tensor<2>,
+    /// [n, directions, fan_out].
+    cotangents: Tensor<3>,
+    /// √P of the weights, [fan_out, fan_in], and of the biases, `[fan_out]`, if included.
+    weight: Option<Vec<f32>>,
+    bias: Option<Vec<f32>>,
+    gains: Gains,
+}
+
+impl WeightedTensors {
+    /// Creates a side. `input` is [n, fan_in]; the roots are laid out as the network stores its tensors, [fan_in, fan_out]
+    /// and `[fan_out]`.
+    pub fn new(input: Tensor<2>, cotangent: Cotangent, [weight, bias]: [Option<&[f32]>; 2], gains: Gains) -> Self {
+        let [n, fan_in] = input.dims();
+        let cotangents = cotangent.dense(n);
+        let [_, _, fan_out] = cotangents.dims();
+        let weight = weight.map(|root| turned(root, fan_in, fan_out));
+        Self { input, cotangents, weight, bias: bias.map(<[f32]>::to_vec), gains }
+    }
+
+    /// Returns its values as matrices: input and cotangents.
+    pub fn matrices(&self) -> [Tensor<2>; 2] {
+        let [n, directions, fan_out] = self.cotangents.dims();
+        [self.input.clone(), self.cotangents.clone().reshape([n * directions, fan_out])]
+    }
+
+    /// Returns the side with the numbers of [`Self::matrices`], which were read.
+    pub fn with(&self, input: &[f32], cotangents: &[f32]) -> Weighted {
+        let input = TensorData::new(input.to_vec(), self.input.dims());
+        Weighted::new(self, Values::of(Tensor::<2>::from_data(input, &Device::flex())), cotangents)
+    }
+
+    /// Returns the side in host memory, of tensors that are there.
+    pub fn on_host(&self) -> Weighted {
+        let cotangents = Values::of(self.cotangents.clone());
+        Weighted::new(self, Values::of(self.input.clone()), cotangents.slice())
+    }
+}
+
+/// One side of such a layer in host memory.
 pub(super) struct Weighted {
     n: usize,
     directions: usize,
@@ -29,33 +70,29 @@ pub(super) struct Weighted {
     activations: Values,
     /// [fan_out, directions, n].
     cotangents: Vec<f32>,
-    /// √P of the weights, [fan_out, fan_in], and of the biases, `[fan_out]`, if included.
+    /// As those of [`WeightedTensors`].
     weight: Option<Vec<f32>>,
     bias: Option<Vec<f32>>,
     gains: Gains,
 }
 
 impl Weighted {
-    /// Creates a side. `input` is [n, fan_in]; the roots are laid out as the network stores its tensors, [fan_in, fan_out]
-    /// and `[fan_out]`.
-    pub fn new(input: Tensor<2>, cotangent: Cotangent, [weight, bias]: [Option<&[f32]>; 2], gains: Gains) -> Self {
-        let [n, fan_in] = input.dims();
-        let dense = on_host(cotangent.dense(n));
-        let [_, directions, fan_out] = dense.dims();
-        let dense = Values::of(dense);
+    /// Creates a side from the numbers of its activations, and of its cotangents in the order of the tensor.
+    fn new(of: &WeightedTensors, activations: Values, dense: &[f32]) -> Self {
+        let ([n, directions, fan_out], [_, fan_in]) = (of.cotangents.dims(), of.input.dims());
         let at = |at: usize| {
             let (output, direction, sample) = (at / (n * directions), at / n % directions, at % n);
-            dense.slice()[(sample * directions + direction) * fan_out + output]
+            dense[(sample * directions + direction) * fan_out + output]
         };
         Self {
             n,
             directions,
             fan_in,
-            activations: Values::of(on_host(input)),
+            activations,
             cotangents: (0..n * directions * fan_out).map(at).collect(),
-            weight: weight.map(|root| turned(root, fan_in, fan_out)),
-            bias: bias.map(<[f32]>::to_vec),
-            gains,
+            weight: of.weight.clone(),
+            bias: of.bias.clone(),
+            gains: of.gains,
         }
     }
 

@@ -142,7 +142,8 @@ impl Cost {
     }
 }
 
-/// The cost of the kernels of a run.
+/// The cost of the kernels of a run, by the plan of the processor: which device takes a run is known when it begins, and the
+/// operations are the same.
 struct KernelCost {
     /// Floating-point operations of a trace-reduced kernel, and of a full one.
     trace_flop: f64,
@@ -178,6 +179,7 @@ impl KernelCost {
                         apart,
                         preconditioned: false,
                         memory: KERNEL_MEMORY,
+                        on_card: false,
                     };
                     let plan = Plan::of(layers, &vec![true; layers.len()], &work);
                     (plan.flop(&work), plan.bytes())
@@ -201,6 +203,7 @@ impl KernelCost {
             apart: false,
             preconditioned: true,
             memory: KERNEL_MEMORY,
+            on_card: false,
         };
         let plan = Plan::of(layers, &vec![true; layers.len()], &work);
         (plan.flop(&work), plan.bytes())

@@ -34,6 +34,8 @@ pub struct KernelShape {
     pub preconditioned: bool,
     /// Largest number of bytes of activations, cotangents and gradients at any time.
     pub memory: u64,
+    /// If true, it is computed on a graphics card, which takes the work that it is given as a whole.
+    pub on_card: bool,
 }
 
 /// The plan for one layer.
@@ -62,8 +64,12 @@ pub struct Plan {
 
 /// Default memory limit of a measurement: 1 GiB.
 pub const KERNEL_MEMORY: u64 = 1 << 30;
-/// Largest number of multiply-adds of one layer between two checks for cancellation: a fraction of a second.
+/// Largest number of multiply-adds of one layer between two checks for cancellation: a fraction of a second on a processor,
+/// and on a graphics card, which small pieces of work leave idle.
 const MOST_AT_ONCE: f64 = 1e10;
+const MOST_AT_ONCE_ON_CARD: f64 = 1e12;
+/// Largest number of bytes of products that wait on a graphics card until they are read together.
+pub const MOST_WAITING: u64 = 1 << 28;
 /// Cost of an elementwise multiply-add relative to one inside a matrix product.
 const ELEMENTWISE: f64 = 8.0;
 
@@ -90,7 +96,8 @@ impl Plan {
         let heaviest = layers.iter().map(Layer::products).fold(1.0, f64::max);
         let fits = |room: f64, each: f64, most: usize| (room / each.max(1.0)).floor().clamp(1.0, most as f64) as usize;
         let sides = if work.same { 1.0 } else { 2.0 };
-        let directions = fits(MOST_AT_ONCE, n as f64 * heaviest, work.directions);
+        let most = if work.on_card { MOST_AT_ONCE_ON_CARD } else { MOST_AT_ONCE };
+        let directions = fits(most, n as f64 * heaviest, work.directions);
         let whole = |directions: usize| sides * n as f64 * (per_sample + directions as f64 * per_direction);
         let block = if work.apart {
             // Groups of directions would have to be combined in pairs, so samples are split into blocks instead.
@@ -109,8 +116,11 @@ impl Plan {
         let held = if block.0 < n { 2.0 } else { sides };
         let block_bytes = held * block.0 as f64 * (per_sample + block.1 as f64 * per_direction);
         let side = |samples: usize| samples as f64 * if work.apart { work.directions as f64 } else { 1.0 };
+        let entries = side(work.samples.0) * side(work.samples.1);
+        // Those of a graphics card, two of each layer, wait until they are read together.
+        let waiting = if work.on_card { (8.0 * layers.len() as f64 * entries).min(MOST_WAITING as f64) } else { 0.0 };
         // The products in f32 and their sum in f64.
-        let kernel_bytes = 12.0 * side(work.samples.0) * side(work.samples.1);
+        let kernel_bytes = 12.0 * entries + waiting;
         Self { parts, forward_flop, block, block_bytes, kernel_bytes }
     }
 

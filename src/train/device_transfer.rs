@@ -6,11 +6,11 @@ use burn::module::{Module as _, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
 use burn::tensor::{Bytes, Device, Tensor, TensorData};
 
-use crate::model::Network;
+use crate::model::{Network, read_all};
 
 /// Returns a copy of the network, without autodiff; parameters keep their identity.
 pub(super) fn network(network: &Network, device: &Device) -> Network {
-    network.clone().map(&mut Copy(device))
+    Parameters::of(network).bring_back(network, device)
 }
 
 /// Copies the state of one optimiser to another.
@@ -19,26 +19,15 @@ pub(super) fn state(from: &ModuleOptimizer, to: ModuleOptimizer) -> ModuleOptimi
     to.load_record(record.expect("what was written into memory can be read from it"))
 }
 
-struct Copy<'a>(&'a Device);
-
-impl ModuleMapper for Copy<'_> {
-    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
-        let (id, tensor, mapper) = param.consume();
-        let shape = tensor.dims();
-        let values: Vec<f32> = tensor.into_data().iter::<f32>().collect();
-        Param::from_mapped_value(id, Tensor::from_data(TensorData::new(values, shape), self.0), mapper)
-    }
-}
-
 /// The parameters of a network in plain numbers: identity and values of each, in the network's own order.
 #[derive(Clone, Debug)]
 pub(super) struct Parameters(Vec<(u64, Vec<f32>)>);
 
 impl Parameters {
     pub fn of(network: &Network) -> Self {
-        let mut reader = Reader(Vec::new());
-        network.visit(&mut reader);
-        Self(reader.0)
+        let mut found = Tensors { ids: Vec::new(), flat: Vec::new() };
+        network.visit(&mut found);
+        Self(found.ids.into_iter().zip(read_all(found.flat)).collect())
     }
 
     /// Returns a network with these values and identities. `like` is a network of the same spec, without autodiff.
@@ -79,11 +68,18 @@ impl LearnerState {
     }
 }
 
-struct Reader(Vec<(u64, Vec<f32>)>);
+/// The parameters of a network on their device: identities and values.
+struct Tensors {
+    ids: Vec<u64>,
+    flat: Vec<Tensor<1>>,
+}
 
-impl ModuleVisitor for Reader {
+impl ModuleVisitor for Tensors {
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
-        self.0.push((param.id.val(), param.val().into_data().iter::<f32>().collect()));
+        let values = param.val().without_autodiff();
+        let count = values.shape().num_elements();
+        self.ids.push(param.id.val());
+        self.flat.push(values.reshape([count]));
     }
 }
 

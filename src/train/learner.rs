@@ -14,7 +14,7 @@ use super::optimiser::optimiser;
 use super::step_options::StepOptions;
 use crate::data::Targets;
 use crate::math::rng::{Stream, rng};
-use crate::model::{Network, Statistics};
+use crate::model::{Network, PendingRead, Statistics, is_host, read, read_all};
 use crate::ntk::{MeasuredKernels, PartKind, Reduction, Request, jacobian, layerwise};
 use crate::spec::{Layer, MOST_FULL_ROWS, Method, PartGranularity, Spec, TrainingSpec};
 
@@ -50,6 +50,17 @@ pub struct NetworkTrainer {
     seed: u64,
     /// Number of steps taken, which seeds the dropout masks.
     steps: u64,
+    /// The last step, where its outcome has not been looked at yet.
+    unread: Option<UnreadStep>,
+}
+
+/// A step that a graphics card was given, and everything to go back to if its loss turns out not to be a number.
+struct UnreadStep {
+    /// The loss and, if requested, ‖∇L‖².
+    read: PendingRead,
+    rate: f64,
+    network: Network,
+    optimiser: ModuleOptimizer,
 }
 
 /// Largest number of images of one forward pass in evaluation, and of images times parameters, so that it can be cancelled
@@ -90,6 +101,7 @@ impl NetworkTrainer {
             layers: spec.network.layers(image, classes),
             seed: spec.seed,
             steps: 0,
+            unread: None,
         }
     }
 
@@ -104,6 +116,7 @@ impl NetworkTrainer {
             training: self.training.clone(),
             logits: self.logits.clone(),
             layers: self.layers.clone(),
+            unread: None,
             ..*self
         }
     }
@@ -128,6 +141,7 @@ impl NetworkTrainer {
         let optimiser = optimiser(&self.training, &self.device);
         let (network, optimiser) = state.bring_back(&self.network.valid(), optimiser, &self.device);
         (self.network, self.optimiser, self.steps) = (network.train(), optimiser, state.steps());
+        self.unread = None;
     }
 
     /// Takes one step on a batch: pixels `[n, inputs]` and the targets of its outputs.
@@ -138,23 +152,97 @@ impl NetworkTrainer {
         terms: &StepOptions,
         want_norm: bool,
     ) -> StepOutcome {
-        let (value, gradients, statistics) = self.gradients(pixels, targets.into(), terms);
+        let known = self.begin_step(pixels, targets, terms, want_norm);
+        let outcome = self.settle().or(known.last().copied());
+        outcome.expect("the outcome of a step is known when it is begun or when it is settled")
+    }
+
+    /// Takes one step as [`Self::step`] does, and returns the outcomes that are known and have not been returned, the oldest
+    /// first. In host memory that is this step's. A graphics card is given the step, and only then is the outcome of the one
+    /// before waited for, so that it never stands still while the processor looks; [`Self::settle`] waits for the last one.
+    /// If a loss is not finite, neither that step nor the one after it is taken.
+    pub fn begin_step<'a>(
+        &mut self,
+        pixels: &[f32],
+        targets: impl Into<Targets<'a>>,
+        terms: &StepOptions,
+        want_norm: bool,
+    ) -> Vec<StepOutcome> {
+        let targets = targets.into();
+        let is_ahead = !is_host(&self.device) && terms.length.is_none();
+        let mut known: Vec<StepOutcome> = if is_ahead { Vec::new() } else { self.settle().into_iter().collect() };
+        if known.iter().any(|outcome| !outcome.loss.is_finite()) {
+            return known;
+        }
+        if !is_ahead {
+            known.push(self.finish_step(pixels, targets, terms, want_norm));
+            return known;
+        }
+        let (loss, statistics) = self.loss(pixels, targets, terms);
+        let mut read = vec![loss.clone().without_autodiff()];
+        let gradients = self.network.trained_gradients(&mut loss.backward(), &terms.frozen);
+        if want_norm {
+            read.extend(squares(&self.network, &gradients));
+        }
+        let (network, optimiser) = (self.network.clone(), self.optimiser.clone());
+        self.take(terms.rate, gradients, statistics);
+        let read = PendingRead::of(read);
+        let before = self.unread.replace(UnreadStep { read, rate: terms.rate, network, optimiser });
+        let Some(before) = before else { return known };
+        let outcome = self.looked_at(before, 2);
+        if !outcome.loss.is_finite() {
+            self.unread = None;
+        }
+        vec![outcome]
+    }
+
+    /// Waits for the outcome of the last step; `None` if it has been returned.
+    pub fn settle(&mut self) -> Option<StepOutcome> {
+        let unread = self.unread.take()?;
+        Some(self.looked_at(unread, 1))
+    }
+
+    /// Waits for the outcome of a step, and goes back to before it if its loss is not finite: `taken` steps back.
+    fn looked_at(&mut self, step: UnreadStep, taken: u64) -> StepOutcome {
+        let values: Vec<f64> = step.read.wait().into_iter().flatten().map(f64::from).collect();
+        let loss = values[0];
+        if !loss.is_finite() {
+            (self.network, self.optimiser) = (step.network, step.optimiser);
+            self.steps -= taken;
+            return StepOutcome { loss, grad_norm: None, rate: step.rate };
+        }
+        StepOutcome { loss, grad_norm: values.get(1).map(|square| square.sqrt()), rate: step.rate }
+    }
+
+    /// Takes one step, and looks at the loss before.
+    fn finish_step(
+        &mut self,
+        pixels: &[f32],
+        targets: Targets<'_>,
+        terms: &StepOptions,
+        want_norm: bool,
+    ) -> StepOutcome {
+        let want_length = want_norm || terms.length.is_some();
+        let (value, gradients, grad_norm, statistics) = self.gradients(pixels, targets, terms, want_length);
         let Some(gradients) = gradients else {
             // No step is taken: the weights remain the last ones with a finite loss.
             return StepOutcome { loss: value, grad_norm: None, rate: terms.rate };
         };
-        let grad_norm = (want_norm || terms.length.is_some()).then(|| norm(&self.network, &gradients));
         let clamped = terms.length.zip(grad_norm.filter(|norm| *norm > 0.0)).map(|(length, norm)| length / norm);
         let rate = clamped.unwrap_or(terms.rate);
+        self.take(rate, gradients, statistics);
+        StepOutcome { loss: value, grad_norm: grad_norm.filter(|_| want_norm), rate }
+    }
+
+    fn take(&mut self, rate: f64, gradients: GradientsParams, statistics: Statistics) {
         self.network = self.optimiser.step(rate, self.network.clone(), gradients).with_statistics(statistics);
         self.steps += 1;
-        StepOutcome { loss: value, grad_norm: grad_norm.filter(|_| want_norm), rate }
     }
 
     /// Returns the length of a step of plain SGD on this batch: η ‖∇L‖ over the parameters that are trained.
     pub fn step_length(&self, pixels: &[f32], targets: Targets<'_>, terms: &StepOptions) -> f64 {
-        let (_, gradients, _) = self.gradients(pixels, targets, terms);
-        gradients.map_or(f64::NAN, |gradients| terms.rate * norm(&self.network, &gradients))
+        let (_, _, norm, _) = self.gradients(pixels, targets, terms, true);
+        norm.map_or(f64::NAN, |norm| terms.rate * norm)
     }
 
     /// Returns ∂L/∂F of each image and logit, row-major [n, C] (times α², since F = α (f − f₀) evolves with α² Θ), and the
@@ -171,7 +259,7 @@ impl NetworkTrainer {
             None => terms.rate,
             Some(length) => length * terms.rate / self.step_length(pixels, targets, terms),
         };
-        (slopes.into_data().iter::<f32>().map(|slope| scale * f64::from(slope)).collect(), rate)
+        (read(slopes).into_iter().map(|slope| scale * f64::from(slope)).collect(), rate)
     }
 
     /// Returns the network without autodiff.
@@ -184,14 +272,39 @@ impl NetworkTrainer {
         (!frozen.is_empty()).then(|| self.network.trained_names(frozen))
     }
 
-    /// Returns the loss of a batch, the gradients of the trained tensors, none if the loss is not finite, and the running
-    /// statistics after it.
+    /// Returns the loss of a batch, the gradients of the trained tensors, with their norm if it is wanted, neither if the loss
+    /// is not finite, and the running statistics after it.
     fn gradients(
         &self,
         pixels: &[f32],
         targets: Targets<'_>,
         terms: &StepOptions,
-    ) -> (f64, Option<GradientsParams>, Statistics) {
+        want_norm: bool,
+    ) -> (f64, Option<GradientsParams>, Option<f64>, Statistics) {
+        let (loss, statistics) = self.loss(pixels, targets, terms);
+        let trained = |loss: Tensor<1>| self.network.trained_gradients(&mut loss.backward(), &terms.frozen);
+        if !is_host(&self.device) {
+            let mut wanted = vec![loss.clone().without_autodiff()];
+            let gradients = trained(loss);
+            if want_norm {
+                wanted.extend(squares(&self.network, &gradients));
+            }
+            let read: Vec<f64> = read_all(wanted).into_iter().flatten().map(f64::from).collect();
+            let finite = read[0].is_finite();
+            let norm = read.get(1).filter(|_| finite).map(|square| square.sqrt());
+            return (read[0], finite.then_some(gradients), norm, statistics);
+        }
+        let value = f64::from(read(loss.clone())[0]);
+        if !value.is_finite() {
+            return (value, None, None, statistics);
+        }
+        let gradients = trained(loss);
+        let norm = want_norm.then(|| norm(&self.network, &gradients));
+        (value, Some(gradients), norm, statistics)
+    }
+
+    /// Computes the loss of a batch, with autodiff, and the running statistics after it.
+    fn loss(&self, pixels: &[f32], targets: Targets<'_>, terms: &StepOptions) -> (Tensor<1>, Statistics) {
         let images = self.upload(pixels, targets.len());
         let targets = wanted(targets, self.classes, &self.device);
         let (outputs, statistics) = if self.network.differs_in_training() {
@@ -200,13 +313,7 @@ impl NetworkTrainer {
             (self.network.forward(images.clone()), Statistics::default())
         };
         let outputs = self.lazy(outputs, &images);
-        let loss = batch_loss(self.training.loss, outputs, targets, terms.present.as_deref());
-        let value = f64::from(loss.clone().into_scalar::<f32>());
-        if !value.is_finite() {
-            return (value, None, statistics);
-        }
-        let mut gradients = loss.backward();
-        (value, Some(self.network.trained_gradients(&mut gradients, &terms.frozen)), statistics)
+        (batch_loss(self.training.loss, outputs, targets, terms.present.as_deref()), statistics)
     }
 
     /// Returns the network linearised at its current weights, to be trained beside it.
@@ -222,7 +329,7 @@ impl NetworkTrainer {
         let network = self.network.valid();
         let mut outputs = Vec::with_capacity(images.dims()[0] * self.classes);
         in_groups(images, group(&network, 1, EVALUATION_ROWS), cancelled, |rows| {
-            outputs.extend(self.lazy(network.forward(rows.clone()), &rows).into_data().iter::<f32>());
+            outputs.extend(read(self.lazy(network.forward(rows.clone()), &rows)));
         })?;
         Some(outputs)
     }
@@ -237,7 +344,7 @@ impl NetworkTrainer {
         let mut outputs = Vec::with_capacity(images.dims()[0] * self.classes);
         // Each logit has its own backward pass.
         let group = group(linearised.base(), self.classes, EVALUATION_ROWS / 4);
-        in_groups(images, group, cancelled, |rows| outputs.extend(linearised.apply(&rows).into_data().iter::<f32>()))?;
+        in_groups(images, group, cancelled, |rows| outputs.extend(read(linearised.apply(&rows))))?;
         Some(outputs)
     }
 
@@ -251,7 +358,7 @@ impl NetworkTrainer {
         let (mut outputs, mut features) = (Vec::with_capacity(images.dims()[0] * self.classes), Vec::new());
         in_groups(images, group(&network, 1, EVALUATION_ROWS), cancelled, |rows| {
             let (logits, seen) = network.forward_with_features(rows.clone());
-            outputs.extend(self.lazy(logits, &rows).into_data().iter::<f32>());
+            outputs.extend(read(self.lazy(logits, &rows)));
             features.push(seen);
         })?;
         Some((outputs, Tensor::cat(features, 0)))
@@ -308,18 +415,32 @@ impl NetworkTrainer {
     }
 }
 
-/// Computes ‖∇L‖ over the parameters that have a gradient.
-pub(super) fn norm(network: &Network, gradients: &GradientsParams) -> f64 {
+/// Computes ‖∇L‖ over the parameters that have a gradient, in host memory.
+fn norm(network: &Network, gradients: &GradientsParams) -> f64 {
     network.gradients(gradients).into_iter().map(|(_, gradient)| sum_of_squares(gradient)).sum::<f64>().sqrt()
 }
 
-/// Computes ‖a − b‖ over all parameters, summed in f64 over tensors.
+/// Computes ‖∇L‖² on a graphics card, over all tensors at once; `None` if there is no gradient.
+fn squares(network: &Network, gradients: &GradientsParams) -> Option<Tensor<1>> {
+    all_squares(network.gradients(gradients).into_iter().map(|(_, gradient)| gradient).collect())
+}
+
+/// Computes ‖a − b‖ over all parameters, summed in f64 over tensors; on a graphics card in f32, over all at once.
 pub fn displacement(a: &[Tensor<1>], b: &[Tensor<1>]) -> f64 {
-    a.iter().zip(b).map(|(a, b)| sum_of_squares(a.clone() - b.clone())).sum::<f64>().sqrt()
+    let differences = a.iter().zip(b).map(|(a, b)| a.clone() - b.clone());
+    if a.first().is_some_and(|first| !is_host(&first.device())) {
+        let square = all_squares(differences.collect());
+        return square.map_or(0.0, |square| f64::from(read(square)[0]).sqrt());
+    }
+    differences.map(sum_of_squares).sum::<f64>().sqrt()
+}
+
+fn all_squares(tensors: Vec<Tensor<1>>) -> Option<Tensor<1>> {
+    (!tensors.is_empty()).then(|| Tensor::cat(tensors, 0).powi_scalar(2).sum())
 }
 
 fn sum_of_squares(tensor: Tensor<1>) -> f64 {
-    tensor.into_data().iter::<f32>().map(|value| f64::from(value).powi(2)).sum()
+    read(tensor).into_iter().map(|value| f64::from(value).powi(2)).sum()
 }
 
 /// Returns the number of images evaluated at once, at most `most`, where each takes `passes` passes through the network.

@@ -11,6 +11,7 @@ use burn::tensor::Tensor;
 
 use crate::math::Gram;
 use crate::math::regression::Regression;
+use crate::model::read_all;
 #[cfg(doc)]
 use crate::spec::LINEAR_PROBE_IMAGES;
 
@@ -33,8 +34,10 @@ impl FeatureKernels {
         let mean = train.clone().mean_dim(0);
         let (train, test) = (train - mean.clone(), test - mean);
         let across = train.clone().transpose();
-        let products = |rows: Tensor<2>| rows.matmul(across.clone()).into_data().iter::<f64>().collect();
-        Self { train: products(train), test: products(test) }
+        let read = read_all(vec![train.matmul(across.clone()), test.matmul(across)]);
+        let mut products = read.into_iter().map(|values| values.into_iter().map(f64::from).collect());
+        let mut next = || products.next().expect("both products were read");
+        Self { train: next(), test: next() }
     }
 
     /// Returns the fraction of test images whose class the regression predicts, among the classes of the training images;

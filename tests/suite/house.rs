@@ -154,6 +154,20 @@ fn burn_and_egui_stay_in_their_rooms() {
     }
 }
 
+/// A read from a graphics card makes the processor wait, so each is counted, in the one file that reads; `device.rs` only asks
+/// whether a card still answers.
+#[test]
+fn one_file_reads_from_a_device() {
+    let reads = ["into_data(", "to_data(", "into_scalar(", "into_data_async(", "to_device(&Device::flex"];
+    let reading = ["model/device_read.rs", "model/device.rs"].map(Path::new);
+    for (_, path, text) in sources() {
+        let found = reads
+            .iter()
+            .find(|read| code(&text).contains(&format!(".{read}")) || code(&text).contains(&format!("try_{read}")));
+        assert!(reading.contains(&path.as_path()) || found.is_none(), "{} reads by {found:?}", path.display());
+    }
+}
+
 #[test]
 fn every_file_says_what_it_is_for() {
     let mut wrong = Vec::new();

@@ -12,6 +12,7 @@ mod arrays;
 mod autosave;
 mod beside;
 mod breaks;
+mod card;
 mod claims;
 mod cli;
 mod compositions;

@@ -9,6 +9,7 @@ use super::predictors::{PredictorState, Predictors};
 use super::subject::{SnapshotOutputs, Subject, SubjectState};
 use crate::data::{Batch, Prepared, Task};
 use crate::lab::lag::{Lag, Lagged};
+use crate::model::read_all;
 use crate::ntk::{MeasuredKernels, Reduction, Request, layerwise};
 use crate::run::NamedTensor;
 use crate::spec::{LINEAR_PROBE_IMAGES, Spec};
@@ -28,6 +29,8 @@ pub(super) struct Finite {
     trail: Lagged<Vec<Tensor<1>>>,
     /// The predictors, on the CPU only: a run with predictors uses no device that can fail.
     predictors: Option<Predictors>,
+    /// The outcome of a step that was lost with the graphics card and repeated, until it is returned.
+    known: Vec<StepOutcome>,
 }
 
 /// The state of a [`Finite`] in plain numbers.
@@ -54,8 +57,14 @@ impl Finite {
             tests: data.stream.tasks().iter().map(test).collect(),
             trail: Lagged::default(),
             predictors: None,
+            known: Vec::new(),
             learner,
         }
+    }
+
+    /// Returns the subject that has the outcome of its last step still to return, if it is given.
+    pub fn with_known(self, outcome: Option<StepOutcome>) -> Self {
+        Self { known: outcome.into_iter().collect(), ..self }
     }
 
     /// Restores the parts of a stored state beside the learner, which this subject was started with.
@@ -137,13 +146,23 @@ impl Subject for Finite {
     }
 
     // The network takes the step, and so do the models beside it.
-    fn step(&mut self, batch: &Batch, terms: &StepOptions, want_norm: bool) -> StepOutcome {
-        let outcome = self.learner.step(&batch.pixels, batch.targets(), terms, want_norm);
-        if let Some(predictors) = self.predictors.as_mut().filter(|_| outcome.loss.is_finite()) {
+    fn step(&mut self, batch: &Batch, terms: &StepOptions, want_norm: bool) -> Vec<StepOutcome> {
+        let mut outcomes = std::mem::take(&mut self.known);
+        outcomes.extend(self.learner.begin_step(&batch.pixels, batch.targets(), terms, want_norm));
+        // With predictors there is no graphics card, so the last outcome is this step's.
+        if let (Some(predictors), Some(outcome)) = (&mut self.predictors, outcomes.last())
+            && outcome.loss.is_finite()
+        {
             let terms = StepOptions { rate: outcome.rate, length: None, ..terms.clone() };
             predictors.step(&self.learner, batch, &terms);
         }
-        outcome
+        outcomes
+    }
+
+    fn settle(&mut self) -> Vec<StepOutcome> {
+        let mut outcomes = std::mem::take(&mut self.known);
+        outcomes.extend(self.learner.settle());
+        outcomes
     }
 
     fn snapshot_outputs(&self, lag: Lag, dearer: bool, cancelled: &dyn Fn() -> bool) -> Option<SnapshotOutputs> {
@@ -208,9 +227,7 @@ impl Subject for Finite {
     }
 
     fn state(&self) -> SubjectState {
-        let plain = |weights: &Vec<Tensor<1>>| -> Vec<Vec<f32>> {
-            weights.iter().map(|tensor| tensor.clone().into_data().iter::<f32>().collect()).collect()
-        };
+        let plain = |weights: &Vec<Tensor<1>>| -> Vec<Vec<f32>> { read_all(weights.clone()) };
         Box::new(FiniteState {
             learner: self.learner.state(),
             trail: self.trail.map(plain),

@@ -78,8 +78,8 @@ impl Subject for Infinite {
         self.field.prepare(tasks, cancelled).map(|()| Vec::new())
     }
 
-    fn step(&mut self, batch: &Batch, terms: &StepOptions, _: bool) -> StepOutcome {
-        self.field.step(batch, terms)
+    fn step(&mut self, batch: &Batch, terms: &StepOptions, _: bool) -> Vec<StepOutcome> {
+        vec![self.field.step(batch, terms)]
     }
 
     fn infinite_kernel(&self) -> Option<&Gram> {

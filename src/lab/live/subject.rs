@@ -66,8 +66,14 @@ pub(super) trait Subject {
         cancelled: &dyn Fn() -> bool,
     ) -> Result<Vec<String>, InfiniteWidthModelError>;
 
-    /// Takes one step.
-    fn step(&mut self, batch: &Batch, terms: &StepOptions, want_norm: bool) -> StepOutcome;
+    /// Takes one step, and returns the outcomes that are known and have not been returned, the oldest first: that of a step on
+    /// a graphics card comes with the next one.
+    fn step(&mut self, batch: &Batch, terms: &StepOptions, want_norm: bool) -> Vec<StepOutcome>;
+
+    /// Waits for the outcomes that have not been returned.
+    fn settle(&mut self) -> Vec<StepOutcome> {
+        Vec::new()
+    }
 
     /// Measures the kernel on the probes.
     fn kernel(&self, want_full: bool, cancelled: &dyn Fn() -> bool) -> Option<MeasuredKernels>;

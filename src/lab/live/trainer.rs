@@ -166,6 +166,8 @@ pub(super) struct Trainer<'a> {
     allowance: Option<u64>,
     /// Whether the task being trained is to end.
     switch: bool,
+    /// The number of steps whose outcomes are still to come from the device.
+    unread: u64,
 }
 
 impl<'a> Trainer<'a> {
@@ -200,6 +202,7 @@ impl<'a> Trainer<'a> {
             paused: false,
             allowance: None,
             switch: false,
+            unread: 0,
         }
     }
 
@@ -254,7 +257,7 @@ impl<'a> Trainer<'a> {
                 return Ok(());
             }
             if current.done == current.total {
-                return Ok(());
+                return self.catch_up(current);
             }
             self.train_step(current)?;
             if current.cadence.kernel_due(current.done) {
@@ -286,25 +289,49 @@ impl<'a> Trainer<'a> {
         self.prepare(&plan, current)?;
         let batch = self.batch(&plan);
         let want_norm = current.cadence.snapshot_due(current.done + 1);
-        let outcome = self.step_with_ledger(current, &plan, &batch, want_norm)?;
-        if !outcome.loss.is_finite() {
-            let message = format!(
-                "The loss stopped being a number at step {} with learning rate {}: start again with a smaller rate",
-                self.at.step, self.at.conditions.rate
-            );
-            return Err(Stop::Diverged(message));
-        }
+        let outcomes = self.step_with_ledger(current, &plan, &batch, want_norm)?;
         if let Some(fallback) = &mut self.fallback {
             fallback.since.push(plan);
         }
-        self.at.last_rate = Some(outcome.rate);
         current.done += 1;
         current.measured = false;
-        current.losses.0 += outcome.loss;
-        current.losses.1 += 1;
         self.at.step += 1;
-        self.pacing.stepped(began.elapsed(), outcome.loss, outcome.grad_norm);
+        self.unread += 1;
+        self.count(current, &outcomes, began)
+    }
+
+    /// Counts steps whose outcomes are known.
+    fn count(&mut self, current: &mut CurrentTask, outcomes: &[StepOutcome], began: Instant) -> Result<(), Stop> {
+        for outcome in outcomes {
+            if !outcome.loss.is_finite() {
+                // Neither it nor a step after it was taken.
+                let left = std::mem::take(&mut self.unread);
+                self.at.step -= left;
+                current.done -= left;
+                let message = format!(
+                    "The loss stopped being a number at step {} with learning rate {}: start again with a smaller rate",
+                    self.at.step, self.at.conditions.rate
+                );
+                return Err(Stop::Diverged(message));
+            }
+            self.unread -= 1;
+            self.at.last_rate = Some(outcome.rate);
+            current.losses.0 += outcome.loss;
+            current.losses.1 += 1;
+            self.pacing.stepped(began.elapsed(), outcome.loss, outcome.grad_norm);
+        }
         Ok(())
+    }
+
+    /// Waits for the outcomes of steps that are still to come from the device: before whatever is reported of them, and before
+    /// whatever changes what comes after them.
+    fn catch_up(&mut self, current: &mut CurrentTask) -> Result<(), Stop> {
+        if self.unread == 0 {
+            return Ok(());
+        }
+        let began = Instant::now();
+        let outcomes = self.on_device(self.epoch(current), |subject, _| subject.settle())?;
+        self.count(current, &outcomes, began)
     }
 
     /// Plans the step of a task that follows `done` others under the current conditions.
@@ -353,13 +380,14 @@ impl<'a> Trainer<'a> {
     /// Takes the step, and reports its effect on the probes of earlier tasks where a ledger is due.
     fn step_with_ledger(
         &mut self,
-        current: &CurrentTask,
+        current: &mut CurrentTask,
         plan: &StepPlan,
         batch: &Batch,
         want_norm: bool,
-    ) -> Result<StepOutcome, Stop> {
+    ) -> Result<Vec<StepOutcome>, Stop> {
         let epoch = self.epoch(current);
         let rows = if self.wants_ledger(current) {
+            self.catch_up(current)?;
             ledger::rows(&self.data, &self.at.trained, current.number, batch)
         } else {
             Vec::new()
@@ -371,8 +399,12 @@ impl<'a> Trainer<'a> {
                 |subject: &mut dyn Subject, cancelled: &dyn Fn() -> bool| subject.ledger(&rows, plan, batch, cancelled);
             Some(self.on_device(epoch, work)?.ok_or(Stop::Cancelled)?)
         };
-        let outcome = self.on_device(epoch, |subject, _| subject.step(batch, &plan.terms, want_norm))?;
-        let Some((outputs, parts)) = before.filter(|_| outcome.loss.is_finite()) else { return Ok(outcome) };
+        let mut outcomes = self.on_device(epoch, |subject, _| subject.step(batch, &plan.terms, want_norm))?;
+        let Some((outputs, parts)) = before else { return Ok(outcomes) };
+        outcomes.extend(self.on_device(epoch, |subject, _| subject.settle())?);
+        if outcomes.iter().any(|outcome| !outcome.loss.is_finite()) {
+            return Ok(outcomes);
+        }
         let after = |subject: &mut dyn Subject, cancelled: &dyn Fn() -> bool| subject.outputs_on(&rows, cancelled);
         let after = self.on_device(epoch, after)?.ok_or(Stop::Cancelled)?;
         let old = ledger::old_images(&self.data, &rows, &parts, (&outputs, &after));
@@ -380,7 +412,7 @@ impl<'a> Trainer<'a> {
         let (step, task, new_labels) = (self.at.step, current.number, batch.labels.clone());
         let ledger = Ledger { step, epoch, task, old, new_labels, new_thumbnails };
         self.emit(Event::Ledger(Arc::new(ledger)))?;
-        Ok(outcome)
+        Ok(outcomes)
     }
 
     /// Returns whether the coming step has a ledger: a requested one, or that of the first step of a task after others.
@@ -399,6 +431,7 @@ impl<'a> Trainer<'a> {
 
     /// Measures the kernel; where a snapshot is due (or the task ends here), collects its other parts too.
     fn measure(&mut self, current: &mut CurrentTask, at_switch: bool) -> Result<(), Stop> {
+        self.catch_up(current)?;
         let began = Instant::now();
         let snapshot = at_switch || current.done == 0 || current.cadence.snapshot_due(current.done);
         let want_full = snapshot && (at_switch || current.done == 0 || current.cadence.epoch_ends(current.done));
@@ -615,6 +648,7 @@ impl<'a> Trainer<'a> {
 
     /// Applies a change that affects results, and reports it, so that a saved run can repeat it.
     fn apply(&mut self, change: Change, current: &mut CurrentTask) -> Result<(), Stop> {
+        self.catch_up(current)?;
         match &change.effect {
             Effect::Clamped => {
                 let Some(length) = self.step_length(current)? else {
@@ -671,7 +705,8 @@ impl<'a> Trainer<'a> {
         Ok(Some(sum / (done - first) as f64).filter(|length| length.is_finite() && *length > 0.0))
     }
 
-    fn pause(&mut self, current: &CurrentTask) -> Result<(), Stop> {
+    fn pause(&mut self, current: &mut CurrentTask) -> Result<(), Stop> {
+        self.catch_up(current)?;
         self.allowance = None;
         self.send_progress(Some(current))?;
         self.paused = true;
@@ -718,13 +753,17 @@ impl<'a> Trainer<'a> {
             let message = format!("At step {step} {why}, and there was no copy of the weights to go on from");
             return Err(Stop::Failed { step, message });
         };
-        for plan in &since {
+        let mut last = None;
+        for (place, plan) in since.iter().enumerate() {
             self.check_cancelled()?;
             let batch = self.batch(plan);
-            learner.step(&batch.pixels, batch.targets(), &plan.terms, false);
+            // The outcome of the last step may have been lost with the device.
+            let is_lost = self.unread > 0 && place + 1 == since.len();
+            let outcome = learner.step(&batch.pixels, batch.targets(), &plan.terms, is_lost);
+            last = is_lost.then_some(outcome);
         }
         // The earlier weights are lost with the device: displacements are reported again once a lag has passed.
-        self.subject = Box::new(Finite::new(learner, &self.data));
+        self.subject = Box::new(Finite::new(learner, &self.data).with_known(last));
         self.device_description = ChosenDevice::cpu(Some(why)).description;
         let message = format!(
             "At step {step} {why}: the CPU goes on, from a copy of the weights that was {} steps old and has repeated them",
@@ -735,7 +774,8 @@ impl<'a> Trainer<'a> {
     }
 
     /// Stores the current state; the analysis adds its part.
-    fn fork(&mut self, current: &CurrentTask) -> Result<(), Stop> {
+    fn fork(&mut self, current: &mut CurrentTask) -> Result<(), Stop> {
+        self.catch_up(current)?;
         let subject = self.on_device(self.epoch(current), |subject, _| subject.state())?;
         let is_on_host = self.subject.is_on_host();
         let changes: Vec<Change> = self.at.happened.iter().chain(&self.at.script).cloned().collect();

@@ -7,7 +7,7 @@ use burn::tensor::{Device, Tensor};
 use safetensors::SafeTensors;
 
 use crate::lab::gram::{load_graph, load_known};
-use crate::model::{Network, WeightsError};
+use crate::model::{Network, WeightsError, read};
 use crate::ntk::{MeasuredKernels, PartKind, Reduction, Request, layerwise};
 use crate::spec::PartGranularity;
 use crate::storage::{WatchFolder, WatchedNetwork, words};
@@ -100,7 +100,7 @@ impl StepReader<'_> {
                 return None;
             }
             let rows = self.images.clone().narrow(0, first, ROWS.min(n - first));
-            outputs.extend(network.forward(rows).into_data().iter::<f32>());
+            outputs.extend(read(network.forward(rows)));
         }
         Some(outputs)
     }

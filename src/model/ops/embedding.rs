@@ -1,11 +1,12 @@
 //! Embedding: a dense layer without a bias on one-hot tokens.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 
 use super::dense::scaled;
 use super::operation::{OpContext, OpResult};
 use crate::model::Cotangent;
-use crate::model::product::{Values, is_host};
+use crate::model::device::is_host;
+use crate::model::product::Values;
 use crate::model::tape::{Backward, Input, ParameterUse};
 use crate::spec::ops::Embedding;
 
@@ -34,8 +35,16 @@ pub(super) fn run(op: &Embedding, at: &OpContext<'_>, input: Tensor<2>) -> OpRes
 fn one_hot(numbers: Tensor<2>, tokens: usize) -> Tensor<3> {
     let [n, places] = numbers.dims();
     let device = numbers.device();
-    let host = if is_host(&device) { numbers } else { numbers.to_device(&Device::flex()) };
-    let values = Values::of(host);
+    if !is_host(&device) {
+        // The numbers stay where they are.
+        let known: Vec<f32> = (0..tokens).map(|token| token as f32).collect();
+        let known = Tensor::<3>::from_data(TensorData::new(known, [1, 1, tokens]), &device);
+        let ones = numbers.unsqueeze_dim::<3>(2).expand([n, places, tokens]).equal(known.expand([n, places, tokens]));
+        let ones = ones.float();
+        let unfit = ones.clone().sum_dim(2).equal_elem(0.0).expand([n, places, tokens]);
+        return ones.mask_fill(unfit, f32::NAN);
+    }
+    let values = Values::of(numbers);
     let mut ones = vec![0.0f32; n * places * tokens];
     for (row, number) in ones.chunks_exact_mut(tokens.max(1)).zip(values.slice()) {
         match row.get_mut(*number as usize).filter(|_| *number >= 0.0 && number.fract() == 0.0) {

@@ -4,8 +4,9 @@ use burn::tensor::{Tensor, activation};
 
 use super::autodiff::ByAutodiff;
 use super::operation::{OpContext, OpResult, Value};
+use super::slope;
 use crate::model::Cotangent;
-use crate::model::product::is_host;
+use crate::model::device::is_host;
 use crate::model::tape::Backward;
 use crate::spec::Activation;
 use crate::spec::ops::{Function, Softmax};
@@ -82,9 +83,12 @@ fn activate<const D: usize>(kind: Activation, z: Tensor<D>) -> Tensor<D> {
     }
 }
 
-/// Computes φ′(z) as burn's own derivative of the sum, so that no function needs a second formula here, and relu′(0) = 0 as
-/// in burn.
+/// Computes φ′(z): on the host as burn's own derivative of the sum, so that no function needs a second formula there, and
+/// relu′(0) = 0 as in burn; elsewhere in closed form.
 pub(super) fn slope<const D: usize>(function: &Function, input: Tensor<D>) -> Tensor<D> {
+    if !is_host(&input.device()) {
+        return slope::of(function, input);
+    }
     let at = input.clone().autodiff().require_grad();
     let mut gradients = apply(function, at.clone()).sum().backward();
     // A constant polynomial depends on no input.

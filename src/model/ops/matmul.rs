@@ -5,7 +5,8 @@ use faer::MatRef;
 
 use super::operation::{OpContext, OpResult};
 use crate::model::Cotangent;
-use crate::model::product::{Values, is_host, multiply};
+use crate::model::device::is_host;
+use crate::model::product::{Values, multiply};
 use crate::model::tape::Backward;
 use crate::spec::ops::MatMul;
 

@@ -21,6 +21,7 @@ mod pool;
 mod rearrange;
 mod recurrence;
 mod reduce;
+mod slope;
 mod windows;
 
 pub(super) use operation::{OpContext, Value};

@@ -11,7 +11,8 @@ use super::autodiff::ByAutodiff;
 use super::operation::{OpContext, OpResult, Step};
 use crate::model::Cotangent;
 use crate::model::cotangent::SparseIndices;
-use crate::model::product::{Values, is_host};
+use crate::model::device::is_host;
+use crate::model::product::Values;
 use crate::model::tape::Backward;
 use crate::spec::ops::{Pool, PoolKind};
 

@@ -1,10 +1,11 @@
 //! Operations that reorder, reshape, select or repeat numbers.
 
-use burn::tensor::{Device, Tensor, TensorData};
+use burn::tensor::{Tensor, TensorData};
 
 use super::operation::{OpContext, OpResult};
 use crate::model::Cotangent;
-use crate::model::product::{Values, is_host};
+use crate::model::device::is_host;
+use crate::model::product::Values;
 use crate::model::tape::Backward;
 use crate::spec::ops::{Patches, Rearrange};
 
@@ -56,8 +57,14 @@ impl RearrangeBackward {
     fn scattered(&self, rows: Tensor<2>) -> Tensor<2> {
         let device = rows.device();
         let [count, f] = rows.dims();
-        let host = if is_host(&device) { rows } else { rows.to_device(&Device::flex()) };
-        let values = Values::of(host);
+        if !is_host(&device) {
+            // Number f of each row is the zero of all places that nothing comes to.
+            let mut back = vec![f; self.of];
+            self.from.iter().enumerate().for_each(|(number, &place)| back[place] = number);
+            let zeros = Tensor::zeros([count, 1], &device);
+            return gathered(Tensor::cat(vec![rows, zeros], 1), &back);
+        }
+        let values = Values::of(rows);
         let mut scattered = vec![0.0f32; count * self.of];
         for (into, row) in scattered.chunks_exact_mut(self.of).zip(values.slice().chunks_exact(f)) {
             self.from.iter().zip(row).for_each(|(&place, value)| into[place] = *value);

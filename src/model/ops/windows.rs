@@ -4,7 +4,8 @@ use burn::tensor::module::unfold4d;
 use burn::tensor::ops::UnfoldOptions;
 use burn::tensor::{Tensor, TensorData};
 
-use crate::model::product::{Values, is_host};
+use crate::model::device::is_host;
+use crate::model::product::Values;
 use crate::spec::ops::Conv;
 
 /// The pixels in the window of each place of a convolution.

@@ -1,0 +1,92 @@
+//! Reads tensors into host memory. No other file does (`tests/suite/house.rs`): a read from a graphics card makes the processor
+//! wait for everything that the card was given before, so the number of reads is what a kernel or a step on it is held to.
+
+use std::cell::Cell;
+use std::future::Future;
+use std::pin::Pin;
+use std::task::{Context, Poll, Waker};
+
+use burn::tensor::{Device, Tensor, TensorData, Transaction};
+
+use super::device::is_host;
+
+thread_local! {
+    static READS: Cell<u64> = const { Cell::new(0) };
+}
+
+/// Returns the number of times that this thread has waited for a tensor from a device other than the host.
+pub fn device_reads() -> u64 {
+    READS.get()
+}
+
+/// Returns the values of a tensor, row-major.
+pub fn read<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
+    count_read(&tensor.device());
+    values(tensor.into_data())
+}
+
+/// Returns the values of several tensors of one device, which are read together.
+pub fn read_all<const D: usize>(tensors: Vec<Tensor<D>>) -> Vec<Vec<f32>> {
+    let Some(first) = tensors.first() else { return Vec::new() };
+    let device = first.device();
+    if is_host(&device) {
+        return tensors.into_iter().map(|tensor| values(tensor.into_data())).collect();
+    }
+    count_read(&device);
+    transaction(tensors).execute().into_iter().map(values).collect()
+}
+
+/// Returns the same tensor in host memory.
+pub fn on_host<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
+    if is_host(&tensor.device()) {
+        return tensor;
+    }
+    let shape = tensor.dims();
+    Tensor::from_data(TensorData::new(read(tensor), shape), &Device::flex())
+}
+
+/// Tensors of a device that are on their way to host memory: whoever waits for them waits for what the device was given before
+/// they were asked for, and not for what it was given since.
+pub struct PendingRead(Reading);
+
+enum Reading {
+    Done(Vec<TensorData>),
+    Under(Pin<Box<dyn Future<Output = Vec<TensorData>> + Send>>),
+}
+
+impl PendingRead {
+    /// Asks for these tensors, of a device other than the host.
+    pub fn of<const D: usize>(tensors: Vec<Tensor<D>>) -> Self {
+        let reading = transaction(tensors).execute_async();
+        let mut reading = Box::pin(async { reading.await.expect("the device gives back what it was given") });
+        // The first poll puts the copies into the device's queue.
+        match reading.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(data) => Self(Reading::Done(data)),
+            Poll::Pending => Self(Reading::Under(reading)),
+        }
+    }
+
+    /// Waits for the values of each tensor, row-major.
+    pub fn wait(self) -> Vec<Vec<f32>> {
+        READS.set(READS.get() + 1);
+        let data = match self.0 {
+            Reading::Done(data) => data,
+            Reading::Under(reading) => pollster::block_on(reading),
+        };
+        data.into_iter().map(values).collect()
+    }
+}
+
+fn transaction<const D: usize>(tensors: Vec<Tensor<D>>) -> Transaction {
+    tensors.into_iter().fold(Transaction::default(), Transaction::register)
+}
+
+fn count_read(device: &Device) {
+    if !is_host(device) {
+        READS.set(READS.get() + 1);
+    }
+}
+
+fn values(data: TensorData) -> Vec<f32> {
+    data.try_into_vec_as().expect("the tensors of this program that are read are of 32-bit floats")
+}
