@@ -18,6 +18,7 @@ mod compositions;
 mod data;
 mod data_folders;
 mod documents;
+mod draws;
 mod dual;
 mod editor;
 mod event_queue;
