@@ -192,6 +192,7 @@ class Export(Folder):
             def __init__(self):
                 super().__init__()
                 self.drawn, self.head = Drawn(), Head(4, 4)
+                self.head.requires_grad_(False)
 
             def forward(self, x):
                 return self.head(self.drawn(x))

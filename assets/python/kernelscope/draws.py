@@ -5,6 +5,7 @@ Each law is a list of a word and of what belongs to it: `["uniform", b]` in ±b,
 own, or draws again what its parts have drawn.
 """
 
+import dis
 import functools
 import inspect
 import math
@@ -12,6 +13,8 @@ import types
 
 # What a constructor calls that draws again, beside functions that write in place, whose names end in an underscore.
 DRAWS_AGAIN = {"apply", "named_apply", "data", "reset_parameters", "_reset_parameters"}
+# What ends in an underscore and writes no numbers.
+WRITES_NONE = {"requires_grad_", "share_memory_"}
 
 
 def draws(torch, module):
@@ -111,10 +114,10 @@ def writes(kind):
         names = names_of(code)
         if any(name in DRAWS_AGAIN or "init_weight" in name or "weight_init" in name for name in names):
             return True
-        if any(name.endswith("_") and not name.endswith("__") for name in names):
+        if any(name.endswith("_") and not name.endswith("__") for name in names - WRITES_NONE):
             return True
         # A parameter of a part that is made anew.
-        if "Parameter" in names and any(name in ("weight", "bias") for name in names):
+        if "Parameter" in names and any(step.opname == "STORE_ATTR" and step.argval in ("weight", "bias") for step in dis.get_instructions(code)):
             return True
         for name in names:
             method = next((vars(base)[name] for base in own if name in vars(base)), None)
