@@ -168,7 +168,12 @@ fn a_graph_without_laws_begins_as_its_operations_do() {
         assert!(!old.text.contains("draw("), "{}", old.text);
         let without: Vec<&str> = graph.text.lines().filter(|line| !line.starts_with("draw(")).collect();
         assert_eq!(without, old.text.lines().collect::<Vec<_>>());
-        assert_eq!(name == "image", graph.text == old.text, "every module of {name} has the draw of its operation");
+        // What begins as its operation does has no line.
+        let draws: Vec<&str> = graph.text.lines().filter(|line| line.starts_with("draw(")).collect();
+        match name {
+            "image" => assert_eq!(draws, ["draw([\"2.weight\"], \"constant\", 0.25);"]),
+            _ => assert!(!draws.is_empty(), "{name}"),
+        }
     }
 }
 
