@@ -90,7 +90,7 @@ impl Network {
 
     /// Builds the network of this program, in the parametrisation of this spec, with initial weights from this seed.
     pub fn of(program: Arc<Program>, spec: &NetworkSpec, seed: u64, device: &Device) -> Self {
-        let mut draw = WeightSampler::new(spec, seed);
+        let mut draw = WeightSampler::new(spec, &program, seed);
         let wiring = NetworkStructure::new(program, spec, FoundSettings::default());
         Self::build(wiring, &mut draw, device).expect("drawing values cannot fail")
     }

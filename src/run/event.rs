@@ -12,6 +12,7 @@ use super::ledger::Ledger;
 use super::metric::Row;
 use super::prediction::Outputs;
 use super::tensor_gram::TensorGram;
+use crate::math::checksum::fnv1a;
 use crate::spec::{Change, KnownSettings, Readout, Spec};
 
 /// One report of a run.
@@ -19,6 +20,9 @@ use crate::spec::{Change, KnownSettings, Readout, Spec};
 pub enum Event {
     /// The first event of every run.
     Started(Arc<RunInfo>),
+    /// The weights with which the run begins, where a file has them; once, before the first task. The file may move, and the
+    /// run's folder keeps them.
+    Initial(Arc<Weights>),
     /// A task begins; the first one too. Comes after the snapshot at the exact step of the switch.
     Task(TaskStart),
     /// Losses of the steps since the last one, thinned to the rate of the screen.
@@ -244,6 +248,19 @@ pub struct NamedTensor {
     pub name: String,
     pub shape: Vec<usize>,
     pub values: Vec<f32>,
+}
+
+impl NamedTensor {
+    /// Computes the hash of these tensors with their names and shapes, whatever file they are in.
+    pub fn hash(tensors: &[Self]) -> String {
+        let bytes = |tensor: &Self| {
+            let sides = tensor.shape.iter().flat_map(|side| (*side as u64).to_le_bytes());
+            let values = tensor.values.iter().flat_map(|value| value.to_le_bytes());
+            [tensor.name.as_bytes(), &[0]].concat().into_iter().chain(sides).chain(values).collect()
+        };
+        let parts: Vec<Vec<u8>> = tensors.iter().map(bytes).collect();
+        fnv1a(parts.iter().map(Vec::as_slice))
+    }
 }
 
 /// The reason why a run ended.

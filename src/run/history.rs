@@ -134,7 +134,7 @@ impl History {
                 self.ledgers.push(ledger);
             }
             // Only folders store it; a fork reads it from the stream.
-            Event::Partner(_) | Event::Forked(_) | Event::Saved(_) => {}
+            Event::Partner(_) | Event::Forked(_) | Event::Saved(_) | Event::Initial(_) => {}
             Event::PassedOver(count) => self.passed_over = count,
             Event::TakenBack { step } => self.take_back(step),
             Event::Paused { .. } => self.state = RunState::Paused,

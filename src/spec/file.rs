@@ -143,8 +143,9 @@ impl Spec {
         }
         section.insert(leaf.to_owned(), value);
         if key == WEIGHTS {
-            // The hash is that of the file before.
+            // Hash and copy are those of the file before.
             section.remove("weights_hash");
+            section.remove("weights_copy");
         }
         Self::from_table(table, Path::new("")).map_err(|err| match err {
             SpecError::BadValue { reason, .. } => bad(reason),
@@ -225,7 +226,7 @@ impl Spec {
         if let Some(path) = self.data.path.as_mut().filter(|path| given(path)) {
             *path = rooted(path);
         }
-        if let Some(path) = self.network.weights.as_mut() {
+        for path in [&mut self.network.weights, &mut self.network.weights_copy].into_iter().flatten() {
             *path = rooted(path);
         }
         let variants = self.study.iter_mut().flat_map(|study| &mut study.variants);

@@ -16,7 +16,8 @@ pub(super) fn known() -> &'static Table {
         spec.tasks.steps = vec![1];
         (spec.network.alpha, spec.network.alpha_width) = (Some(1.0), Some(1));
         spec.network.text = Some("".into());
-        (spec.network.weights, spec.network.weights_hash) = (Some("w.safetensors".into()), Some("0".to_owned()));
+        spec.network.begin_from(Some("w.safetensors".into()));
+        (spec.network.weights_hash, spec.network.weights_copy) = (Some("0".to_owned()), Some("w.safetensors".into()));
         spec.kernel.piecewise = Some(1.0);
         spec.training.rate_width = Some(1);
         spec.training.frozen = vec!["fc1".to_owned()];

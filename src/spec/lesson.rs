@@ -17,6 +17,7 @@ pub const LESSON_FILES: &[(&str, &str)] = &[
     ("wider-is-lazier", include_str!("../../assets/lessons/wider-is-lazier.toml")),
     ("following-the-kernel", include_str!("../../assets/lessons/following-the-kernel.toml")),
     ("write-a-tensor-program", include_str!("../../assets/lessons/write-a-tensor-program.toml")),
+    ("your-own-network", include_str!("../../assets/lessons/your-own-network.toml")),
     ("more-data", include_str!("../../assets/lessons/more-data.toml")),
 ];
 

@@ -30,8 +30,10 @@ pub struct NetworkSpec {
     pub init: Init,
     /// The safetensors file, or the index of its shards, whose tensors are the initial weights; without one they are drawn.
     pub weights: Option<PathBuf>,
-    /// The FNV-1a hash of that file when the run began, so that it cannot be repeated from another one.
+    /// The FNV-1a hash of the tensors with which the run began, so that it cannot be repeated with others.
     pub weights_hash: Option<String>,
+    /// The copy of these tensors in the run's folder, from which it is repeated where the file is gone or another one.
+    pub weights_copy: Option<PathBuf>,
     /// NTK parametrisation: z = σ_w/√fan_in · W x + σ_b b.
     pub sigma_w: f64,
     pub sigma_b: f64,
@@ -54,6 +56,7 @@ impl Default for NetworkSpec {
             init: Init::HeUniform,
             weights: None,
             weights_hash: None,
+            weights_copy: None,
             sigma_w: std::f64::consts::SQRT_2,
             sigma_b: 0.1,
             alpha: None,
@@ -87,7 +90,14 @@ impl NetworkSpec {
     #[must_use]
     pub fn with_builtin(&self, program: &str) -> Self {
         let Self { program, text, width, settings, activation, .. } = Self::of(program);
-        Self { program, text, width, settings, activation, weights: None, weights_hash: None, ..self.clone() }
+        let mut turned = Self { program, text, width, settings, activation, ..self.clone() };
+        turned.begin_from(None);
+        turned
+    }
+
+    /// Sets the file of the initial weights; hash and copy were those of the file before.
+    pub fn begin_from(&mut self, weights: Option<PathBuf>) {
+        (self.weights, self.weights_hash, self.weights_copy) = (weights, None, None);
     }
 
     /// Returns channels, height and width of the samples for which the text's module was exported from PyTorch, where it is

@@ -25,7 +25,7 @@ impl NetworkSpec {
         let mut turned = Self { program: program.to_owned(), text, settings: Default::default(), ..self.clone() };
         if (&turned.program, &turned.text) != (&self.program, &self.text) {
             // Weights are those of one network.
-            (turned.weights, turned.weights_hash) = (None, None);
+            turned.begin_from(None);
         }
         if self.width == self.usual_width() || !turned.has_width() {
             turned.width = turned.usual_width().into();

@@ -42,6 +42,8 @@ struct Section {
     weights: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     weights_hash: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weights_copy: Option<String>,
     sigma_w: f64,
     sigma_b: f64,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -76,10 +78,11 @@ impl From<NetworkSpec> for Section {
         let has_width = network.has_width();
         let NetworkSpec { program, text, width, settings: given, activation, parametrisation, init, .. } = network;
         settings.extend(given);
-        let NetworkSpec { sigma_w, sigma_b, alpha, alpha_width, weights, weights_hash, .. } = network;
+        let NetworkSpec { sigma_w, sigma_b, alpha, alpha_width, weights, weights_hash, weights_copy, .. } = network;
         let text = text.map(|text| text.as_ref().to_owned());
         let width = has_width.then_some(width);
-        let weights = weights.map(|path| path.to_string_lossy().into_owned());
+        let as_text = |path: PathBuf| path.to_string_lossy().into_owned();
+        let (weights, weights_copy) = (weights.map(as_text), weights_copy.map(as_text));
         Self {
             program,
             text,
@@ -90,6 +93,7 @@ impl From<NetworkSpec> for Section {
             init,
             weights,
             weights_hash,
+            weights_copy,
             sigma_w,
             sigma_b,
             alpha,
@@ -101,7 +105,7 @@ impl From<NetworkSpec> for Section {
 impl From<Section> for NetworkSpec {
     fn from(section: Section) -> Self {
         let Section { program, text, width, settings, activation, parametrisation, init, .. } = section;
-        let Section { sigma_w, sigma_b, alpha, alpha_width, weights, weights_hash, .. } = section;
+        let Section { sigma_w, sigma_b, alpha, alpha_width, weights, weights_hash, weights_copy, .. } = section;
         let width = width.unwrap_or(Self::default().width);
         let mut network = Self {
             program,
@@ -114,13 +118,14 @@ impl From<Section> for NetworkSpec {
             // An empty path takes the weights away.
             weights: weights.filter(|path| !path.is_empty()).map(PathBuf::from),
             weights_hash,
+            weights_copy: weights_copy.filter(|path| !path.is_empty()).map(PathBuf::from),
             sigma_w,
             sigma_b,
             alpha,
             alpha_width,
         };
         if network.weights.is_none() {
-            network.weights_hash = None;
+            network.begin_from(None);
         }
         for declared in network.declared() {
             if let Some(given) = network.settings.get_mut(&declared.name) {

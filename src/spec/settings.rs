@@ -326,14 +326,15 @@ impl Spec {
         if old.is_empty() || new.is_empty() { Vec::new() } else { vec![old, new] }
     }
 
-    /// Returns whether two specs are the same run: everything but the pace, which changes no result.
+    /// Returns whether two specs are the same run: everything but the pace and the place of a copy, which change no result.
     pub fn same_run(&self, other: &Self) -> bool {
         let mut this = Self { window: other.window.clone(), ..self.clone() };
         let (own, theirs) = (&mut this.network.weights_hash, &other.network.weights_hash);
-        // A run that has not begun yet does not know the file of its weights.
+        // A run that has not begun yet does not know the tensors of its file.
         if own.is_none() || theirs.is_none() {
             own.clone_from(theirs);
         }
+        this.network.weights_copy.clone_from(&other.network.weights_copy);
         // A file of an earlier version may hold NaN, which equals nothing: then the written form is compared.
         let holds_nan = this.clone() != this;
         this == *other || (holds_nan && this.to_toml() == other.to_toml())

@@ -183,6 +183,8 @@ pub enum NoRule {
     Shared(String),
     #[error("{0} is frozen by the text, and no rule covers weights that are not trained: leave it out of freeze")]
     Frozen(String),
+    #[error("{0} has initial values that the text gives it, and no rule covers these: leave it out of draw")]
+    Drawn(String),
     #[error("softmax over infinitely many features is 0 for each of them: leave it out, the loss applies it")]
     Softmax,
     #[error("log_softmax over infinitely many features falls without end: leave it out, the loss applies it")]

@@ -154,6 +154,53 @@ class Export(Folder):
         self.assertEqual([line["target"] for line in graph["lines"] if line["op"] == "parameter"], ["emb.weight"])
         self.assertEqual(list(files.read_safetensors(os.path.join(self.folder, "weights.safetensors"))), ["emb.weight"])
 
+    def test_each_parameter_has_its_law(self):
+        nn, torch = self.torch.nn, self.torch
+
+        def laws(module, example):
+            graph = self.export(module, example)
+            return {line["target"]: line["draw"] for line in graph["lines"] if line["op"] == "parameter"}
+
+        # Of a tensor that two layers share nobody can tell which of them has drawn it.
+        tied = self.module(lambda m, x: m.out(m.emb(x)), emb=nn.Embedding(5, 4), out=nn.Linear(4, 5, bias=False))
+        tied.out.weight = tied.emb.weight
+        self.assertEqual(laws(tied, torch.randint(0, 5, (2, 3))), {"emb.weight": ["unknown", type(tied).__name__]})
+        # A wrapper is none of the module's classes.
+        plain = nn.Sequential(nn.Linear(4, 16), nn.PReLU(init=0.1), nn.Linear(16, 2, bias=False))
+        expected = {"0.weight": ["uniform", 0.5], "0.bias": ["uniform", 0.5], "1.weight": ["constant", 0.1], "2.weight": ["uniform", 0.25]}
+        self.assertEqual(laws(nn.DataParallel(plain), torch.randn(3, 4)), expected)
+        # Weights behind a parametrisation are others than those that were drawn.
+        normed = nn.Sequential(nn.utils.parametrizations.weight_norm(nn.Linear(4, 2, bias=False)))
+        self.assertEqual({law[0] for law in laws(normed, torch.randn(3, 4)).values()}, {"unknown"})
+
+        def start(layer):
+            nn.init.normal_(layer.weight)
+
+        class Head(nn.Linear):
+            pass
+
+        class Drawn(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.body = nn.Linear(4, 4)
+                self.body.apply(start)
+
+            def forward(self, x):
+                return self.body(x)
+
+        class Quiet(nn.Module):
+            def __init__(self):
+                super().__init__()
+                self.drawn, self.head = Drawn(), Head(4, 4)
+                self.head.requires_grad_(False)
+
+            def forward(self, x):
+                return self.head(self.drawn(x))
+
+        found = laws(Quiet(), torch.randn(3, 4))
+        self.assertEqual(found["drawn.body.weight"], ["unknown", "Drawn"])
+        self.assertEqual(found["head.weight"], ["uniform", 0.5])
+
     def test_wrapped_modules_give_the_same_graph(self):
         nn, torch = self.torch.nn, self.torch
         plain, example = nn.Sequential(nn.Linear(4, 3), nn.Tanh(), nn.Linear(3, 2)), torch.randn(3, 4)

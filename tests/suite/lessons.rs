@@ -9,6 +9,7 @@ use kernelscope::analysis::{Milestone, RUN_FIGURES, SWITCH_FIGURES};
 use kernelscope::run::{Event, History, RunState};
 use kernelscope::spec::text::builtin;
 use kernelscope::spec::{LESSON_FILES, Learner, Lesson, LessonCondition, MOST_WORDS, lessons};
+use kernelscope::storage::Graph;
 use kernelscope::ui::App;
 use kernelscope::ui::lessons::Seen;
 use kernelscope::ui::study::PanelKind;
@@ -281,6 +282,52 @@ fn write_a_tensor_program_is_read_to_its_end() {
         let found = history.figure(figure).unwrap();
         assert!(found > 0.0 && found < most, "{figure}: {found}");
     }
+}
+
+#[test]
+fn your_own_network_is_read_to_its_end() {
+    let mut harness = window(tiny());
+    begin(&mut harness, "Your own network");
+    read(&mut harness, "Your own network");
+    let (frozen, whole) = (harness.state().history(), harness.state().reference().unwrap());
+    // It is the module of the fixture, as the export writes it and the reader reads it.
+    let module = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/modules/lesson");
+    let text = Graph::read(&module).unwrap().text;
+    let of = |history: &History| history.info().unwrap().spec.network.source_text().to_owned();
+    assert_eq!(of(whole), text);
+    let last = text.lines().last().unwrap();
+    assert_eq!(of(frozen), text.replace(&format!("\n{last}\n"), &format!("\nfreeze([\"inner\"]);\n{last}\n")));
+
+    let shares = |history: &History| -> Vec<(String, f64)> {
+        let first = history.rows()[0].layers.iter().filter(|layer| layer.task == 1);
+        first.map(|layer| (layer.layer.to_string(), layer.share.unwrap())).collect()
+    };
+    let share = |of: &[(String, f64)], name: &str| of.iter().find(|(layer, _)| layer == name).map(|(_, share)| *share);
+    let (all, rest) = (shares(whole), shares(frozen));
+    assert!((share(&all, "inner").unwrap() - 0.8).abs() < 0.02 && share(&rest, "inner").is_none(), "{all:?} {rest:?}");
+    assert!((share(&rest, "head").unwrap() - 0.72).abs() < 0.01, "{rest:?}");
+    assert!((share(&rest, "middle").unwrap() - 0.27).abs() < 0.01, "{rest:?}");
+    // The others' kernels are at first what they were.
+    let left = 1.0 - share(&all, "inner").unwrap();
+    for name in ["norm", "middle", "head"] {
+        assert!((share(&rest, name).unwrap() - share(&all, name).unwrap() / left).abs() < 1e-6, "{name}");
+    }
+    let velocity = |name: &str, from: f64, to: f64| {
+        let rows = whole.rows().iter().filter(move |row| row.epoch > from && row.epoch <= to);
+        let layers = rows.flat_map(|row| &row.layers);
+        layers
+            .filter(|layer| layer.task == 1 && &*layer.layer == name)
+            .filter_map(|layer| layer.velocity)
+            .fold(0.0, f64::max)
+    };
+    for name in ["inner", "norm", "middle", "head"] {
+        let (before, after) = (velocity(name, 9.0, 10.0), velocity(name, 10.0, 11.0));
+        assert!(after > 10.0 * before && velocity(name, 0.0, 1.0) > 3.0 * before, "{name}: {before} and {after}");
+    }
+    let both = |name: &str| (frozen.figure(name).unwrap(), whole.figure(name).unwrap());
+    let ((spike, before), (kept, whole_kept)) = (both("spike"), both("accuracy_before"));
+    assert!(spike < before / 10.0, "{spike} and {before}");
+    assert!(kept < whole_kept - 0.03, "{kept} and {whole_kept}");
 }
 
 #[test]

@@ -19,6 +19,7 @@ mod compositions;
 mod data;
 mod data_folders;
 mod documents;
+mod draws;
 mod dual;
 mod editor;
 mod event_queue;

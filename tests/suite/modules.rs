@@ -9,7 +9,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use kernelscope::math::checksum::fnv1a;
 use kernelscope::model::Network;
 use kernelscope::ntk::{PartKind, Reduction, Request, jacobian, layerwise};
-use kernelscope::run::{Ending, Event, Row, Snapshot};
+use kernelscope::run::{Ending, Event, NamedTensor, Row, Snapshot, Weights};
 use kernelscope::spec::{DataFolders, DataShape, Init, Loss, NetworkSpec, Parametrisation, Source, Spec, StudySpec};
 use kernelscope::storage::{Arrays, GRAPH, Graph, WEIGHTS, create, load, read_modules_as_networks};
 use kernelscope::train::{NetworkTrainer, StepOptions};
@@ -170,8 +170,8 @@ fn a_run_that_begins_from_saved_weights_has_the_kernel_and_the_losses_of_the_run
         assert_eq!(losses(&found.row), losses(&saved.row));
         // Its own run file repeats it, from that file alone.
         let run = Spec::read(&again.join("run.toml")).unwrap();
-        let bytes = fs::read(first.join("model.safetensors")).unwrap();
-        assert_eq!(run.network.weights_hash, Some(fnv1a([bytes.as_slice()])));
+        let initial = initial(&begun);
+        assert_eq!(run.network.weights_hash, Some(NamedTensor::hash(&initial.tensors)));
         assert_eq!(timeless(read_all(&start(run.clone()))), timeless(begun));
         assert_eq!(load(&again).unwrap().history.rows().len(), snapshots(&read_all(&start(run.clone()))).len());
         // A fork of it, with what laziness needs of the beginning.
@@ -183,20 +183,121 @@ fn a_run_that_begins_from_saved_weights_has_the_kernel_and_the_losses_of_the_run
             let rest: Vec<Row> = rows.into_iter().filter(|row| row.step > kept.step).collect();
             assert_eq!(unchanged, rest, "α = {alpha:?}");
         }
-        // Another file in its place is refused, and so is none; one that is not there is named at once.
+        // Without its copy another file in its place is refused, and so is none; one that is not there is named at once.
         let weights = first.join("model.safetensors");
         fs::rename(&weights, first.join("moved")).unwrap();
-        let gone = refusal(run.clone());
+        let mut alone = run.clone();
+        alone.network.weights_copy = None;
+        let gone = refusal(alone.clone());
         assert!(gone.starts_with(&format!("{}: it cannot be read", weights.display())), "{gone}");
         fs::copy(again.join("model.safetensors"), &weights).unwrap();
-        let other = refusal(run.clone());
-        assert!(other.contains("is another file than the one that this run began from"), "{other}");
+        let other = refusal(alone);
+        assert!(other.contains("has other weights than those that this run began from"), "{other}");
         // Set anew it is another run.
         let mut anew = run;
         anew.set(&format!("network.weights={}", weights.display())).unwrap();
-        assert_eq!(anew.network.weights_hash, None);
+        assert_eq!((&anew.network.weights_hash, &anew.network.weights_copy), (&None, &None));
         assert!(matches!(ending(&read_all(&start(anew))), Ending::Finished { .. }));
     }
+}
+
+/// The weights that a run reports to begin from.
+fn initial(events: &[Event]) -> Arc<Weights> {
+    let found = events.iter().find_map(|event| if let Event::Initial(found) = event { Some(found) } else { None });
+    Arc::clone(found.expect("it begins from a file"))
+}
+
+/// What is said of the weights at the beginning.
+fn said_at_first(events: &[Event]) -> Vec<&str> {
+    let warning = |event: &'_ Event| matches!(event, Event::Warning { step: 0, .. });
+    let told = events.iter().filter(|event| warning(event)).map(|event| match event {
+        Event::Warning { message, .. } => message.as_str(),
+        _ => "",
+    });
+    told.filter(|message| message.contains("its copy of the weights")).collect()
+}
+
+/// A module in a folder that goes, and a run that began from it.
+#[test]
+fn a_run_folder_alone_repeats_resumes_and_forks_a_run_that_began_from_a_file() {
+    read_modules_as_networks();
+    let place = tempfile::tempdir().unwrap();
+    let (theirs, out) = (place.path().join("theirs"), place.path().join("run"));
+    fs::create_dir(&theirs).unwrap();
+    for name in [GRAPH, WEIGHTS] {
+        fs::copy(module().join(name), theirs.join(name)).unwrap();
+    }
+    let mut spec = tiny();
+    let settings = [
+        format!("network.program={}", theirs.display()),
+        format!("network.weights={}", theirs.join(WEIGHTS).display()),
+        // What a run of this laziness trains needs its beginning at every fork.
+        "network.alpha=2.0".to_owned(),
+    ];
+    spec.set_all(settings.iter().map(String::as_str)).unwrap();
+    let events = recorded(&spec, &out);
+    let rows = timeless(events.clone());
+    assert!(said_at_first(&events).is_empty());
+    // A run that was cut off, before all of it is gone.
+    let cut = place.path().join("cut");
+    let mut folder = create(&cut, &spec, false).unwrap().folder;
+    let second = events.iter().position(|event| matches!(event, Event::Task(start) if start.task == 2)).unwrap();
+    events[..=second].iter().for_each(|event| folder.take(event).unwrap());
+    drop(folder);
+    fs::remove_dir_all(&theirs).unwrap();
+
+    // Resumed, also by the settings that began it, of which the file is gone.
+    let opened = create(&cut, &spec, false).unwrap();
+    assert!(opened.resumed.is_some());
+    let mut folder = opened.folder;
+    let resumed = read_all(&start(folder.spec().clone()));
+    resumed.iter().for_each(|event| folder.take(event).unwrap());
+    drop(folder);
+    assert_eq!(timeless(resumed.clone()), rows);
+    assert_eq!(said_at_first(&resumed).len(), 1, "{:?}", said_at_first(&resumed));
+    // The folders are moved; each repeats the run alone, and so does the folder of a repetition.
+    for folder in [&out, &cut] {
+        let (moved, again) = (folder.with_extension("moved"), folder.with_extension("again"));
+        fs::rename(folder, &moved).unwrap();
+        let run = Spec::read(&moved.join("run.toml")).unwrap();
+        assert_eq!(run.network.weights_copy, Some(moved.join("initial.safetensors")));
+        assert_eq!(load(&moved).unwrap().warnings, Vec::<String>::new());
+        let repeated = recorded(&run, &again);
+        assert_eq!(timeless(repeated.clone()), rows);
+        assert_eq!(initial(&repeated).tensors, initial(&events).tensors);
+        fs::remove_dir_all(&moved).unwrap();
+        let from_copy = Spec::read(&again.join("run.toml")).unwrap();
+        assert_eq!(from_copy.network.weights, spec.network.weights, "where they once came from");
+        assert_eq!(timeless(read_all(&start(from_copy))), rows);
+    }
+    // Settings are changed and others stay; the forks of a repetition are those of the run.
+    let mut run = Spec::read(&place.path().join("run.again/run.toml")).unwrap();
+    run.set("training.rate=0.02").unwrap();
+    assert!(run.network.weights_copy.is_some());
+    let (kept, all) = fork::kept(run, true);
+    let rest: Vec<Row> = all.into_iter().filter(|row| row.step > kept.step).collect();
+    assert_eq!(timeless(fork::go_on(&kept, kept.future([]))), rest);
+
+    // Another file where the first one was: the run keeps its own weights, and says so; its settings typed anew are refused.
+    let others = fs::read(place.path().join("run.again/model.safetensors")).unwrap();
+    fs::create_dir(&theirs).unwrap();
+    fs::write(theirs.join(WEIGHTS), others).unwrap();
+    let again = place.path().join("run.again");
+    let run = Spec::read(&again.join("run.toml")).unwrap();
+    let told = read_all(&start(run.clone()));
+    assert_eq!(timeless(told.clone()), rows);
+    let said = said_at_first(&told);
+    assert!(said.len() == 1 && said[0].contains("has other weights than those that this run began from"), "{said:?}");
+    let mut typed = spec;
+    typed.network.weights_hash.clone_from(&run.network.weights_hash);
+    assert!(refusal(typed).contains("put these back"));
+    // A copy that is another file is none.
+    fs::copy(again.join("model.safetensors"), again.join("initial.safetensors")).unwrap();
+    let told = refusal(run.clone());
+    assert!(told.contains("the copy of the run's weights, was changed"), "{told}");
+    fs::write(again.join("initial.safetensors"), b"torn").unwrap();
+    let told = refusal(run);
+    assert!(told.contains("the copy of the run's weights cannot be read"), "{told}");
 }
 
 #[test]
@@ -273,6 +374,20 @@ fn a_study_may_vary_the_weights_its_runs_begin_from() {
     }
     hashes.dedup();
     assert_eq!(hashes.len(), 2, "each its own file");
+    // Runs from one file share it on the disk.
+    #[cfg(unix)]
+    {
+        use std::os::unix::fs::MetadataExt as _;
+        let text = fs::read_to_string(place.path().join("weights.toml")).unwrap().replace("[3]", "[3, 4, 5]");
+        fs::write(place.path().join("seeds.toml"), text).unwrap();
+        let done = command(place.path(), &["study", "--config", "seeds.toml", "--out", "seeds", "--device", "cpu"]);
+        assert!(done.status.success(), "{}", said(&done.stderr));
+        let runs = fs::read_dir(place.path().join("seeds/runs")).unwrap();
+        let files = runs.map(|run| fs::metadata(run.unwrap().path().join("initial.safetensors")).unwrap().ino());
+        let files: Vec<u64> = files.collect();
+        let distinct: std::collections::BTreeSet<&u64> = files.iter().collect();
+        assert_eq!((files.len(), distinct.len()), (6, 2), "two files for six runs");
+    }
 }
 
 #[test]

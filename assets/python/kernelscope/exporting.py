@@ -10,6 +10,7 @@ import os
 import warnings
 
 from . import files
+from .draws import draws
 from .errors import KernelscopeError
 from .version import __version__
 
@@ -211,7 +212,7 @@ def graph_and_tensors(torch, module, program):
     parameters = dict(module.named_parameters(remove_duplicate=False))
     placeholders = {spec.arg.name: spec for spec in program.graph_signature.input_specs}
     held = {**program.state_dict, **program.constants}
-    tied = aliases(module)
+    tied, laws = aliases(module), draws(torch, module)
     # Of tied tensors torch uses one or another. Here one line holds them, under the first of their names.
     kept, same = {}, {}
     lines, tensors, given, output = [], {}, None, None
@@ -236,6 +237,7 @@ def graph_and_tensors(torch, module, program):
                 line["module"] = owner_of(owners, target)
             if line["op"] == "parameter":
                 line["trained"] = bool(parameters[target].requires_grad)
+                line["draw"] = laws[target]
         elif node.op == "call_function":
             if shape is None and node.users:
                 raise no_operation(name, node)

@@ -1,22 +1,24 @@
 //! The initial weights of a run from a file, instead of a draw.
 //!
 //! Guarantees: every tensor of the network is one of the file, of its name and shape, and every tensor of the file is one of the
-//! network; a run that says which file it began from begins from no other.
+//! network; a run that says which weights it began from begins from no others, whichever file has them.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
+use std::sync::Arc;
 
 use burn::tensor::Device;
 
-use crate::math::checksum::fnv1a;
 use crate::model::{Network, WeightsError};
-use crate::spec::{NetworkSpec, Parametrisation};
+use crate::run::NamedTensor;
+use crate::spec::{NetworkSpec, Parametrisation, Program};
 use crate::storage::{Graph, WeightsFile};
 
 /// A network with the weights of a file.
 pub(super) struct InitialWeights {
     pub network: Network,
-    /// The hash of the file.
+    /// Its tensors, and their hash.
+    pub tensors: Vec<NamedTensor>,
     pub hash: String,
     /// How it was read, in sentences.
     pub notes: Vec<String>,
@@ -24,35 +26,62 @@ pub(super) struct InitialWeights {
 
 impl InitialWeights {
     /// Reads the file that this network begins from, for images [channels, height, width] and `outputs` logits; `None` where it
-    /// is drawn.
+    /// is drawn. Of a run that began before, its copy is read where the file no longer has the tensors that it began from; a
+    /// note says so.
     ///
     /// # Errors
-    /// If the file cannot be read, is another than that of the run, or is no file of this network, names it in one sentence.
+    /// If the file cannot be read, has other tensors than those of the run, or is no file of this network, and there is no copy,
+    /// names it in one sentence.
     pub fn read(spec: &NetworkSpec, image: [usize; 3], outputs: usize) -> Result<Option<Self>, String> {
         let Some(path) = &spec.weights else { return Ok(None) };
+        let (program, place) = (spec.program(image, outputs)?, path.display());
+        let read = Self::of_file(path, spec, &program);
+        let Some(expected) = &spec.weights_hash else { return read.map(Some) };
+        let (why, way_out) = match read {
+            Ok(found) if found.hash == *expected => return Ok(Some(found)),
+            Ok(found) => (
+                format!(
+                    "{place} has other weights than those that this run began from (their hash is {} and was {expected})",
+                    found.hash
+                ),
+                ": put these back, or set network.weights anew for a run of its own",
+            ),
+            Err(why) => (why, ""),
+        };
+        let Some(copy) = spec.weights_copy.as_ref().filter(|copy| copy.is_file()) else {
+            return Err(why + way_out);
+        };
+        let copied = copy.display();
+        match Self::of_file(copy, spec, &program) {
+            Ok(found) if found.hash == *expected => {
+                let notes = vec![format!("{why}; the run begins from its copy of the weights, {copied}")];
+                Ok(Some(Self { notes, ..found }))
+            }
+            Ok(_) => {
+                Err(format!("{why}, and {copied}, the copy of the run's weights, was changed: put one of both back"))
+            }
+            Err(other) => Err(format!("{why}, and the copy of the run's weights cannot be read ({other})")),
+        }
+    }
+
+    /// Reads the tensors of this program from a file.
+    fn of_file(path: &Path, spec: &NetworkSpec, program: &Arc<Program>) -> Result<Self, String> {
         let place = path.display();
         let file = WeightsFile::read(path).map_err(|why| format!("{place}: {why}"))?;
-        let hash = fnv1a(file.parts.iter().map(Vec::as_slice));
-        if let Some(expected) = spec.weights_hash.as_ref().filter(|expected| **expected != hash) {
-            return Err(format!(
-                "{place} is another file than the one that this run began from (its hash is {hash} and was {expected}): put that \
-                 one back, or set network.weights anew for another run"
-            ));
-        }
         if file.settings.parametrisation == Some(Parametrisation::Ntk) {
             return Err(format!(
                 "{place} has weights of the NTK parametrisation, which are others in the standard one: give weights of a network \
                  in the standard parametrisation"
             ));
         }
-        let program = spec.program(image, outputs)?;
         let (beside, tied) = names_beside(path);
         let known = program.tensors.iter().map(|tensor| tensor.name.as_str()).chain(beside.iter().map(String::as_str));
         let known: BTreeSet<&str> = known.collect();
-        let read = Network::of_tensors(program.clone(), spec, &file.parts, &known, &tied, &Device::flex());
+        let read = Network::of_tensors(Arc::clone(program), spec, &file.parts, &known, &tied, &Device::flex());
         let (network, read) = read.map_err(|why| format!("{place}: {}", in_words(&why)))?;
         let notes = file.notes.into_iter().chain(read).map(|note| format!("{place}: {note}")).collect();
-        Ok(Some(Self { network, hash, notes }))
+        let tensors = network.named();
+        Ok(Self { hash: NamedTensor::hash(&tensors), network, tensors, notes })
     }
 }
 

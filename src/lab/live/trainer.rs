@@ -26,8 +26,10 @@ use crate::lab::pacing::Pacing;
 use crate::lab::{Command, Control};
 use crate::math::all_finite;
 use crate::model::ChosenDevice;
-use crate::run::{Ending, Event, Ledger, Origin, Probe, Row, RunInfo, Sink, SnapshotCost, TaskStart, Weights, finite};
-use crate::spec::{Change, Cost, Effect, KnownSettings, LINEAR_PROBE_IMAGES, PER_EPOCH, RATES, Spec};
+use crate::run::{
+    Ending, Event, Ledger, NamedTensor, Origin, Probe, Row, RunInfo, Sink, SnapshotCost, TaskStart, Weights, finite,
+};
+use crate::spec::{Change, Cost, Effect, KnownSettings, LINEAR_PROBE_IMAGES, NetworkSpec, PER_EPOCH, RATES, Spec};
 use crate::train::{InfiniteWidthModelError, StepOutcome};
 
 /// The time after which a paused run checks whether it is cancelled.
@@ -82,7 +84,8 @@ pub(super) struct PreparedRun {
     /// Θ̊ on the probes.
     limit: Option<Arc<[f64]>>,
     analyzer: Analyzer,
-    /// The hash of the file with the initial weights, if there is one, and how it was read.
+    /// The initial weights, if a file has them, their hash, and how they were read.
+    initial: Option<Arc<Weights>>,
     weights_hash: Option<String>,
     notes: Vec<String>,
 }
@@ -98,11 +101,13 @@ impl PreparedRun {
         let state = stored.map(|stored| &stored.trainer.subject);
         let cancelled = || control.cancelled();
         // Of a run that goes on only f₀ is that of the beginning.
-        let (mut weights_hash, mut notes, mut initial) = (spec.network.weights_hash.clone(), Vec::new(), None);
+        let (mut weights_hash, mut notes) = (spec.network.weights_hash.clone(), Vec::new());
+        let (mut initial, mut reported) = (None, None);
         if stored.is_none() || spec.network.laziness().is_some() {
             let read = InitialWeights::read(&spec.network, shape.image, data.set.outputs())?;
-            if let Some(InitialWeights { network, hash, notes: read_notes }) = read {
+            if let Some(InitialWeights { network, tensors, hash, notes: read_notes }) = read {
                 (weights_hash, notes, initial) = (Some(hash), read_notes, Some(network));
+                reported = Some(Arc::new(weights_at(0, tensors, &spec.network, shape.image)));
             }
         }
         let (subject, fallback, words): (Box<dyn Subject>, _, _) = if spec.network.is_infinite() {
@@ -133,9 +138,14 @@ impl PreparedRun {
         let limit = meter.limit().map(|gram| Arc::clone(gram.values()));
         let stability = Stability::of(spec, &data);
         let analyzer = Analyzer { meter, tests, loss: spec.training.loss, stability };
-        let notes = if stored.is_some() { Vec::new() } else { notes };
-        Ok(Self { data, subject, fallback, device_description: words, limit, analyzer, weights_hash, notes })
+        let (initial, notes) = if stored.is_some() { (None, Vec::new()) } else { (reported, notes) };
+        Ok(Self { data, subject, fallback, device_description: words, limit, analyzer, initial, weights_hash, notes })
     }
+}
+
+/// Returns these tensors as the weights of a step, with what else determines their function.
+fn weights_at(step: u64, tensors: Vec<NamedTensor>, network: &NetworkSpec, image: [usize; 3]) -> Weights {
+    Weights { step, network: KnownSettings { image: Some(image), ..KnownSettings::of(network) }, tensors }
 }
 
 /// The trainer of a run, with everything that it needs and its position.
@@ -157,7 +167,8 @@ pub(super) struct Trainer<'a> {
     fork_at_switch: bool,
     ledger_wanted: bool,
     device_description: String,
-    /// How the initial weights were read.
+    /// The initial weights, if a file has them, until they are reported, and how they were read.
+    initial: Option<Arc<Weights>>,
     notes: Vec<String>,
     /// Θ̊ on the probes, until it is reported.
     limit: Option<Arc<[f64]>>,
@@ -178,8 +189,8 @@ impl<'a> Trainer<'a> {
         control: &'a mut dyn Control,
         sink: Box<dyn Sink + Send>,
     ) -> Self {
-        let PreparedRun { data, subject, fallback, device_description, limit, mut analyzer, weights_hash, notes } =
-            opened;
+        let PreparedRun { data, subject, fallback, device_description, limit, mut analyzer, .. } = opened;
+        let PreparedRun { initial, weights_hash, notes, .. } = opened;
         let mut spec = spec.clone();
         spec.network.weights_hash = weights_hash;
         Self {
@@ -194,6 +205,7 @@ impl<'a> Trainer<'a> {
             spec,
             data,
             control,
+            initial,
             notes,
             device_description,
             limit,
@@ -209,6 +221,9 @@ impl<'a> Trainer<'a> {
     /// Trains all tasks.
     pub fn train(&mut self) -> Result<(), Stop> {
         self.emit(Event::Started(Arc::new(self.info())))?;
+        if let Some(initial) = self.initial.take() {
+            self.emit(Event::Initial(initial))?;
+        }
         for warning in self.spec.warnings() {
             self.emit(Event::Warning { step: 0, epoch: 0.0, message: warning.message })?;
         }
@@ -840,9 +855,7 @@ impl<'a> Trainer<'a> {
     /// Reports the weights, unless they are not finite.
     fn send_weights(&mut self) -> Result<(), Stop> {
         let Some(tensors) = self.on_device(self.at.past_epochs, |subject, _| subject.weights())? else { return Ok(()) };
-        let network =
-            KnownSettings { image: Some(self.data.set.shape().image), ..KnownSettings::of(&self.spec.network) };
-        let weights = Weights { step: self.at.step, network, tensors };
+        let weights = weights_at(self.at.step, tensors, &self.spec.network, self.data.set.shape().image);
         if weights.tensors.iter().flat_map(|tensor| &tensor.values).any(|value| !value.is_finite()) {
             return Ok(());
         }

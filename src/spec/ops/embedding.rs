@@ -38,7 +38,7 @@ impl Operation for Embedding {
         // The rows of a matrix applied to a one-hot token, so that a dense layer can share it.
         let (name, shape) = (format!("{name}.weight"), vec![self.tokens, self.width]);
         let fill = if self.normal { Fill::Normal } else { Fill::Weight { fan_in: 1 } };
-        vec![Parameter { name, shape, fill, role: Role::Weight, turned: true }]
+        vec![Parameter { name, shape, fill, draw: None, role: Role::Weight, turned: true }]
     }
 
     fn layer(&self, inputs: &[&[usize]]) -> Option<Layer> {

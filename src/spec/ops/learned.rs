@@ -131,5 +131,5 @@ impl Operation for Learned {
 }
 
 fn tensor(name: &str, shape: Vec<usize>, fill: Fill) -> Parameter {
-    Parameter { name: name.to_owned(), shape, fill, role: Role::Weight, turned: false }
+    Parameter { name: name.to_owned(), shape, fill, draw: None, role: Role::Weight, turned: false }
 }

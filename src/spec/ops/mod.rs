@@ -35,7 +35,7 @@ pub use learned::{ClassToken, LayerScale, Learned, Positions};
 pub use matmul::MatMul;
 pub use norm::{Norm, NormKind};
 pub use operation::{Operation, feature_axis, shown};
-pub use parameter::{Fill, Parameter, Role};
+pub use parameter::{Draw, Fill, Parameter, Role};
 pub use pool::{Pool, PoolKind};
 pub use recurrence::Recurrence;
 pub use reduce::{Reduce, Reduction};

@@ -79,6 +79,7 @@ impl Operation for Norm {
             name: format!("{name}.{part}"),
             shape: vec![features],
             fill: Fill::Constant(value),
+            draw: None,
             role,
             turned: false,
         };

@@ -8,6 +8,8 @@ pub struct Parameter {
     pub name: String,
     pub shape: Vec<usize>,
     pub fill: Fill,
+    /// The initial values that the text gives it instead, where `network.init` is `torch`.
+    pub draw: Option<Draw>,
     pub role: Role,
     /// If true, the network stores a matrix [out, in] transposed, as [in, out], so that rows of inputs multiply from the
     /// left.
@@ -42,6 +44,20 @@ impl Fill {
     pub const OFFSET: f64 = 0.02;
 }
 
+/// The initial values of a tensor as PyTorch's modules have them, in the standard parametrisation.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Draw {
+    /// Uniform in ± this number.
+    Uniform(f64),
+    /// N(0, this number²).
+    Normal(f64),
+    Constant(f64),
+    /// The numbers of the tensor of this name, which is an earlier one.
+    Like(String),
+    /// As a module of this class has them, of which nothing is known: those of the operation are taken.
+    Unknown(String),
+}
+
 /// The way in which training changes a tensor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
@@ -61,6 +77,16 @@ impl Parameter {
         match self.fill {
             Fill::Weight { fan_in } | Fill::Bias { fan_in } => fan_in,
             Fill::Normal | Fill::Offset | Fill::Constant(_) => 1,
+        }
+    }
+
+    /// Returns the initial values that its operation has in PyTorch, whatever the text gives it.
+    pub fn usual_draw(&self) -> Draw {
+        match self.fill {
+            Fill::Weight { fan_in } | Fill::Bias { fan_in } => Draw::Uniform((1.0 / fan_in as f64).sqrt()),
+            Fill::Normal => Draw::Normal(1.0),
+            Fill::Offset => Draw::Normal(Fill::OFFSET),
+            Fill::Constant(value) => Draw::Constant(value),
         }
     }
 
@@ -110,10 +136,11 @@ pub(super) fn pair(
 ) -> Vec<Parameter> {
     let (fan_out, turned) = (shape[0], shape.len() == 2);
     let fill = Fill::Weight { fan_in };
-    let mut tensors = vec![Parameter { name: format!("{name}.{weight}"), shape, fill, role: Role::Weight, turned }];
+    let mut tensors =
+        vec![Parameter { name: format!("{name}.{weight}"), shape, fill, draw: None, role: Role::Weight, turned }];
     if has_bias {
         let (name, fill) = (format!("{name}.{bias}"), Fill::Bias { fan_in });
-        tensors.push(Parameter { name, shape: vec![fan_out], fill, role: Role::Weight, turned: false });
+        tensors.push(Parameter { name, shape: vec![fan_out], fill, draw: None, role: Role::Weight, turned: false });
     }
     tensors
 }

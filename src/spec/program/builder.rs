@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::names::{Names, belongs, check_name};
 use super::{Line, Program, blocks};
-use crate::spec::ops::{Op, Parameter, Role, shown};
+use crate::spec::ops::{Draw, Op, Parameter, Role, shown};
 
 /// A handle to a line, to be read by later lines.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -24,6 +24,8 @@ pub struct Builder {
     adopted: Option<Arc<Shapes>>,
     /// Layers and tensors that are not trained.
     frozen: Vec<String>,
+    /// Layers and tensors with initial values of their own.
+    draws: Vec<(String, Draw)>,
 }
 
 /// The tensors of a weights file: shapes by names.
@@ -53,6 +55,7 @@ impl Builder {
             written: None,
             adopted: None,
             frozen: Vec::new(),
+            draws: Vec::new(),
         }
     }
 
@@ -65,6 +68,11 @@ impl Builder {
     /// Leaves a layer or a tensor of this name out of training and out of the kernel, wherever its line is.
     pub fn freeze(&mut self, name: String) {
         self.frozen.push(name);
+    }
+
+    /// Gives a layer or a tensor of this name these initial values, wherever its line is.
+    pub fn draw(&mut self, name: String, draw: Draw) {
+        self.draws.push((name, draw));
     }
 
     /// Returns the image.
@@ -169,7 +177,7 @@ impl Builder {
     /// Returns the program whose logits are this value, without the lines that do not lead to it.
     ///
     /// # Errors
-    /// Fails if the value is not a vector of `classes` logits, or there is nothing of a name that is to be frozen.
+    /// Fails if the value is not a vector of `classes` logits, or there is nothing of a name that is to be frozen or drawn.
     pub fn finish(mut self, logits: Value, classes: usize) -> Result<Program, String> {
         let shape = self.shape(logits);
         if shape != [classes] && (self.adopted.is_none() || shape.len() != 1) {
@@ -179,6 +187,7 @@ impl Builder {
             return Err("a network ends in logits, not in the image".to_owned());
         }
         self.hold_frozen()?;
+        self.give_draws()?;
         let mut needed = vec![false; self.lines.len()];
         needed[logits.0] = true;
         for at in (0..=logits.0).rev() {
@@ -203,7 +212,20 @@ impl Builder {
             lines.push(line);
         }
         blocks(&mut lines);
+        check_likes(&tensors)?;
         Ok(Program { lines, tensors })
+    }
+
+    /// Gives the tensors with initial values of their own these.
+    fn give_draws(&mut self) -> Result<(), String> {
+        for (name, draw) in &self.draws {
+            let mut of_name = self.tensors.iter_mut().filter(|tensor| belongs(&tensor.name, name)).peekable();
+            if of_name.peek().is_none() {
+                return Err(format!("it draws {name}, and there is no layer or tensor of that name"));
+            }
+            of_name.filter(|tensor| !tensor.is_statistic()).for_each(|tensor| tensor.draw = Some(draw.clone()));
+        }
+        Ok(())
     }
 
     /// Gives the tensors that are to be frozen their role.
@@ -222,6 +244,19 @@ impl Builder {
         }
         Ok(())
     }
+}
+
+/// Checks that a tensor which begins like another one has an earlier one of its shape to begin like.
+fn check_likes(tensors: &[Parameter]) -> Result<(), String> {
+    for (at, tensor) in tensors.iter().enumerate() {
+        let Some(Draw::Like(other)) = &tensor.draw else { continue };
+        let is_it = |earlier: &&Parameter| earlier.name == *other;
+        match tensors[..at].iter().find(is_it) {
+            Some(earlier) if (&earlier.shape, earlier.turned) == (&tensor.shape, tensor.turned) => {}
+            _ => return Err(format!("{} begins like {other}, which is no earlier tensor of its shape", tensor.name)),
+        }
+    }
+    Ok(())
 }
 
 /// Returns the name that a list gives each tensor of an operation, by the name that it would have as one of its layer; empty

@@ -5,12 +5,12 @@ use std::ops::RangeInclusive;
 
 use rhai::{Array, Dynamic};
 
-use super::arguments::{Arguments, MOST, activation_of, list_of, real_of, sides_of, value_of};
+use super::arguments::{Arguments, MOST, activation_of, list_of, real_of, shortened, sides_of, value_of};
 use super::writer::Writer;
 use crate::spec::ops::{
-    Attention, ClassToken, Concat, Constant, Conv, Dense, Dropout, Embedding, Function as Nonlinearity, LayerScale,
-    Learned, MatMul, Norm, NormKind, Op, Patches, Pool, PoolKind, Positions, Rearrange, Recurrence, Reduce, Reduction,
-    Scale, Softmax, feature_axis, shown,
+    Attention, ClassToken, Concat, Constant, Conv, Dense, Draw, Dropout, Embedding, Function as Nonlinearity,
+    LayerScale, Learned, MatMul, Norm, NormKind, Op, Patches, Pool, PoolKind, Positions, Rearrange, Recurrence, Reduce,
+    Reduction, Scale, Softmax, feature_axis, shown,
 };
 use crate::spec::{Activation, Names};
 
@@ -32,7 +32,7 @@ pub struct Function {
 impl Function {
     /// Returns whether it computes a value, rather than declaring something.
     pub fn computes(&self) -> bool {
-        !matches!(self.name, "setting" | "usual_activation" | "freeze")
+        !matches!(self.name, "setting" | "usual_activation" | "freeze" | "draw")
     }
 }
 
@@ -177,6 +177,8 @@ pub const FUNCTIONS: &[Function] = functions! {
             }
             Ok(Dynamic::UNIT)
         };
+    "draw" r#"draw([names], law, number)"# 3..=3, [],
+        "how layers or tensors begin where network.init is torch: \"uniform\" within ± number, \"normal\" of that deviation, \"constant\", or \"like\" the tensor of that name" => draw;
     "recurrence" "recurrence(name, v, function)" 2..=3, [],
         "h_t = φ(W h_{t−1} + v_t), the last one; φ is act where no function is named" => recurrence;
     "rnn" "rnn(name, v, width, function)" 3..=4, [], "a recurrence over W v + b" => rnn;
@@ -335,6 +337,30 @@ fn concat(writer: &mut Writer, mut given: Arguments) -> Written {
     let parts = parts.into_iter().map(value_of).collect::<Result<Vec<_>, _>>()?;
     let axis = axis.unwrap_or_else(|| feature_axis(writer.shape(parts[0])));
     writer.unnamed(Op::Concat(Concat { axis }), &parts)
+}
+
+fn draw(writer: &mut Writer, mut given: Arguments) -> Written {
+    let (names, law) = (given.names()?, given.word("the law")?);
+    let spread = |given: &mut Arguments| match given.real("the number")? {
+        number if number >= 0.0 => Ok(number),
+        number => Err(format!("the number is 0 or more, not {number:?}")),
+    };
+    let draw = match law.as_str() {
+        "uniform" => Draw::Uniform(spread(&mut given)?),
+        "normal" => Draw::Normal(spread(&mut given)?),
+        "constant" => Draw::Constant(given.real("the number")?),
+        "like" => Draw::Like(given.word("the name of the other tensor")?),
+        "unknown" => Draw::Unknown(given.word("the class of its module")?),
+        other => {
+            let other = shortened(other);
+            return Err(format!("there is no law {other}, there are uniform, normal, constant, like and unknown"));
+        }
+    };
+    match names {
+        Names::Layer(name) => writer.builder.draw(name, draw),
+        Names::Each(names) => names.into_iter().for_each(|name| writer.builder.draw(name, draw.clone())),
+    }
+    Ok(Dynamic::UNIT)
 }
 
 fn recurrence(writer: &mut Writer, mut given: Arguments) -> Written {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 /// The setting that studies of width vary, and the only one that may be infinite; most texts declare it.
 pub const WIDTH: &str = "width";
 /// The keys that the section `[network]` has whatever the text declares.
-pub const FIELDS: [&str; 12] = [
+pub const FIELDS: [&str; 13] = [
     "program",
     "text",
     WIDTH,
@@ -17,6 +17,7 @@ pub const FIELDS: [&str; 12] = [
     "init",
     "weights",
     "weights_hash",
+    "weights_copy",
     "sigma_w",
     "sigma_b",
     "alpha",

@@ -14,10 +14,11 @@ use std::ops::RangeInclusive;
 use super::change::not_one;
 use super::cost::MOST_OPTIMISER_FLOP;
 use super::network_problems::NO_WIDTH;
+use super::ops::Draw;
 use super::problem::problem;
 use super::{
-    Cost, DataShape, DataSpec, Effect, MOST_TASKS, Op, Optimiser, Parameter, Problem, Program, Source, Spec, TaskKind,
-    memory_available,
+    Cost, DataShape, DataSpec, Effect, Init, MOST_TASKS, Op, Optimiser, Parameter, Problem, Program, Source, Spec,
+    TaskKind, memory_available,
 };
 
 /// Largest number of images of a task that replay can store: the size of the largest supported data set.
@@ -122,6 +123,7 @@ impl Spec {
             };
             found.push(problem("network.program", message));
         }
+        found.extend(self.unknown_draws().map(|message| problem("network.weights", message)));
         if self.kernel.budget > 0.0 {
             found.push(problem(
                 "kernel.budget",
@@ -129,6 +131,29 @@ impl Spec {
             ));
         }
         found
+    }
+
+    /// Returns a sentence on the tensors of a fresh draw whose initial values in PyTorch are not known, if there are any.
+    fn unknown_draws(&self) -> Option<String> {
+        let network = &self.network;
+        if network.weights.is_some() || network.parametrisation.is_ntk() || network.init != Init::Torch {
+            return None;
+        }
+        let program = network.program_for(&DataShape::expected(self))?;
+        let unknown = program.tensors.iter().filter_map(|tensor| match &tensor.draw {
+            Some(Draw::Unknown(module)) => Some((tensor.name.as_str(), module.as_str())),
+            Some(Draw::Uniform(_) | Draw::Normal(_) | Draw::Constant(_) | Draw::Like(_)) | None => None,
+        });
+        let unknown: Vec<(&str, &str)> = unknown.collect();
+        let [(first, module), others @ ..] = unknown.as_slice() else { return None };
+        let names = match others {
+            [] => format!("{first} begins here as its operation does"),
+            [(other, _)] => format!("{first} and {other} begin here as their operations do"),
+            others => format!("{first} and {} other tensors begin here as their operations do", others.len()),
+        };
+        Some(format!(
+            "{names}, and not as in PyTorch, where {module} draws them in a way that its graph does not tell: give the exported weights (network.weights) to begin from its own draw"
+        ))
     }
 
     fn data_problems(&self, found: &mut Vec<Problem>) {

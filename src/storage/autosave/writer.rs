@@ -117,9 +117,12 @@ impl Saver {
             | Event::Paused { .. }
             | Event::Resumed { .. }
             | Event::PassedOver(_) => return,
-            Event::Started(_) | Event::Task(_) | Event::Changed { .. } | Event::TakenBack { .. } | Event::Ended(_) => {
-                true
-            }
+            Event::Started(_)
+            | Event::Initial(_)
+            | Event::Task(_)
+            | Event::Changed { .. }
+            | Event::TakenBack { .. }
+            | Event::Ended(_) => true,
             Event::Snapshot(_)
             | Event::Partner(_)
             | Event::Limit(_)
@@ -274,7 +277,9 @@ fn queued_bytes(event: &Event) -> u64 {
         }
         Event::Partner(partner) => 8 * partner.gram.len() as u64,
         Event::Limit(kernel) => 8 * kernel.len() as u64,
-        Event::Weights(weights) => weights.tensors.iter().map(|tensor| 4 * tensor.values.len() as u64).sum(),
+        Event::Initial(weights) | Event::Weights(weights) => {
+            weights.tensors.iter().map(|tensor| 4 * tensor.values.len() as u64).sum()
+        }
         _ => 0,
     }
 }

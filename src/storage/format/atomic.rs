@@ -51,6 +51,15 @@ pub(crate) fn replace_for_good<T>(
     })
 }
 
+/// Makes a second name of a file, in place of what has that name.
+pub(crate) fn link(file: &Path, path: &Path) -> io::Result<()> {
+    let target = replaceable(path)?;
+    disk::step(&target)?;
+    let make = |temporary: &Path| fs::hard_link(file, temporary);
+    let temporary = tempfile::Builder::new().prefix(PREFIX).suffix(SUFFIX).make_in(folder_of(&target), make)?;
+    temporary.into_temp_path().persist(&target).map_err(|err| err.error)
+}
+
 /// Returns the path to which a file of this name is written: the target, for a link.
 ///
 /// # Errors

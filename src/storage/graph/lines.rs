@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 use serde::Deserialize;
 use serde_json::Value as Json;
 
+use crate::run::printable;
+use crate::spec::ops::Draw;
+
 /// The format that this version reads.
 pub const FORMAT: u64 = 1;
 /// Largest number of lines of a graph.
@@ -41,6 +44,10 @@ pub struct Line {
     /// Whether a parameter has `requires_grad`.
     #[serde(default = "yes")]
     pub trained: bool,
+    /// How PyTorch draws a parameter when its module is made: a law with its number, or with a name. Graphs that were exported
+    /// before this was told have none.
+    #[serde(default)]
+    pub draw: Json,
     /// The shape of its value, or the shapes of several.
     #[serde(default)]
     pub shape: Json,
@@ -99,6 +106,22 @@ pub fn node_of(json: &Json) -> Option<&str> {
 }
 
 impl Line {
+    /// Returns how a parameter begins, where the graph tells; a law that this version does not know is unknown.
+    pub fn draw(&self) -> Option<Draw> {
+        let Json::Array(parts) = &self.draw else { return None };
+        let number = || parts.get(1).and_then(Json::as_f64).filter(|number| number.is_finite());
+        let spread = || number().filter(|number| *number >= 0.0);
+        let word = || parts.get(1).and_then(Json::as_str);
+        let known = match parts.first().and_then(Json::as_str) {
+            Some("uniform") => spread().map(Draw::Uniform),
+            Some("normal") => spread().map(Draw::Normal),
+            Some("constant") => number().map(Draw::Constant),
+            Some("like") => word().map(|name| Draw::Like(name.to_owned())),
+            _ => None,
+        };
+        Some(known.unwrap_or_else(|| Draw::Unknown(printable(word().unwrap_or("its module")))))
+    }
+
     /// Returns an argument; `Null` where there is none.
     pub fn argument(&self, name: &str) -> &Json {
         self.args.get(name).unwrap_or(&Json::Null)

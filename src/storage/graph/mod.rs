@@ -8,6 +8,7 @@
 //! with the name of the line; every value of the text has as many numbers as the graph says; a file of any content is
 //! refused in one sentence, and nothing larger than the file is allocated.
 
+mod draws;
 mod layers;
 mod lines;
 mod module_graph;
@@ -96,7 +97,6 @@ impl Graph {
             translate::Refused::Graph(why) => GraphError::Format { path: path.to_owned(), why },
             translate::Refused::Line(refused) => GraphError::Refused { path: path.to_owned(), refused },
         })?;
-        graph.program().map_err(format)?;
-        Ok(graph)
+        draws::with_draws(graph).and_then(|graph| graph.program().map(|_| graph)).map_err(format)
     }
 }

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use thiserror::Error;
 
 use crate::run::printable;
+use crate::spec::ops::Draw;
 use crate::spec::{NetworkSpec, Program};
 
 /// A line of a graph that has no translation.
@@ -50,6 +51,8 @@ pub struct Graph {
     pub aliases: BTreeMap<String, String>,
     /// What the reader should know, in words.
     pub notes: Vec<String>,
+    /// How parameters begin in PyTorch, where the file tells.
+    pub(super) draws: Vec<(String, Draw)>,
     /// For each line of the text that is a line of the graph: its number from 1, the graph's name of it, and the number of
     /// values.
     pub(super) counts: Vec<(usize, String, usize)>,

@@ -8,6 +8,7 @@ use serde_json::Value as Json;
 use super::lines::{GraphFile, Line, node_of, shape_of};
 use super::module_graph::{Graph, GraphTensor, RefusedLine};
 use crate::run::printable;
+use crate::spec::ops::Draw;
 use crate::spec::text::EXPORTED_FOR;
 
 /// The reason why there is no text.
@@ -149,6 +150,8 @@ pub struct Translator<'a> {
     storages: usize,
     names: BTreeSet<String>,
     pub tensors: Vec<GraphTensor>,
+    /// How tensors begin, where the graph tells.
+    draws: Vec<(String, Draw)>,
     /// The text's name of a tensor that is read as a value.
     learned: BTreeMap<usize, String>,
     /// Matrices that are read both by layers and as values: by layers as values, too.
@@ -273,6 +276,7 @@ impl<'a> Translator<'a> {
             storages: 0,
             names: RESERVED.iter().map(|name| (*name).to_owned()).collect(),
             tensors: Vec::new(),
+            draws: Vec::new(),
             learned: BTreeMap::new(),
             as_values: BTreeSet::new(),
             counts: Vec::new(),
@@ -307,9 +311,9 @@ impl<'a> Translator<'a> {
         let refused =
             |why: String| Refused::Line(RefusedLine { line: printable(&output.name), op: "output".to_owned(), why });
         let classes = translator.end(output).map_err(refused)?;
-        let Translator { body, tensors, notes, counts, .. } = translator;
+        let Translator { body, tensors, draws, notes, counts, .. } = translator;
         let aliases = file.aliases.clone();
-        Ok(Graph { text: body, sample, image, classes, whole, tensors, aliases, notes, counts })
+        Ok(Graph { text: body, sample, image, classes, whole, tensors, aliases, notes, draws, counts })
     }
 
     /// Returns the names of the lines that lead to the output.
@@ -422,6 +426,7 @@ impl<'a> Translator<'a> {
             if self.tensors.iter().any(|known| known.name == name) {
                 return Err(format!("two tensors are called {}", printable(&name)));
             }
+            self.draws.extend(line.draw().filter(|_| is_parameter).map(|draw| (name.clone(), draw)));
             self.tensors.push(GraphTensor { name, shape: shape.clone(), is_float, is_parameter, trained, used: needs });
             self.insert(line, Entry::new(Node::Tensor(at), shape));
             return Ok(());

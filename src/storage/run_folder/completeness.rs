@@ -6,7 +6,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::files::MODEL;
+use super::files::{INITIAL, MODEL};
 use super::info::{INFO, StoredInfo};
 use super::kernels;
 use super::table_reader::{Lines, whole};
@@ -40,7 +40,7 @@ pub(crate) fn lost(out: &Path, ending: &Ending) -> Option<String> {
             if name.ends_with(".csv") { lines_in(&path) } else { fs::metadata(path).map(|found| found.len()) }
         };
         // A user who is short of room may have removed these, and no figure of a study needs them.
-        let is_spared = |name: &str| [kernels::KERNELS, MODEL].contains(&name);
+        let is_spared = |name: &str| [kernels::KERNELS, MODEL, INITIAL].contains(&name);
         let lacks = |(name, size): &(String, u64)| has(name).map_or(!is_spared(name), |found| found < *size);
         return had.into_iter().find(lacks).map(|(name, _)| name);
     }

@@ -54,6 +54,10 @@ pub fn create(out: &Path, spec: &Spec, overwrite: bool) -> Result<Opened, Folder
         let found = saved()?;
         spec.changes = found.changes;
         spec.network.weights_hash = found.network.weights_hash;
+        // Where the file is another one by now, only a run file may say that the copy is meant.
+        if spec.network.weights.as_ref().is_some_and(|weights| !weights.exists()) {
+            spec.network.weights_copy = found.network.weights_copy;
+        }
         if matches!(whole_ending(out), Some(Ending::Finished { .. })) {
             return Err(FolderError::Finished(out.to_owned()));
         }

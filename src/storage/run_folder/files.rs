@@ -19,13 +19,15 @@ pub(crate) const RUN: &str = "run.toml";
 /// The folder in which a resumed run is written until it has come as far as the one that was cut off.
 pub(crate) const RESUMED: &str = "resume.partial";
 pub(crate) const MODEL: &str = "model.safetensors";
+/// The weights with which a run began, where it began from those of a file.
+pub(crate) const INITIAL: &str = "initial.safetensors";
 /// The spec of a study, with its section `[study]`. It marks the folder of a study, in whose place no run is written.
 pub const STUDY: &str = "study.toml";
 
 /// Returns the names of all files of a run folder but the Grams and the figures, which the figures command writes.
 pub(crate) fn files() -> impl DoubleEndedIterator<Item = &'static str> {
     let tables = ROW_TABLES.iter().map(|table| table.name);
-    [RUN, INFO].into_iter().chain(tables).chain([LEDGER, EVENTS, MODEL])
+    [RUN, INFO].into_iter().chain(tables).chain([LEDGER, EVENTS, MODEL, INITIAL])
 }
 
 /// Returns whether this is the folder of a run.

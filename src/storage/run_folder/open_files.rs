@@ -25,8 +25,9 @@ pub(crate) struct Files {
     events: Table,
     pub(crate) kernels: KernelWriter,
     facts: info::StoredInfo,
-    /// Whether the weights were reported.
+    /// Whether the weights were reported, and those of the beginning.
     pub(crate) weights: bool,
+    pub(crate) initial: bool,
 }
 
 /// The tables that every row goes into, in the order of [`ROW_TABLES`].
@@ -64,6 +65,7 @@ impl Files {
             kernels: KernelWriter::start(folder.join(PARTIAL), run, Budget::new(grams))?,
             facts,
             weights: false,
+            initial: false,
         })
     }
 
@@ -78,6 +80,7 @@ impl Files {
             kernels: KernelWriter::go_on(folder.join(PARTIAL), kept),
             facts,
             weights: false,
+            initial: false,
         })
     }
 
@@ -127,12 +130,13 @@ impl Files {
         self.sync()?;
         let mut whole = vec![files::RUN, KERNELS];
         whole.extend(self.weights.then_some(files::MODEL));
+        whole.extend(self.initial.then_some(files::INITIAL));
         let mut sizes: Vec<(String, u64)> = self.rows.0.iter().map(Table::size).collect();
         sizes.push(self.ledger.size());
         for name in whole {
             let path = folder.join(name);
             // The other files are synced when they are renamed.
-            if name == files::MODEL {
+            if name == files::MODEL || name == files::INITIAL {
                 disk::sync(&path).map_err(|err| FolderError::write(&path, err))?;
             }
             let found = std::fs::metadata(&path).map_err(|err| FolderError::write(&path, err))?;

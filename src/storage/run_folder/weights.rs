@@ -2,6 +2,7 @@
 //! determine the network's function; and foreign ones, in one file or in shards.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::fs;
 use std::io::{self, Write as _};
 use std::path::{Component, Path, PathBuf};
 
@@ -10,7 +11,7 @@ use safetensors::{Dtype, SafeTensorError, SafeTensors};
 use serde::Deserialize;
 use thiserror::Error;
 
-use super::files::RUN;
+use super::files::{INITIAL, RUN, STUDY};
 use crate::run::{NamedTensor, Weights, printable};
 use crate::spec::{KnownSettings, KnownSettingsError, Spec};
 use crate::storage::format::errors::{FolderError, invalid};
@@ -21,23 +22,51 @@ const STEP: &str = "step";
 
 /// Writes all tensors as f32, with the step and the settings of the network in the file's metadata.
 pub(crate) fn write(path: &Path, weights: &Weights) -> Result<(), FolderError> {
+    atomic::replace(path, |writer| writer.write_all(&bytes_of(weights)?))
+}
+
+/// Writes the initial weights of the run in the folder `out`. The runs of a study mostly begin from one file: where another of
+/// them has the same bytes already, both share them on the disk (a hard link), so that a study needs the room of one copy and
+/// each of its folders still is complete. No file of a run folder is ever changed in place, so neither can change the other's.
+pub(crate) fn write_initial(path: &Path, weights: &Weights, out: &Path) -> Result<(), FolderError> {
+    let bytes = bytes_of(weights).map_err(|err| FolderError::write(path, err))?;
+    let is_same = |other: &PathBuf| {
+        fs::metadata(other).is_ok_and(|found| found.is_file() && found.len() == bytes.len() as u64)
+            && fs::read(other).is_ok_and(|found| found == bytes)
+    };
+    let other = beside_in_study(out).into_iter().map(|run| run.join(INITIAL)).find(is_same);
+    match other {
+        // A file system without hard links takes a copy.
+        Some(other) if atomic::link(&other, path).is_ok() => Ok(()),
+        _ => atomic::replace(path, |writer| writer.write_all(&bytes)),
+    }
+}
+
+/// Returns the other run folders of the study to which this one belongs; none where it belongs to none.
+fn beside_in_study(out: &Path) -> Vec<PathBuf> {
+    let Some(runs) = out.parent().filter(|runs| runs.parent().is_some_and(|study| study.join(STUDY).is_file())) else {
+        return Vec::new();
+    };
+    let entries = fs::read_dir(runs).into_iter().flatten().flatten().map(|entry| entry.path());
+    entries.filter(|other| other != out).collect()
+}
+
+fn bytes_of(weights: &Weights) -> io::Result<Vec<u8>> {
     let bytes: Vec<Vec<u8>> = weights
         .tensors
         .iter()
         .map(|tensor| tensor.values.iter().flat_map(|value| value.to_le_bytes()).collect())
         .collect();
-    atomic::replace(path, |writer| {
-        let view = |(tensor, bytes)| {
-            let NamedTensor { name, shape, .. }: &NamedTensor = tensor;
-            let bytes: &Vec<u8> = bytes;
-            TensorView::new(Dtype::F32, shape.clone(), bytes).map(|view| (name.as_str(), view))
-        };
-        let views = weights.tensors.iter().zip(&bytes).map(view).collect::<Result<Vec<_>, _>>();
-        let mut metadata: HashMap<String, String> = weights.network.pairs().into_iter().collect();
-        metadata.insert(STEP.to_owned(), weights.step.to_string());
-        let file = views.and_then(|views| safetensors::serialize(views, Some(metadata)));
-        writer.write_all(&in_order(file.map_err(|err| invalid(err.to_string()))?)?)
-    })
+    let view = |(tensor, bytes)| {
+        let NamedTensor { name, shape, .. }: &NamedTensor = tensor;
+        let bytes: &Vec<u8> = bytes;
+        TensorView::new(Dtype::F32, shape.clone(), bytes).map(|view| (name.as_str(), view))
+    };
+    let views = weights.tensors.iter().zip(&bytes).map(view).collect::<Result<Vec<_>, _>>();
+    let mut metadata: HashMap<String, String> = weights.network.pairs().into_iter().collect();
+    metadata.insert(STEP.to_owned(), weights.step.to_string());
+    let file = views.and_then(|views| safetensors::serialize(views, Some(metadata)));
+    in_order(file.map_err(|err| invalid(err.to_string()))?)
 }
 
 /// Sorts the entries of the file's header by name. The library writes the metadata in another order each time, and the

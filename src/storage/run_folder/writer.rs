@@ -12,7 +12,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::cut::cut;
-use super::files::{self, MODEL, RESUMED};
+use super::files::{self, INITIAL, MODEL, RESUMED};
 use super::open_files::Files;
 use super::table_writer;
 use super::table_writer::kind;
@@ -135,6 +135,11 @@ impl RunFolder {
         // A run that fails before it starts leaves everything as it was.
         let Some(files) = &mut self.files else { return Ok(()) };
         match event {
+            Event::Initial(initial) => {
+                weights::write_initial(&folder.join(INITIAL), initial, &self.out)?;
+                files.initial = true;
+                return self.write_spec();
+            }
             Event::Task(start) => {
                 files.note(start.step, Some(start.epoch), kind::TASK, &start.task.to_string())?;
                 return self.flush();
@@ -225,7 +230,16 @@ impl RunFolder {
         let later = |other: &Change| other.place.is_none() && other.step > change.step;
         let place = changes.iter().position(later).unwrap_or(changes.len());
         changes.insert(place, change.clone());
-        files::write_spec(&self.folder(), &self.spec)
+        self.write_spec()
+    }
+
+    fn write_spec(&self) -> Result<(), FolderError> {
+        let mut spec = self.spec.clone();
+        if self.files.as_ref().is_some_and(|files| files.initial) {
+            // Relative, so that the folder may move.
+            spec.network.weights_copy = Some(INITIAL.into());
+        }
+        files::write_spec(&self.folder(), &spec)
     }
 
     fn flush(&mut self) -> Result<(), FolderError> {

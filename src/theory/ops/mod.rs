@@ -37,6 +37,9 @@ pub(super) fn rule(reading: &Reading<'_>) -> Rule {
     if let Some(frozen) = reading.program.tensors_of(line).find(|tensor| tensor.is_held()) {
         return Err(NoRule::Frozen(frozen.name.clone()));
     }
+    if let Some(drawn) = reading.program.tensors_of(line).find(|tensor| tensor.draw.is_some()) {
+        return Err(NoRule::Drawn(drawn.name.clone()));
+    }
     if let Some(&shared) = line.tensors.iter().find(|tensor| is_shared(tensor)) {
         return Err(NoRule::Shared(reading.program.tensors[shared].name.clone()));
     }

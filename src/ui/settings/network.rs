@@ -40,8 +40,7 @@ fn weights(ui: &mut Ui, form: &mut Form<'_>) {
         let mut text = network.weights.as_ref().map_or_else(String::new, |path| path.display().to_string());
         let width = ui.available_width();
         if ui.add(TextEdit::singleline(&mut text).desired_width(width).hint_text("path")).changed() {
-            // The hash is that of the file before.
-            (network.weights, network.weights_hash) = ((!text.is_empty()).then(|| text.into()), None);
+            network.begin_from((!text.is_empty()).then(|| text.into()));
         }
     });
 }
