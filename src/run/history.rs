@@ -308,7 +308,7 @@ impl History {
 
     /// Returns the length of an epoch after a switch, in the time of this record. A watched training knows steps and no epochs:
     /// there the task that begins counts as one, as far as it was trained; `None` before that.
-    fn epoch_after(&self, switch: f64, end: f64) -> Option<f64> {
+    pub fn epoch_after(&self, switch: f64, end: f64) -> Option<f64> {
         if self.info.as_ref().is_none_or(|info| info.origin != Origin::Watched) {
             return Some(1.0);
         }

@@ -35,6 +35,7 @@ mod infinite;
 mod install;
 mod kernel;
 mod kinds;
+mod lag_ratios;
 mod learning_curve;
 mod ledger;
 mod lessons;
