@@ -94,7 +94,7 @@ impl GrowingDistances {
 }
 
 /// Returns the block of a snapshot's Gram; nothing where the Gram is missing.
-fn block(snapshot: &Snapshot, rows: &Range<usize>) -> Option<Gram> {
+pub(super) fn block(snapshot: &Snapshot, rows: &Range<usize>) -> Option<Gram> {
     let n = snapshot.eigenvalues.len();
     if snapshot.gram.len() != n * n || rows.end > n {
         return None;

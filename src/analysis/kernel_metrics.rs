@@ -8,7 +8,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::math::Gram;
-use crate::math::alignment::{alignment, alignment_centred};
+use crate::math::alignment::{PermutedAlignment, alignment, alignment_centred};
 use crate::math::distance::{Centring, angle, change, distance, distance_if_defined};
 use crate::math::spectrum::{effective_rank, eigenvalues};
 use crate::run::{Block, BlockMetrics, CrossMetrics, Row, Snapshot, finite};
@@ -184,11 +184,15 @@ impl BlockMetrics {
         let lag = lagged.filter(|lagged| lagged.2 > 0.0);
         let gap =
             |centring| lag.and_then(|(before, _, epochs)| Some((distance_if_defined(gram, before, centring)?, epochs)));
-        let (centred, uncentred) = (gap(Centring::Centred), gap(Centring::Uncentred));
+        let [centred, uncentred, debiased] = [Centring::Centred, Centring::Uncentred, Centring::Debiased].map(gap);
+        let permuted = labels.and_then(|labels| PermutedAlignment::of(gram, labels)).map(PermutedAlignment::band);
+        let permuted_centred =
+            labels.and_then(|labels| PermutedAlignment::centred(gram, labels)).map(PermutedAlignment::band);
         Self {
             lag_steps: lagged.map(|lagged| lagged.1),
             velocity: centred.and_then(|(gap, lag)| finite(gap / lag)),
             velocity_uncentred: uncentred.and_then(|(gap, lag)| finite(gap / lag)),
+            velocity_debiased: debiased.and_then(|(gap, lag)| finite(gap / lag)),
             velocity_angle: centred.and_then(|(gap, lag)| finite(angle(gap) / lag)),
             step_norm: moved.and_then(finite),
             susceptibility: centred
@@ -207,6 +211,10 @@ impl BlockMetrics {
             effective_rank: finite(effective_rank(spectrum)),
             alignment: labels.and_then(|labels| finite(alignment(gram, labels))),
             alignment_centred: labels.and_then(|labels| alignment_centred(gram, labels)),
+            alignment_permuted_low: permuted.and_then(|band| finite(band.0)),
+            alignment_permuted_high: permuted.and_then(|band| finite(band.1)),
+            alignment_centred_permuted_low: permuted_centred.and_then(|band| finite(band.0)),
+            alignment_centred_permuted_high: permuted_centred.and_then(|band| finite(band.1)),
             ..Self::bare(block)
         }
     }

@@ -7,7 +7,7 @@
 //! `outcome`.
 
 use super::outcome::{RUN_FIGURES, SWITCH_FIGURES, Switch};
-use crate::math::spike::{DIP_EPOCHS, SPIKE_EPOCHS};
+use crate::math::spike::{DIP_EPOCHS, Dip, SPIKE_EPOCHS};
 use crate::run::{Ending, History, RunState};
 use crate::spec::LessonCondition;
 
@@ -53,7 +53,7 @@ impl History {
             }
             LessonCondition::Recovery(place) => {
                 let Some(switch) = self.outcome(place - 1) else { return self.open(false) };
-                let back = switch.dip.is_some_and(|dip| dip.depth < LEAST_DIP && dip.recovery_epochs.is_some());
+                let back = switch.dip.is_some_and(|dip| is_dip(&dip) && dip.recovery_epochs.is_some());
                 match self.settled(place, now, DIP_EPOCHS).and_then(|switch| missing_dip(&switch)) {
                     Some(never) => never,
                     None => self.open(back),
@@ -100,10 +100,15 @@ impl History {
     }
 }
 
+/// Returns whether λ_max fell far enough, and further than at fake switches.
+fn is_dip(dip: &Dip) -> bool {
+    dip.depth < LEAST_DIP && dip.fake.is_none_or(|fake| dip.depth < fake)
+}
+
 /// Returns the reason why λ_max has no dip at this switch, if it has none.
 fn missing_dip(switch: &Switch) -> Option<Milestone> {
     match switch.dip {
-        Some(dip) if dip.depth < LEAST_DIP => None,
+        Some(dip) if is_dip(&dip) => None,
         Some(dip) => {
             Some(Milestone::Never(format!("The smallest λ_max was {:.1} % of what it was before", 100.0 * dip.depth)))
         }

@@ -1,9 +1,10 @@
 //! Analyses what runs report: the figures of a switch, milestones, comparisons of studies, learning curves, power laws,
-//! distances between kernels of a run, residuals along a kernel's eigenvectors, comparisons of two moments.
+//! distances between kernels of a run, the spike over every lag, residuals along a kernel's eigenvectors, comparisons of two moments.
 
 pub mod comparison;
 mod distance_matrix;
 pub(crate) mod kernel_metrics;
+mod lag_ratios;
 mod learning_curves;
 mod milestones;
 mod moment_comparison;
@@ -13,6 +14,7 @@ mod residuals;
 
 pub use distance_matrix::{DistanceMatrix, GrowingDistances, compared_snapshots};
 pub use kernel_metrics::ReferenceKernels;
+pub use lag_ratios::{LagRatio, SwitchKernels};
 pub use learning_curves::{Curve, ErrorKind, Fitted, Instant, LearningCurves};
 pub use milestones::Milestone;
 pub use moment_comparison::{Moment, MomentComparer, MomentComparison};

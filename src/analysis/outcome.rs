@@ -30,7 +30,7 @@ pub struct Switch {
 }
 
 /// Names of the figures of a switch, in the order of [`Switch::figures`].
-pub const SWITCH_FIGURES: [&str; 14] = [
+pub const SWITCH_FIGURES: [&str; 15] = [
     "spike",
     "background",
     "ratio",
@@ -38,6 +38,7 @@ pub const SWITCH_FIGURES: [&str; 14] = [
     "delay_epochs",
     "angle_ratio",
     "dip",
+    "fake_dip",
     "dip_epochs",
     "recovery",
     "recovery_epochs",
@@ -72,6 +73,7 @@ impl Switch {
             spike.map(|spike| spike.delay),
             self.angle.map(|spike| spike.ratio),
             dip.map(|dip| dip.depth),
+            dip.and_then(|dip| dip.fake),
             dip.map(|dip| dip.epoch - self.epoch),
             dip.map(|dip| dip.recovery),
             dip.and_then(|dip| dip.recovery_epochs),

@@ -24,8 +24,10 @@ pub(super) fn panels(history: &History, figure: Figure) -> Vec<Panel> {
             let of = |metric, title| alignment(history, metric).titled(title, "alignment");
             let full = of(Metric::AlignmentFull, "Alignment of the full kernel with the labels");
             let mut panels = vec![
-                of(Metric::AlignmentCentred, "Alignment with the labels, centred").panel(history),
-                of(Metric::Alignment, "Alignment with the labels, not centred").panel(history),
+                of(Metric::AlignmentCentred, "Alignment with the labels, centred (dotted: permuted labels)")
+                    .panel(history),
+                of(Metric::Alignment, "Alignment with the labels, not centred (dotted: permuted labels)")
+                    .panel(history),
             ];
             panels.extend(Some(full.panel(history)).filter(|full| !full.is_empty()));
             return panels;
@@ -114,9 +116,17 @@ pub fn scale(history: &History, Quantity { metric, log, relative }: Quantity) ->
     chart
 }
 
-/// Describes one of the alignments with the labels, on each task's probes.
+/// Describes one of the alignments with the labels, on each task's probes, and dotted the values between which permuted labels
+/// lie.
 pub fn alignment(history: &History, metric: Metric) -> TimeChart {
-    TimeChart::of_tasks(history, false, 0.05, |block| SeriesId::Metric(block, metric))
+    let mut chart = TimeChart::of_tasks(history, false, 0.05, |block| SeriesId::Metric(block, metric));
+    let end = |task, end| {
+        let series = SeriesId::Metric(Block::Task(task), end);
+        TimeCurve::beside(series, Colour::Task(task).at(0.7), Dashes::Dotted)
+    };
+    let band = |task| metric.permuted().into_iter().flatten().map(move |of| end(task, of));
+    chart.curves.extend(tasks(history).into_iter().flat_map(band));
+    chart
 }
 
 /// Describes the test accuracy on each task: solid among all classes, dashed among the task's own, dotted of the linear probe.

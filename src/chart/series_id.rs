@@ -121,6 +121,7 @@ impl SeriesId {
                 Metric::Velocity
                     | Metric::VelocityUncentred
                     | Metric::VelocityAngle
+                    | Metric::VelocityDebiased
                     | Metric::StepNorm
                     | Metric::Susceptibility
                     | Metric::LagSteps

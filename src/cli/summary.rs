@@ -22,12 +22,22 @@ fn describe(history: &History, text: &mut String) -> std::fmt::Result {
         match switch.spike {
             Some(spike) => {
                 let (ratio, delay) = (spike.ratio, spike.delay);
-                write!(text, "velocity ×{ratio:.1} of its background {delay:.2} epochs later, ")?;
+                write!(text, "velocity ×{ratio:.1} of its background {delay:.2} epochs later")?;
+                if let Some(fake) = spike.fake {
+                    write!(text, " (fake switches ×{:.1})", fake / spike.background)?;
+                }
+                write!(text, ", ")?;
             }
             None => write!(text, "no velocity to compare, ")?,
         }
         match switch.dip {
-            Some(dip) => writeln!(text, "λ_max to ×{:.3}, from there back by ×{:.3}", dip.depth, dip.recovery)?,
+            Some(dip) => {
+                write!(text, "λ_max to ×{:.3}", dip.depth)?;
+                if let Some(fake) = dip.fake {
+                    write!(text, " (fake switches ×{fake:.3})")?;
+                }
+                writeln!(text, ", from there back by ×{:.3}", dip.recovery)?;
+            }
             None => writeln!(text, "no λ_max to compare")?,
         }
     }

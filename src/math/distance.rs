@@ -11,12 +11,15 @@ use super::Gram;
 pub enum Centring {
     /// HKH: the CKA of Kornblith et al. 2019.
     Centred,
+    /// K U-centred, with which CKA is made of HSIC₁ (Song et al. 2012): with few probes the diagonals, which hardly turn, make
+    /// the distance of centred kernels too small.
+    Debiased,
     /// K itself; for the full [NC, NC] kernel, the S of Fort et al. 2020.
     Uncentred,
 }
 
-/// Returns S(K, K′) = 1 − CKA(K, K′), in 0 … 2 (0 … 1 for kernels). NaN where one of them has no direction: a matrix of
-/// zeros or, centred, one that is constant up to rounding ([`Gram::centred_unless_constant`]).
+/// Returns S(K, K′) = 1 − CKA(K, K′), in 0 … 2 (0 … 1 for kernels, unless debiased). NaN where one of them has no direction: a
+/// matrix of zeros or, centred, one that is constant up to rounding ([`Gram::centred_unless_constant`]).
 pub fn distance(a: &Gram, b: &Gram, centring: Centring) -> f64 {
     distance_if_defined(a, b, centring).unwrap_or(f64::NAN)
 }
@@ -26,6 +29,7 @@ pub fn distance_if_defined(a: &Gram, b: &Gram, centring: Centring) -> Option<f64
     let (a, b) = (a.over(a.scale()), b.over(b.scale()));
     match centring {
         Centring::Centred => Some(half_gap(&a.centred_unless_constant()?, &b.centred_unless_constant()?)),
+        Centring::Debiased => Some(half_gap(&a.debiased_unless_constant()?, &b.debiased_unless_constant()?)),
         Centring::Uncentred => (a.frobenius() > 0.0 && b.frobenius() > 0.0).then(|| half_gap(&a, &b)),
     }
 }
@@ -39,6 +43,7 @@ impl Normalised {
         let gram = gram.over(gram.scale());
         let turned = match centring {
             Centring::Centred => gram.centred_unless_constant(),
+            Centring::Debiased => gram.debiased_unless_constant(),
             Centring::Uncentred => Some(gram.as_ref().clone()).filter(|gram| gram.frobenius() > 0.0),
         };
         let over = |gram: &Gram, scale: f64| Self(gram.values().iter().map(|value| value * scale).collect());

@@ -138,6 +138,31 @@ impl Gram {
         (centred.frobenius() > ROUNDING * self.frobenius()).then_some(centred)
     }
 
+    /// Returns the U-centred matrix if the kernel has more than its mean feature off the diagonal, as for
+    /// [`Gram::centred_unless_constant`].
+    pub fn debiased_unless_constant(&self) -> Option<Self> {
+        let debiased = self.debiased()?;
+        (debiased.frobenius() > ROUNDING * self.frobenius()).then_some(debiased)
+    }
+
+    /// Computes the U-centred matrix (Székely & Rizzo 2014): 0 on the diagonal and, off it, with row sums 0. The inner product of
+    /// two of them is n(n−3) times HSIC₁, the unbiased estimate of Song et al. 2012. `None` for fewer than four rows.
+    fn debiased(&self) -> Option<Self> {
+        let n = self.n;
+        if n < 4 {
+            return None;
+        }
+        let count = n as f64;
+        let sum = |i: usize| self.values[i * n..(i + 1) * n].iter().sum::<f64>() - self.at(i, i);
+        let sums: Vec<f64> = (0..n).map(sum).collect();
+        let all = sums.iter().sum::<f64>() / ((count - 1.0) * (count - 2.0));
+        let entry = |at: usize| match (at / n, at % n) {
+            (row, column) if row == column => 0.0,
+            (row, column) => self.values[at] - (sums[row] + sums[column]) / (count - 2.0) + all,
+        };
+        Some(Self { n, values: (0..n * n).map(entry).collect() })
+    }
+
     /// Returns ⟨K, L⟩_F of two matrices of the same size.
     pub fn dot(&self, other: &Self) -> f64 {
         assert_eq!(self.n, other.n, "only matrices of the same size have an inner product");

@@ -2,8 +2,8 @@
 //! curves alone.
 //!
 //! The definitions are the ones shown in the window and in the documentation; no other code computes them.
-//! [`SPIKE_IN_WORDS`], [`FAKE_IN_WORDS`], [`DIP_IN_WORDS`] and [`RECOVERY_IN_WORDS`] state them in words, which the window
-//! shows too, so that the texts always agree.
+//! [`SPIKE_IN_WORDS`], [`FAKE_IN_WORDS`], [`DIP_IN_WORDS`], [`FAKE_DIP_IN_WORDS`] and [`RECOVERY_IN_WORDS`] state them in
+//! words, which the window shows too, so that the texts always agree.
 
 /// The definition of [`spike`] in words.
 pub const SPIKE_IN_WORDS: &str = "Background: the median velocity over the last third of the task before the switch. \
@@ -18,6 +18,10 @@ pub const FAKE_IN_WORDS: &str = "Fake switches: every measured time in that last
 /// The definition of [`dip`] in words.
 pub const DIP_IN_WORDS: &str = "Before: the median of the last three λ_max up to the switch. Dip: the smallest λ_max \
      within three epochs after the switch (or to the next one), divided by “before”.";
+/// The definition of the 1st percentile in [`Dip::fake`] in words.
+pub const FAKE_DIP_IN_WORDS: &str = "Fake switches: every measured time in the last third of the task before, taken for a \
+     switch, as far as three epochs of that task follow; the smallest λ_max in these, divided by the median of the last three \
+     up to that time. A real dip lies below the 1st percentile of these.";
 /// The definitions of [`Dip::recovery`] and [`Dip::recovery_epochs`] in words.
 pub const RECOVERY_IN_WORDS: &str = "Recovery: the last λ_max of the new task over that smallest one. Recovery time: from \
      the switch until λ_max, after that smallest one, first is as large as “before” again.";
@@ -46,6 +50,8 @@ pub struct Dip {
     pub minimum: f64,
     /// minimum / before: 0.85 is a loss of 15 %.
     pub depth: f64,
+    /// 1st percentile of the depths at fake switches; `None` if the last third of the task is shorter than three epochs.
+    pub fake: Option<f64>,
     /// Last value of the new task / minimum.
     pub recovery: f64,
     /// Epochs from the switch until, after the minimum, λ_max is back at its previous value; `None` if that never happens.
@@ -71,24 +77,41 @@ pub fn spike(velocity: &[(f64, f64)], start: f64, switch: f64, end: f64) -> Opti
     Some(Spike { epoch, delay: epoch - switch, height, background, ratio: height / background, fake })
 }
 
-/// Returns the dip at `switch`, from (epoch, λ_max) in order of time; `end` as in [`spike`].
-pub fn dip(lambda_max: &[(f64, f64)], switch: f64, end: f64) -> Option<Dip> {
-    let upto = lambda_max.partition_point(|p| p.0 <= switch);
-    let before = quantile(lambda_max[upto.saturating_sub(3)..upto].iter().map(|p| p.1), 0.5)?;
-    // Empty if the new task ends before it begins, as in a record whose events were reordered.
-    let after = &lambda_max[upto..lambda_max.partition_point(|p| p.0 <= end).max(upto)];
-    let within = after.iter().filter(|p| p.0 <= switch + DIP_EPOCHS);
-    let &(epoch, minimum) = within.min_by(|a, b| a.1.total_cmp(&b.1))?;
+/// Returns the dip at `switch`, from (epoch, λ_max) in order of time; `start` and `end` as in [`spike`].
+pub fn dip(lambda_max: &[(f64, f64)], start: f64, switch: f64, end: f64) -> Option<Dip> {
+    let (before, after) = around(lambda_max, switch, end)?;
+    let &(epoch, minimum) = smallest(after, switch)?;
     let last = after.last()?.1;
     let back = after.iter().find(|p| p.0 >= epoch && p.1 >= before);
+    let third = start + (switch - start) * 2.0 / 3.0;
+    let quiet = lambda_max.iter().filter(|p| p.0 > third && p.0 + DIP_EPOCHS <= switch + 1e-9);
+    let fakes = quiet.filter_map(|fake| {
+        let (before, after) = around(lambda_max, fake.0, switch)?;
+        Some(smallest(after, fake.0)?.1 / before).filter(|depth| depth.is_finite())
+    });
+    let fake = quantile(fakes, 0.01);
     (before > 0.0 && minimum > 0.0).then(|| Dip {
         epoch,
         before,
         minimum,
         depth: minimum / before,
+        fake,
         recovery: last / minimum,
         recovery_epochs: back.map(|p| p.0 - switch),
     })
+}
+
+/// Returns the median of the last three values up to a time, and the points after it up to `end`.
+fn around(lambda_max: &[(f64, f64)], time: f64, end: f64) -> Option<(f64, &[(f64, f64)])> {
+    let upto = lambda_max.partition_point(|p| p.0 <= time);
+    let before = quantile(lambda_max[upto.saturating_sub(3)..upto].iter().map(|p| p.1), 0.5)?;
+    // Empty if the new task ends before it begins, as in a record whose events were reordered.
+    Some((before, &lambda_max[upto..lambda_max.partition_point(|p| p.0 <= end).max(upto)]))
+}
+
+/// Returns the point of the smallest value within the interval that is searched for a dip.
+fn smallest(after: &[(f64, f64)], time: f64) -> Option<&(f64, f64)> {
+    after.iter().filter(|p| p.0 <= time + DIP_EPOCHS).min_by(|a, b| a.1.total_cmp(&b.1))
 }
 
 /// Returns the q-quantile by linear interpolation between order statistics; `None` without values.

@@ -297,9 +297,9 @@ impl History {
     /// Returns the dip of λ_max of this block at each switch; `None` where it is not yet defined.
     pub fn dips(&self, block: Block) -> Vec<Option<Dip>> {
         let lambda_max = self.series(block, Metric::LambdaMax);
-        let one = |&(_, switch, end): &(f64, f64, f64)| {
+        let one = |&(start, switch, end): &(f64, f64, f64)| {
             let unit = self.epoch_after(switch, end)?;
-            let found = dip(&in_units(&lambda_max, unit), switch / unit, end / unit)?;
+            let found = dip(&in_units(&lambda_max, unit), start / unit, switch / unit, end / unit)?;
             let recovery_epochs = found.recovery_epochs.map(|epochs| epochs * unit);
             Some(Dip { epoch: found.epoch * unit, recovery_epochs, ..found })
         };
@@ -308,7 +308,7 @@ impl History {
 
     /// Returns the length of an epoch after a switch, in the time of this record. A watched training knows steps and no epochs:
     /// there the task that begins counts as one, as far as it was trained; `None` before that.
-    fn epoch_after(&self, switch: f64, end: f64) -> Option<f64> {
+    pub fn epoch_after(&self, switch: f64, end: f64) -> Option<f64> {
         if self.info.as_ref().is_none_or(|info| info.origin != Origin::Watched) {
             return Some(1.0);
         }

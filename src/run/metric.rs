@@ -97,6 +97,8 @@ metrics! {
     VelocityUncentred = block.velocity_uncentred: f64;
     /// arccos(CKA)/lag, centred, radians per epoch.
     VelocityAngle = block.velocity_angle: f64;
+    /// (1 − CKA)/lag per epoch, debiased (HSIC₁, Song et al. 2012): for blocks of few probes.
+    VelocityDebiased = block.velocity_debiased: f64;
     /// ‖Δw‖ over the lag, all parameters.
     StepNorm = block.step_norm: f64;
     /// ‖∇L‖ of the last mini-batch, over all parameters.
@@ -129,6 +131,14 @@ metrics! {
     Alignment = block.alignment: f64;
     /// The same, centred.
     AlignmentCentred = block.alignment_centred: f64;
+    /// What permuted labels reach: mean − two standard deviations over all permutations (Mantel 1967).
+    AlignmentPermutedLow = block.alignment_permuted_low: f64;
+    /// The same, mean + two standard deviations.
+    AlignmentPermutedHigh = block.alignment_permuted_high: f64;
+    /// What permuted labels reach, centred: mean − two standard deviations.
+    AlignmentCentredPermutedLow = block.alignment_centred_permuted_low: f64;
+    /// The same, mean + two standard deviations.
+    AlignmentCentredPermutedHigh = block.alignment_centred_permuted_high: f64;
     /// yᵀ Θ_full y/(‖Θ_full‖ ‖y‖²), at the last snapshot of each epoch, while images · logits of all probes are at most 2,560.
     AlignmentFull = block.alignment_full: f64;
     /// Mean batch loss since the last snapshot.
@@ -153,6 +163,17 @@ metrics! {
     EvaluationSeconds = row.cost.evaluation_seconds: f64;
     /// Until the analysis could take it.
     WaitingSeconds = row.cost.waiting_seconds: f64;
+}
+
+impl Metric {
+    /// Returns the ends of the band that permuted labels give an alignment; `None` of other metrics.
+    pub fn permuted(self) -> Option<[Self; 2]> {
+        match self {
+            Self::Alignment => Some([Self::AlignmentPermutedLow, Self::AlignmentPermutedHigh]),
+            Self::AlignmentCentred => Some([Self::AlignmentCentredPermutedLow, Self::AlignmentCentredPermutedHigh]),
+            _ => None,
+        }
+    }
 }
 
 /// The measurements at one step, without the matrices.

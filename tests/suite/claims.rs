@@ -52,6 +52,8 @@ fn the_kernel_of_the_first_task_wakes_up_at_the_switch() {
         let fake = spike.fake.expect("ten epochs of background hold fake switches");
         assert!(spike.height > fake, "fake switches give {fake}, the real one {}", spike.height);
         assert!(dip.depth <= 0.95 && dip.recovery >= 1.02, "{dip:?}");
+        let fake = dip.fake.expect("ten epochs hold fake switches with three epochs behind them");
+        assert!(dip.depth < fake - 0.05, "fake switches give {fake}, the real one {}", dip.depth);
         assert!(learnt - kept >= 0.4, "accuracy {learnt} → {kept}");
         assert!(masked - kept >= 0.3, "among its own classes it keeps {masked}, of all {kept}");
         assert!(dip.depth * dip.recovery >= 0.98, "λ_max ends at {} of what it was", dip.depth * dip.recovery);

@@ -1,6 +1,6 @@
 //! Kernel metrics against closed forms and identities.
 
-use kernelscope::math::alignment::{alignment, alignment_centred, label_gram};
+use kernelscope::math::alignment::{PermutedAlignment, alignment, alignment_centred, label_gram};
 use kernelscope::math::distance::{Centring, angle, change, distance, distances};
 use kernelscope::math::fit::power_law;
 use kernelscope::math::forgetting::{average_accuracy, backward_transfer, forgetting};
@@ -24,10 +24,11 @@ fn scaled(gram: &Gram, by: f64, plus: f64) -> Gram {
 proptest! {
     #[test]
     fn distances_obey_their_laws(a in kernels(6), b in kernels(6), by in 0.1f64..10.0, plus in -3.0f64..3.0) {
-        for centring in [Centring::Centred, Centring::Uncentred] {
+        for centring in [Centring::Centred, Centring::Debiased, Centring::Uncentred] {
             prop_assert_eq!(distance(&a, &a, centring), 0.0);
             let s = distance(&a, &b, centring);
-            prop_assert!((0.0..=1.0 + 1e-12).contains(&s));
+            let most = if centring == Centring::Debiased { 2.0 } else { 1.0 };
+            prop_assert!((0.0..=most + 1e-12).contains(&s));
             prop_assert!((s - distance(&b, &a, centring)).abs() < 1e-15);
             prop_assert!(distance(&a, &scaled(&a, by, 0.0), centring) < 1e-28);
             prop_assert_eq!(distances(&[b.clone(), a.clone()], centring), vec![0.0, s, s, 0.0]);
@@ -105,6 +106,84 @@ fn alignment_is_one_for_the_labels_themselves() {
     let constant = Gram::symmetrised(6, vec![1.0; 36]).unwrap().0;
     assert!((alignment(&constant, &labels) - (12.0f64 / 36.0).sqrt()).abs() < 1e-12);
     assert_eq!(alignment_centred(&own, &[1; 6]), None);
+}
+
+/// The distance from HSIC₁ as Song et al. 2012 write it, and what it says of kernels of few probes.
+#[test]
+fn the_debiased_distance_is_that_of_hsic_1() {
+    let hsic = |a: &Gram, b: &Gram| {
+        let n = a.len();
+        let off = |gram: &Gram, i: usize, j: usize| if i == j { 0.0 } else { gram.at(i, j) };
+        let (mut product, mut both, mut all) = (0.0, 0.0, [0.0; 2]);
+        for i in 0..n {
+            let rows = [a, b].map(|gram| (0..n).map(|j| off(gram, i, j)).sum::<f64>());
+            product += (0..n).map(|j| off(a, i, j) * off(b, j, i)).sum::<f64>();
+            both += rows[0] * rows[1];
+            all = [all[0] + rows[0], all[1] + rows[1]];
+        }
+        let n = n as f64;
+        (product + all[0] * all[1] / ((n - 1.0) * (n - 2.0)) - 2.0 * both / (n - 2.0)) / (n * (n - 3.0))
+    };
+    let feature = |image: usize, place: usize, salt: usize| ((image * 7 + place * 13 + salt * 5) as f64 * 1.7).sin();
+    let kernel = |n: usize, salt: usize| {
+        let entry = |at: usize| (0..40).map(|k| feature(at / n, k, salt) * feature(at % n, k, salt)).sum::<f64>();
+        Gram::symmetrised(n, (0..n * n).map(entry).collect()).unwrap().0
+    };
+    for n in [4, 7, 12] {
+        let (a, b) = (kernel(n, 0), kernel(n, 1));
+        let expected = 1.0 - hsic(&a, &b) / (hsic(&a, &a) * hsic(&b, &b)).sqrt();
+        let found = distance(&a, &b, Centring::Debiased);
+        assert!((found - expected).abs() < 1e-11, "{n} images: {found} for {expected}");
+        // What is added to the diagonal says nothing about pairs.
+        let more = Gram::symmetrised(
+            n,
+            (0..n * n).map(|at| a.values()[at] + if at % (n + 1) == 0 { 9.0 } else { 0.0 }).collect(),
+        );
+        assert!((distance(&more.unwrap().0, &b, Centring::Debiased) - found).abs() < 1e-11);
+    }
+    let few = kernel(3, 0);
+    assert!(distance(&few, &few, Centring::Debiased).is_nan(), "three images are too few");
+}
+
+/// The moments over permutations in closed form, against all 720 permutations.
+#[test]
+fn permuted_labels_reach_what_all_permutations_reach() {
+    fn permute(labels: &mut Vec<usize>, from: usize, each: &mut impl FnMut(&[usize])) {
+        if from == labels.len() {
+            return each(labels);
+        }
+        for place in from..labels.len() {
+            labels.swap(from, place);
+            permute(labels, from + 1, each);
+            labels.swap(from, place);
+        }
+    }
+    let entry =
+        |at: usize| (0..4).map(|k| ((at / 6 + 2 * k) as f64).sin() * ((at % 6 + 2 * k) as f64).sin() + 0.3).sum();
+    let kernel = Gram::symmetrised(6, (0..36).map(entry).collect()).unwrap().0;
+    for labels in [vec![0, 0, 0, 1, 1, 2], vec![0, 1, 2, 3, 4, 5], vec![0, 0, 0, 0, 0, 1]] {
+        let moments = |of: &dyn Fn(&[usize]) -> f64| {
+            let mut found = Vec::new();
+            permute(&mut labels.clone(), 0, &mut |labels| found.push(of(labels)));
+            let mean = found.iter().sum::<f64>() / found.len() as f64;
+            let variance = found.iter().map(|value| (value - mean).powi(2)).sum::<f64>() / found.len() as f64;
+            (mean, variance.sqrt())
+        };
+        let plain = PermutedAlignment::of(&kernel, &labels).unwrap();
+        let centred = PermutedAlignment::centred(&kernel, &labels).unwrap();
+        let expected = moments(&|labels| alignment(&kernel, labels));
+        assert!(
+            (plain.mean - expected.0).abs() < 1e-12 && (plain.deviation - expected.1).abs() < 1e-7,
+            "{plain:?} {expected:?}"
+        );
+        let expected = moments(&|labels| alignment_centred(&kernel, labels).unwrap());
+        assert!(
+            (centred.mean - expected.0).abs() < 1e-12 && (centred.deviation - expected.1).abs() < 1e-7,
+            "{centred:?} {expected:?}"
+        );
+    }
+    assert_eq!(PermutedAlignment::of(&kernel.block(0..3), &[0, 1, 2]), None);
+    assert_eq!(PermutedAlignment::centred(&kernel, &[1; 6]), None);
 }
 
 #[test]

@@ -37,6 +37,7 @@ mod infinite;
 mod install;
 mod kernel;
 mod kinds;
+mod lag_ratios;
 mod learning_curve;
 mod ledger;
 mod lessons;

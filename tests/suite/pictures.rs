@@ -230,9 +230,10 @@ fn played(name: &str, until_when: Until) -> Option<Album> {
 }
 
 /// The views that show a run of two tasks by plain SGD; the others follow below.
-const OF_TWO_TASKS: [View; 15] = [
+const OF_TWO_TASKS: [View; 16] = [
     View::Gram,
     View::Velocity,
+    View::LagRatios,
     View::Scale,
     View::Alignment,
     View::Spectrum,

@@ -249,11 +249,11 @@ fn a_row_says_what_its_run_says_and_the_figures_are_drawn() {
 fn recovery_is_timed_from_the_switch_to_where_it_was() {
     let curve: Vec<(f64, f64)> =
         [4.0, 4.0, 4.0, 2.0, 3.0, 4.5, 5.0].iter().enumerate().map(|(place, value)| (place as f64, *value)).collect();
-    let found = dip(&curve, 2.0, f64::INFINITY).unwrap();
+    let found = dip(&curve, 0.0, 2.0, f64::INFINITY).unwrap();
     assert_eq!((found.depth, found.epoch, found.recovery_epochs), (0.5, 3.0, Some(3.0)));
-    assert_eq!(dip(&curve[..5], 2.0, f64::INFINITY).unwrap().recovery_epochs, None);
+    assert_eq!(dip(&curve[..5], 0.0, 2.0, f64::INFINITY).unwrap().recovery_epochs, None);
     // A new task ends the wait.
-    assert_eq!(dip(&curve, 2.0, 4.0).unwrap().recovery_epochs, None);
+    assert_eq!(dip(&curve, 0.0, 2.0, 4.0).unwrap().recovery_epochs, None);
 }
 
 /// Runs of one width count alike, wider ones for more, and what was there before says nothing about the speed.

@@ -4,7 +4,7 @@
 
 use crate::analysis::comparison::Quantity;
 use crate::analysis::{LAWS, Law};
-use crate::math::spike::{DIP_IN_WORDS, FAKE_IN_WORDS, RECOVERY_IN_WORDS, SPIKE_IN_WORDS};
+use crate::math::spike::{DIP_IN_WORDS, FAKE_DIP_IN_WORDS, FAKE_IN_WORDS, RECOVERY_IN_WORDS, SPIKE_IN_WORDS};
 
 /// Names one of the panels.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -125,7 +125,9 @@ impl PanelKind {
             Self::Ratio => Content::Axis(
                 const { &[series("fake_ratio", "fake switches", Style::Control), series("ratio", "switch", Style::Main)] },
             ),
-            Self::Dip => Content::Axis(const { &[series("dip", "", Style::Main)] }),
+            Self::Dip => Content::Axis(
+                const { &[series("fake_dip", "fake switches", Style::Control), series("dip", "switch", Style::Main)] },
+            ),
             Self::Recovery => Content::Axis(const { &[series("recovery_epochs", "", Style::Main)] }),
             Self::Accuracy => Content::Axis(
                 const {
@@ -168,7 +170,9 @@ impl PanelKind {
             Self::Spike => ("Spike of the velocity at the first switch, and its background", "(1 − CKA) per epoch"),
             Self::Ratio => ("Spike over its background, and what fake switches give", "ratio"),
             Self::LambdaMax => ("λ_max over that at the switch", "ratio"),
-            Self::Dip => ("Dip: smallest λ_max within three epochs over λ_max before", "ratio"),
+            Self::Dip => {
+                ("Dip: smallest λ_max within three epochs over λ_max before, and what fake switches give", "ratio")
+            }
             Self::Recovery => {
                 ("Epochs until λ_max is back where it was (a line only where it comes back in all runs)", "epochs")
             }
@@ -194,7 +198,9 @@ impl PanelKind {
             Self::LambdaMax => format!(
                 "The largest eigenvalue of the kernel {of_task}, divided by its value at the switch.\n{DIP_IN_WORDS}"
             ),
-            Self::Dip => format!("{DIP_IN_WORDS} Measured {of_task}; 0.85 is a loss of 15 %."),
+            Self::Dip => format!(
+                "{DIP_IN_WORDS} Measured {of_task}; 0.85 is a loss of 15 %.\n{FAKE_DIP_IN_WORDS}\nDrawn here: that percentile."
+            ),
             Self::Recovery => format!("{DIP_IN_WORDS}\n{RECOVERY_IN_WORDS} Where it never is, there is no point."),
             Self::Scale => format!("The norm ‖K‖ of the kernel {of_task}, divided by its value at the switch."),
             Self::Alignment => format!(

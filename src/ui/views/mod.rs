@@ -13,6 +13,7 @@ mod distances;
 pub(crate) mod forks;
 mod gram;
 mod grid;
+mod lag_ratios;
 mod layers;
 mod layout;
 mod ledger;
@@ -122,6 +123,7 @@ macro_rules! views {
 views! {
     Gram: gram::GramView,
     Velocity: velocity::VelocityView,
+    LagRatios: lag_ratios::LagRatiosView,
     Scale: scale::ScaleView,
     Alignment: alignment::AlignmentView,
     Spectrum: spectrum::SpectrumView,

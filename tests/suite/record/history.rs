@@ -152,12 +152,25 @@ fn a_dip_is_measured_from_the_median_before_to_the_least_after() {
         e if e >= 7.0 => 9.6,
         _ => 10.0,
     };
-    let found = dip(&curve(checkmark), 6.0, 9.0).unwrap();
+    let found = dip(&curve(checkmark), 0.0, 6.0, 9.0).unwrap();
     assert_eq!((found.before, found.minimum, found.epoch), (10.0, 8.0, 6.5), "one outlier before does not count");
     assert!((found.depth - 0.8).abs() < 1e-12 && (found.recovery - 1.2).abs() < 1e-12);
-    let flat = dip(&curve(|_| 4.0), 6.0, f64::INFINITY).unwrap();
+    let flat = dip(&curve(|_| 4.0), 0.0, 6.0, f64::INFINITY).unwrap();
     assert_eq!((flat.depth, flat.recovery), (1.0, 1.0));
-    assert_eq!(dip(&[], 6.0, f64::INFINITY), None);
+    assert_eq!(flat.fake, None, "a third of six epochs does not hold three");
+    // Before a switch at 12 the last third is from 8 on: fake switches at 8.125 … 9 see what happens up to 12.
+    let long: Vec<(f64, f64)> = (1..=120).map(|step| f64::from(step) / 8.0).map(|epoch| (epoch, 10.0)).collect();
+    let with = |at: f64, value: f64| -> Vec<(f64, f64)> {
+        long.iter().map(|&(epoch, old)| (epoch, if epoch == at { value } else { old })).collect()
+    };
+    let fake_of = |curve: &[(f64, f64)]| dip(curve, 0.0, 12.0, f64::INFINITY).unwrap().fake;
+    assert_eq!(fake_of(&long), Some(1.0));
+    assert_eq!(fake_of(&with(10.0, 7.0)), Some(0.7), "all fake switches see it");
+    assert_eq!(fake_of(&with(12.125, 7.0)), Some(1.0), "what comes after the switch is no chance");
+    assert_eq!(fake_of(&with(7.5, 7.0)), Some(1.0), "what comes before the last third is not looked at");
+    let once = fake_of(&with(12.0, 7.0)).unwrap();
+    assert!((0.7..0.75).contains(&once), "seen by the last of eight fake switches alone: {once}");
+    assert_eq!(dip(&[], 0.0, 6.0, f64::INFINITY), None);
     assert_eq!(quantile([3.0, 1.0, 2.0, 4.0].into_iter(), 0.5), Some(2.5));
     assert_eq!(quantile(std::iter::empty(), 0.5), None);
 }
