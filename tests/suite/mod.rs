@@ -14,6 +14,7 @@ mod beside;
 mod breaks;
 mod claims;
 mod cli;
+mod cluster;
 mod compositions;
 mod data;
 mod data_folders;

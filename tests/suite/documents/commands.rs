@@ -144,7 +144,10 @@ fn every_command_of_the_documents_runs() {
             continue;
         }
         let mut args: Vec<String> = line.words[1..].to_vec();
+        // A planned study has its settings.
+        let planned = args[1..].first().is_some_and(|arg| arg.starts_with("studies/") || arg == "--study");
         let small: Vec<&str> = match args[0].as_str() {
+            _ if planned => Vec::new(),
             "run" => SMALL.to_vec(),
             "study" => SMALL.into_iter().chain(small_study(&line.command)).collect(),
             _ => Vec::new(),
