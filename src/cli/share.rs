@@ -23,7 +23,7 @@ use crate::worker::threads;
 /// The arguments of `run` that name runs of a study.
 #[derive(Clone, Debug, clap::Args)]
 pub struct ShareArgs {
-    /// Instead of one run: runs of this study, which `kernelscope study --plan` wrote, those of --task or of --claim
+    /// Instead of one run: runs of this study, which `kernelscope study --plan DIR` wrote, those of --task or of --claim
     #[arg(long, value_name = "DIR", conflicts_with_all = ["preset", "config", "set", "out", "overwrite"])]
     pub study: Option<PathBuf>,
     /// The tasks to do, by their numbers in tasks.txt: 17, or 3,17, or 17-20

@@ -45,7 +45,7 @@ pub struct StudyArgs {
     /// Folder for the study; what is done there is not done again
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
-    /// Folder for the study, into which only the study and its list of tasks are written: `kernelscope run --study` does them
+    /// Folder for the study, into which only the study and its list of tasks are written: `kernelscope run --study DIR` does them
     #[arg(long, value_name = "DIR")]
     pub plan: Option<PathBuf>,
     /// Say on one screen what is done, what runs where, what failed and why

@@ -45,7 +45,7 @@ pub enum StudyError {
     Other { folder: PathBuf, what: String },
     #[error("{} holds another run than this study says: choose another folder for the study", .0.display())]
     OtherRun(PathBuf),
-    #[error("{} has no list of tasks: `kernelscope study --plan` with the settings of the study writes it", .0.display())]
+    #[error("{} has no list of tasks: `kernelscope study --plan DIR` with the settings of the study writes it", .0.display())]
     NoTasks(PathBuf),
     #[error("{} has no task {number}: its tasks are 1 to {count}", file.display())]
     NoTask { file: PathBuf, number: usize, count: usize },

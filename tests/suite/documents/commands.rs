@@ -208,7 +208,7 @@ fn commands_and_settings_within_sentences_are_known() {
                 let key = word.split('=').next().unwrap_or_default();
                 let is_key = sections.iter().any(|section| key.starts_with(section))
                     && key.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '.' | '_'));
-                let is_file = key.ends_with(".csv") || key.ends_with(".toml") || key.ends_with(".npz");
+                let is_file = key.ends_with(".txt") || key.ends_with(".csv") || key.ends_with(".toml") || key.ends_with(".npz");
                 if is_key && !is_file && !others.contains(&key) && !known.contains_key(key) {
                     wrong.push(format!("{}: there is no setting {key}", page.path));
                 }
