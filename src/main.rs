@@ -3,7 +3,7 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use kernelscope::cli::{self, Cli, EndedBySignal, RefusedRequest};
+use kernelscope::cli::{self, Cli, EndedBySignal, RefusedRequest, Unfinished};
 use kernelscope::diagnostics::log_file;
 use kernelscope::model::tune_allocator;
 use kernelscope::storage::read_modules_as_networks;
@@ -35,7 +35,9 @@ fn main() -> ExitCode {
         Err(err) => {
             cli::report(&err);
             let stopped = err.downcast_ref::<EndedBySignal>().map(|stopped| stopped.code);
-            ExitCode::from(stopped.unwrap_or(if err.is::<RefusedRequest>() { 2 } else { 1 }))
+            let unfinished = err.is::<Unfinished>().then_some(Unfinished::CODE);
+            let refused = err.is::<RefusedRequest>().then_some(2);
+            ExitCode::from(stopped.or(unfinished).or(refused).unwrap_or(1))
         }
     }
 }

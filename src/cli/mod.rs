@@ -8,6 +8,7 @@
 mod print;
 
 mod announcement;
+mod batch_script;
 mod device;
 mod figures;
 mod follow;
@@ -20,11 +21,15 @@ mod refused;
 mod repeat;
 mod run;
 mod settings;
+mod share;
 mod signals;
 mod study;
+mod study_overview;
 mod summary;
+mod task_numbers;
 mod tensor_table;
 mod theory;
+mod unfinished;
 mod watch;
 
 use std::ffi::OsString;
@@ -45,6 +50,7 @@ pub use signals::EndedBySignal;
 pub use study::StudyArgs;
 pub use summary::summary;
 pub use theory::TheoryArgs;
+pub use unfinished::Unfinished;
 pub use watch::WatchArgs;
 
 use crate::diagnostics::VERSION;

@@ -9,11 +9,12 @@ use super::device::Device;
 use super::follow::{follow, progress_bar};
 use super::refused::RefusedRequest;
 use super::settings::Settings;
+use super::share::{ShareArgs, share};
 use super::signals::Signals;
 use super::summary::summary;
 use crate::run::{Ending, RunState};
 use crate::spec::Spec;
-use crate::storage::{Opened, create};
+use crate::storage::{ClaimWatch, FolderError, Opened, Standing, create};
 use crate::worker::{DeviceChoice, Job, Worker};
 
 /// Arguments of `run`.
@@ -25,11 +26,13 @@ pub struct RunArgs {
     #[arg(long, value_enum, default_value_t = Device::Auto)]
     pub device: Device,
     /// Folder for the results; a run of the same settings that was cut off there starts over
-    #[arg(long, value_name = "DIR")]
-    pub out: PathBuf,
+    #[arg(long, value_name = "DIR", required_unless_present = "study")]
+    pub out: Option<PathBuf>,
     /// Replace the run that is in the folder
     #[arg(long)]
     pub overwrite: bool,
+    #[command(flatten)]
+    pub share: ShareArgs,
 }
 
 /// Longest wait for an event before the clock is checked.
@@ -37,7 +40,12 @@ const QUIET: Duration = Duration::from_millis(200);
 
 /// Executes the command.
 pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
-    headless(&args.settings.spec()?, args.device.into(), &args.out, args.overwrite)
+    match (&args.share.study, &args.out) {
+        (Some(study), _) => share(&args.share, study, args.device),
+        (None, Some(out)) => headless(&args.settings.spec()?, args.device.into(), out, args.overwrite),
+        // The parser of the command line asks for one of the two.
+        (None, None) => Err(RefusedRequest("give a folder for the results with --out".to_owned()).into()),
+    }
 }
 
 /// Runs the default preset in a folder named after the time; used where no window can be opened.
@@ -46,9 +54,38 @@ pub fn run_default() -> anyhow::Result<()> {
     headless(&Settings::default().spec()?, DeviceChoice::Auto, &out, false)
 }
 
+/// Opens the folder. Where a process of another machine claims it, waits until that has renewed its claim, which refuses the
+/// run, or has been silent for so long that the folder is free.
+fn open(spec: &Spec, out: &Path, overwrite: bool, signals: &Signals) -> anyhow::Result<Opened> {
+    let refused = |err: FolderError| RefusedRequest(err.to_string());
+    let mut watch: Option<ClaimWatch> = None;
+    loop {
+        let (folder, claim, holder) = match create(out, spec, overwrite) {
+            Ok(opened) => return Ok(opened),
+            Err(FolderError::Claimed { folder, claim, holder }) => (folder, claim, holder),
+            Err(err) => return Err(refused(err).into()),
+        };
+        if watch.is_none() {
+            let sentence =
+                FolderError::Claimed { folder: folder.clone(), claim: claim.clone(), holder: holder.clone() };
+            eprintln!("{sentence}; this command waits for that");
+        }
+        let watch = watch.get_or_insert_with(|| ClaimWatch::new(out));
+        while let Standing::Held { is_alive, .. } = watch.look().map_err(refused)? {
+            if is_alive {
+                return Err(refused(FolderError::Busy { folder, claim, holder }).into());
+            }
+            if let Some(stopped) = signals.stopped("the run had not begun, and nothing was written") {
+                return Err(stopped.into());
+            }
+            std::thread::sleep(QUIET);
+        }
+    }
+}
+
 fn headless(spec: &Spec, device: DeviceChoice, out: &Path, overwrite: bool) -> anyhow::Result<()> {
-    let opened = create(out, spec, overwrite).map_err(|err| RefusedRequest(err.to_string()))?;
-    let Opened { mut folder, resumed, repairs: mended } = opened;
+    let signals = Signals::listen();
+    let Opened { mut folder, resumed, repairs: mended } = open(spec, out, overwrite, &signals)?;
     for sentence in mended {
         eprintln!("{sentence}");
     }
@@ -61,7 +98,7 @@ fn headless(spec: &Spec, device: DeviceChoice, out: &Path, overwrite: bool) -> a
              the new run has passed them"
         );
     }
-    let (begun, signals) = (Instant::now(), Signals::listen());
+    let begun = Instant::now();
     let job = Job { spec: folder.spec().clone(), device, paced: false };
     let worker = Worker::start(job, Box::new(|| {}));
     // Dropping the worker, on any path, ends the run.

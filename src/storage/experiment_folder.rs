@@ -5,17 +5,19 @@
 //! shelf, and only in the folder of the same run. Of a prediction the spectrum is written first, so that a prediction
 //! whose curve exists is complete.
 
-use std::fs::{self, File};
+use std::fs;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use serde::Deserialize;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
+use super::claim::{Claim, claim};
 use super::format::errors::FolderError;
 use super::format::{atomic, disk};
-use super::run_folder::files::{RUN, lock};
+use super::run_folder::files::RUN;
 use super::run_folder::reader::read_spec;
 use crate::run::{InstantCurve, Point};
 use crate::spec::{Learner, LearningExperiment, Spec};
@@ -31,12 +33,16 @@ pub struct ExperimentFolder {
     out: PathBuf,
     points: Vec<Point>,
     predictions: Vec<InstantCurve>,
-    _lock: Option<File>,
+    /// Held while the folder is written; released on drop.
+    claim: Arc<Claim>,
 }
 
 /// The folder of finished blocks of kernels, each a file under its name.
 #[derive(Debug)]
-pub struct ShelfFolder(PathBuf);
+pub struct ShelfFolder {
+    folder: PathBuf,
+    claim: Arc<Claim>,
+}
 
 #[derive(Serialize, Deserialize)]
 struct Predicted {
@@ -63,7 +69,7 @@ impl ExperimentFolder {
         }
         let same = is_of(out, spec)?;
         disk::make_folder(out).map_err(|err| FolderError::write(out, err))?;
-        let lock = lock(out)?;
+        let claim = Arc::new(claim(out)?);
         atomic::sweep(out);
         if !same {
             atomic::replace(&out.join(RUN), |writer| writer.write_all(spec.to_toml().as_bytes()))?;
@@ -71,7 +77,7 @@ impl ExperimentFolder {
         let shelf = out.join(SHELF);
         disk::make_folder(&shelf).map_err(|err| FolderError::write(&shelf, err))?;
         atomic::sweep(&shelf);
-        Ok(Self { out: out.to_owned(), points: points(out), predictions: predictions(out), _lock: lock })
+        Ok(Self { out: out.to_owned(), points: points(out), predictions: predictions(out), claim })
     }
 
     /// Returns the points that the folder holds.
@@ -84,7 +90,7 @@ impl ExperimentFolder {
     }
 
     pub fn shelf(&self) -> ShelfFolder {
-        ShelfFolder(self.out.join(SHELF))
+        ShelfFolder { folder: self.out.join(SHELF), claim: Arc::clone(&self.claim) }
     }
 
     /// Appends a point.
@@ -92,6 +98,7 @@ impl ExperimentFolder {
     /// # Errors
     /// When it cannot be written.
     pub fn take(&mut self, point: Point) -> Result<(), FolderError> {
+        self.claim.check()?;
         self.points.push(point);
         rows(&self.out.join(POINTS), &self.points)
     }
@@ -101,6 +108,7 @@ impl ExperimentFolder {
     /// # Errors
     /// When it cannot be written.
     pub fn predict(&mut self, prediction: InstantCurve) -> Result<(), FolderError> {
+        self.claim.check()?;
         self.predictions.retain(|known| known.learner != prediction.learner);
         self.predictions.push(prediction);
         let of = |prediction: &InstantCurve| {
@@ -134,16 +142,17 @@ impl ShelfFolder {
 
     /// Stores values under a name; a failure to write costs only the time to compute them again.
     pub fn put(&mut self, name: &str, values: &[f64]) {
-        let written = atomic::replace(&self.place(name), |writer| {
+        let fill = |writer: &mut std::io::BufWriter<fs::File>| {
             values.iter().try_for_each(|value| writer.write_all(&value.to_le_bytes()))
-        });
+        };
+        let written = self.claim.check().and_then(|()| atomic::replace(&self.place(name), fill));
         if let Err(err) = written {
             log::warn!("a block of a kernel is not kept: {err}");
         }
     }
 
     fn place(&self, name: &str) -> PathBuf {
-        self.0.join(format!("{name}.f64"))
+        self.folder.join(format!("{name}.f64"))
     }
 }
 
@@ -166,7 +175,7 @@ pub(crate) fn tidy(out: &Path, experiment: &LearningExperiment) -> Result<(), Fo
     if !out.is_dir() {
         return Ok(());
     }
-    let _lock = lock(out)?;
+    let _claim = claim(out)?;
     atomic::sweep(out);
     atomic::sweep(&out.join(SHELF));
     if is_complete(&points(out), experiment) {

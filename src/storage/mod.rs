@@ -1,6 +1,7 @@
 //! Reads and writes files: run, study and experiment folders, autosave, and other programs' arrays, weights and trainings.
 
 pub mod autosave;
+mod claim;
 mod experiment_folder;
 mod figure_files;
 pub mod format;
@@ -14,11 +15,13 @@ mod window_state_file;
 
 pub use autosave::shelf::CutOff;
 pub use autosave::writer::{Autosave, Closing, Saver};
+pub use claim::watch::{ClaimWatch, Standing};
+pub use claim::{Claim, Holder, RENEWED_EVERY, SILENCE, holder_of};
 pub use experiment_folder::{ExperimentFolder, ShelfFolder};
 pub use figure_files::{FOLDER as FIGURES, Figure, Format as FiguresFormat};
 pub use format::array_choice::array_of;
 pub use format::arrays::{Arrays, Floats, Output, Singles, check_place, is_array, read_singles, write_arrays};
-pub use format::atomic::write_new;
+pub use format::atomic::{CLAIM, write_new};
 pub use format::disk::{BrokenDisk, words};
 pub use format::errors::FolderError;
 pub use format::guard::foreign;
@@ -38,6 +41,9 @@ pub use run_folder::table_writer::{metrics_of, write_metrics};
 pub use run_folder::weights::{WeightsFile, WeightsFileError, tensors_of};
 pub use run_folder::writer::RunFolder;
 pub use state_dir::{STATE, state_folder};
+pub use study_folder::log::{LOGS, LogEntry, RunLog};
+pub use study_folder::status::RunStatus;
+pub use study_folder::tasks::TASKS;
 pub use study_folder::{LAWS_TABLE, RUNS, StudyError, StudyFolder, TABLE};
 pub use watch_folder::{
     Follower, Found, LoggedStep, Order, WATCH, WatchError, WatchFolder, WatchedNetwork, WatchedProbes,

@@ -1,16 +1,16 @@
-//! Executes a study: several runs at once, each on its own worker and into its own folder.
+//! Executes a study: several runs at once, each on its own worker and into its own folder. Other processes may be at work on
+//! the same study: a run that one of them holds is left to it, and taken when it is free and not done.
 //!
 //! Guarantees: dropping the handle or killing the program loses nothing but the runs in progress, which start over the
 //! next time; a run that fails is reported and does not affect the others. The channel is bounded: a slow reader slows
 //! the study down and loses nothing.
 
-use std::collections::VecDeque;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::{Builder, JoinHandle};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 
@@ -20,7 +20,10 @@ use crate::lab::scaling::{Observer, Progress, Shelf, Stop, run_experiment};
 use crate::model::release_freed_memory;
 use crate::run::{Ending, Event};
 use crate::spec::{LearningExperiment, Spec};
-use crate::storage::{ExperimentFolder, Opened, RunFolder, ShelfFolder, create};
+use crate::storage::{
+    ClaimWatch, ExperimentFolder, FolderError, Holder, LogEntry, Opened, RunFolder, RunLog, ShelfFolder, Standing,
+    create, is_done,
+};
 
 /// The largest number of messages that wait for a reader.
 const MESSAGES: usize = 64;
@@ -36,6 +39,17 @@ pub struct PendingRun {
     pub experiment: Option<Arc<LearningExperiment>>,
     /// Whether it computes the instant curves, of all runs that share them.
     pub predict: bool,
+    /// Where it is written down what becomes of it, in a study that was planned for several processes.
+    pub log: Option<RunLog>,
+}
+
+/// What becomes of the runs that other processes hold.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Others {
+    /// The study is over when they are done, too; one whose process is gone is taken.
+    Awaited,
+    /// They are left to a process that is known to be alive.
+    Left,
 }
 
 /// A message of a running study.
@@ -49,6 +63,8 @@ pub enum Message {
     Ended { place: usize },
     /// A run failed.
     Failed { place: usize, message: String },
+    /// Another process holds the run; `None` where its claim does not say which.
+    Held { place: usize, holder: Option<Holder> },
 }
 
 /// A running study. Dropping it cancels the runs in progress and joins.
@@ -61,21 +77,20 @@ pub struct Study {
 
 impl Study {
     /// Starts with these runs, `at_once` of them at a time.
-    pub fn start(runs: Vec<PendingRun>, device: DeviceChoice, at_once: usize) -> Self {
+    pub fn start(runs: Vec<PendingRun>, device: DeviceChoice, at_once: usize, others: Others) -> Self {
         let (outbox, messages) = bounded(MESSAGES);
         let cancel = Arc::new(AtomicBool::new(false));
         let count = at_once.clamp(1, runs.len().max(1));
         // Learners compute on the threads of the study; a run of another study starts its own.
         let of_learners = runs.iter().any(|run| run.experiment.is_some());
-        let waiting = Arc::new(Mutex::new(VecDeque::from(runs)));
+        let waiting = Arc::new(Mutex::new(runs.into_iter().map(Candidate::new).collect::<Vec<_>>()));
         let start = |number: usize| {
             let threads = (usable() / count).max(1);
-            let slot = Slot { outbox: outbox.clone(), cancel: Arc::clone(&cancel), device, threads };
-            let waiting = Arc::clone(&waiting);
-            let next = move || waiting.lock().unwrap_or_else(PoisonError::into_inner).pop_front();
+            let (outbox, cancel, waiting) = (outbox.clone(), Arc::clone(&cancel), Arc::clone(&waiting));
+            let slot = Slot { outbox, cancel, device, threads, waiting, others };
             let work = move || {
                 let _pool = of_learners.then(|| join(slot.threads));
-                slot.work(next);
+                slot.work();
             };
             Builder::new().name(format!("study {number}")).spawn(work)
         };
@@ -104,6 +119,26 @@ impl Drop for Study {
     }
 }
 
+/// A run that is still to be done, by this process or by another one.
+struct Candidate {
+    run: PendingRun,
+    watch: ClaimWatch,
+    /// The time before which there is no need to look whether it is free.
+    due: Instant,
+    /// The holder that was reported.
+    reported: Option<Holder>,
+}
+
+/// The time after which a run that another process holds is looked at again.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
+
+impl Candidate {
+    fn new(run: PendingRun) -> Self {
+        let watch = ClaimWatch::new(&run.folder);
+        Self { run, watch, due: Instant::now(), reported: None }
+    }
+}
+
 /// One of the threads that execute the runs, one after the other.
 struct Slot {
     outbox: Sender<Message>,
@@ -111,43 +146,119 @@ struct Slot {
     device: DeviceChoice,
     /// The threads that compute for one of its runs.
     threads: usize,
+    waiting: Arc<Mutex<Vec<Candidate>>>,
+    others: Others,
+}
+
+/// What became of an attempt to do a run.
+enum Attempt {
+    Over,
+    /// Another process was faster.
+    Held,
 }
 
 /// The error of a study whose reader is gone, or that was cancelled.
 struct Halted;
 
 impl Slot {
-    fn work(&self, mut next: impl FnMut() -> Option<PendingRun>) {
-        while let Some(waiting) = next() {
-            if self.take(&waiting).is_err() {
-                return;
+    fn work(&self) {
+        while !self.cancel.load(Ordering::Relaxed) {
+            let next = {
+                let mut waiting = self.candidates();
+                let now = Instant::now();
+                match waiting.iter().position(|candidate| candidate.due <= now) {
+                    // In the order of the study.
+                    Some(at) => Some(waiting.remove(at)),
+                    None if waiting.is_empty() => return,
+                    None => None,
+                }
+            };
+            match next {
+                Some(candidate) => match self.attempt(candidate) {
+                    Ok(Some(later)) => self.candidates().push(later),
+                    Ok(None) => {}
+                    Err(Halted) => return,
+                },
+                None => std::thread::sleep(TICK),
             }
         }
     }
 
-    fn take(&self, waiting: &PendingRun) -> Result<(), Halted> {
+    fn candidates(&self) -> MutexGuard<'_, Vec<Candidate>> {
+        self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Does a run if it is free. Returns it where another process holds it, to be looked at later.
+    fn attempt(&self, mut candidate: Candidate) -> Result<Option<Candidate>, Halted> {
+        let place = candidate.run.place;
+        let (holder, is_alive) = match candidate.watch.look() {
+            Ok(Standing::Free) => match self.take(&candidate.run)? {
+                Attempt::Over => return Ok(None),
+                Attempt::Held => (None, false),
+            },
+            Ok(Standing::Held { holder, is_alive }) => (holder, is_alive),
+            Err(err) => return self.failed(&candidate.run, err.to_string()).map(|_| None),
+        };
+        if holder.is_some() && holder != candidate.reported {
+            candidate.reported.clone_from(&holder);
+            self.send(Message::Held { place, holder })?;
+        }
+        if is_alive && self.others == Others::Left {
+            return Ok(None);
+        }
+        candidate.due = Instant::now() + LOOK_AGAIN;
+        Ok(Some(candidate))
+    }
+
+    fn take(&self, waiting: &PendingRun) -> Result<Attempt, Halted> {
         let place = waiting.place;
-        self.send(Message::Progress { place, share: 0.0 })?;
-        let failed = |message: String| self.send(Message::Failed { place, message });
+        let ended = || self.send(Message::Ended { place }).map(|()| Attempt::Over);
+        let note = |entry: &LogEntry| waiting.log.iter().for_each(|log| log.note(entry));
         if let Some(experiment) = &waiting.experiment {
-            let learnt = self.evaluate(waiting, experiment);
+            let mut folder = match ExperimentFolder::create(&waiting.folder, &waiting.spec) {
+                Ok(folder) => folder,
+                Err(FolderError::Busy { .. } | FolderError::Claimed { .. }) => return Ok(Attempt::Held),
+                Err(err) => return self.failed(waiting, err.to_string()),
+            };
+            note(&LogEntry::Began);
+            self.send(Message::Progress { place, share: 0.0 })?;
+            let learnt = self.evaluate(waiting, experiment, &mut folder);
+            if learnt.is_ok() {
+                folder.close();
+            }
             release_freed_memory();
             return match learnt {
-                Ok(()) => self.send(Message::Ended { place }),
-                Err(Stop::Cancelled) => Err(Halted),
-                Err(Stop::Failed(message)) => failed(message),
+                Ok(()) => {
+                    note(&LogEntry::Ended);
+                    ended()
+                }
+                Err(Stop::Cancelled) => {
+                    note(&LogEntry::Stopped);
+                    Err(Halted)
+                }
+                Err(Stop::Failed(message)) => self.failed(waiting, message),
             };
+        }
+        // Another process may have done it since the study was read.
+        if is_done(&waiting.folder, &waiting.spec).is_ok_and(|done| done) {
+            return ended();
         }
         let mut folder = match create(&waiting.folder, &waiting.spec, false) {
             Ok(Opened { folder, .. }) => folder,
-            Err(err) => return failed(err.to_string()),
+            Err(FolderError::Busy { .. } | FolderError::Claimed { .. }) => return Ok(Attempt::Held),
+            Err(FolderError::Finished(_)) => return ended(),
+            Err(err) => return self.failed(waiting, err.to_string()),
         };
+        note(&LogEntry::Began);
+        self.send(Message::Progress { place, share: 0.0 })?;
+        let failed = |message: String| self.failed(waiting, message);
         let job = Job { spec: folder.spec().clone(), device: self.device, paced: false };
         let worker = Worker::start_with(job, self.threads, Box::new(|| {}));
         let mut reported = 0.0;
         for event in worker.events(TICK) {
             if self.cancel.load(Ordering::Relaxed) {
                 stop(&worker, &mut folder);
+                note(&LogEntry::Stopped);
                 return Err(Halted);
             }
             let Some(event) = event else {
@@ -169,21 +280,34 @@ impl Slot {
                     }
                 }
                 Event::Ended(Ending::Finished { .. } | Ending::Diverged { .. }) => {
-                    return self.send(Message::Ended { place });
+                    note(&LogEntry::Ended);
+                    return ended();
                 }
                 Event::Ended(Ending::Failed { message, .. }) => return failed(message),
-                Event::Ended(Ending::Stopped { .. }) => return Err(Halted),
+                Event::Ended(Ending::Stopped { .. }) => {
+                    note(&LogEntry::Stopped);
+                    return Err(Halted);
+                }
                 _ => {}
             }
         }
         failed("the training thread ended without a word".to_owned())
     }
 
+    /// Reports that a run failed, and writes down why.
+    fn failed(&self, waiting: &PendingRun, message: String) -> Result<Attempt, Halted> {
+        waiting.log.iter().for_each(|log| log.note(&LogEntry::Failed(message.clone())));
+        self.send(Message::Failed { place: waiting.place, message }).map(|()| Attempt::Over)
+    }
+
     /// Evaluates the learners of a run. A panic fails the run, not the study.
-    fn evaluate(&self, waiting: &PendingRun, experiment: &LearningExperiment) -> Result<(), Stop> {
+    fn evaluate(
+        &self,
+        waiting: &PendingRun,
+        experiment: &LearningExperiment,
+        folder: &mut ExperimentFolder,
+    ) -> Result<(), Stop> {
         let place = waiting.place;
-        let failed = |err: crate::storage::FolderError| Stop::Failed(err.to_string());
-        let mut folder = ExperimentFolder::create(&waiting.folder, &waiting.spec).map_err(failed)?;
         let known = folder.points().to_vec();
         let mut shelf = folder.shelf();
         let (mut broken, mut share_reported) = (None, 0.0);
@@ -209,13 +333,10 @@ impl Slot {
             AssertUnwindSafe(|| run_experiment(&waiting.spec, experiment, &known, waiting.predict, &mut observer));
         let done = catch_unwind(work)
             .unwrap_or_else(|_| Err(Stop::Failed("the run panicked; the log has the place".to_owned())));
-        if let Some(err) = broken {
-            return Err(failed(err));
+        match broken {
+            Some(err) => Err(Stop::Failed(err.to_string())),
+            None => done,
         }
-        if done.is_ok() {
-            folder.close();
-        }
-        done
     }
 
     /// Waits for a slow reader; the wait ends if the reader is gone.

@@ -9,11 +9,12 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::Builder;
+use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, bounded};
 
 use super::progress::{largest_bytes, runs_that_fit};
-use super::study::{Message, PendingRun, Study};
+use super::study::{Message, Others, PendingRun, Study};
 use super::{DeviceChoice, TICK, Waker};
 use crate::analysis::LearningCurves;
 use crate::analysis::comparison::{Comparison, Findings};
@@ -21,7 +22,7 @@ use crate::chart::Format;
 use crate::paint::write_study;
 use crate::run::Point;
 use crate::spec::{SAMPLES, Spec, StudyRun};
-use crate::storage::{FIGURES, FolderError, StudyFolder};
+use crate::storage::{FIGURES, FolderError, Holder, RunLog, RunStatus, StudyFolder};
 
 /// The largest number of reports that wait for a reader.
 const REPORTS: usize = 64;
@@ -37,6 +38,28 @@ pub enum StudyEvent {
     Ended { place: usize, unread: Option<String> },
     /// A run failed.
     Failed { place: usize, message: String },
+    /// Another process does this run; `None` where its claim does not say which.
+    Held { place: usize, holder: Option<Holder> },
+}
+
+/// The share of a study that a process does.
+#[derive(Clone, Debug)]
+pub struct Share {
+    /// Its runs, by their indices; all where there are none.
+    pub places: Option<Vec<usize>>,
+    /// What becomes of runs that other processes hold.
+    pub others: Others,
+    /// When it stops, whatever is left.
+    pub until: Option<Instant>,
+    /// Whether it writes the tables: one process of many leaves that to whoever collects.
+    pub writes_tables: bool,
+}
+
+impl Share {
+    /// Returns all of a study: it is over when each run is done, whoever does it.
+    pub fn whole() -> Self {
+        Self { places: None, others: Others::Awaited, until: None, writes_tables: true }
+    }
 }
 
 /// Executes the remaining runs of a study, `at_once` at a time; the table is written after each. `tell` receives every
@@ -46,12 +69,25 @@ pub fn finish(
     device: DeviceChoice,
     at_once: usize,
     cancel: &AtomicBool,
+    tell: impl FnMut(&StudyFolder, StudyEvent) -> bool,
+) -> Result<(), FolderError> {
+    finish_share(folder, &Share::whole(), device, at_once, cancel, tell)
+}
+
+/// Executes a share of the remaining runs of a study, like [`finish`].
+pub fn finish_share(
+    folder: &mut StudyFolder,
+    share: &Share,
+    device: DeviceChoice,
+    at_once: usize,
+    cancel: &AtomicBool,
     mut tell: impl FnMut(&StudyFolder, StudyEvent) -> bool,
 ) -> Result<(), FolderError> {
     let waiting = |place: usize| {
         let run = &folder.runs()[place];
         let (spec, experiment) = (run.spec.clone(), run.experiment.clone());
-        PendingRun { place, spec, folder: folder.run_folder(place), experiment, predict: false }
+        let log = folder.is_planned().then(|| RunLog::of(folder, place));
+        PendingRun { place, spec, folder: folder.run_folder(place), experiment, predict: false, log }
     };
     let mut left: Vec<PendingRun> =
         (0..folder.runs().len()).filter(|&place| !folder.is_ended(place)).map(waiting).collect();
@@ -78,30 +114,36 @@ pub fn finish(
             left.push(waiting);
         }
     }
-    let running = Study::start(left, device, at_once);
+    if let Some(places) = &share.places {
+        left.retain(|waiting| places.contains(&waiting.place));
+    }
+    let running = Study::start(left, device, at_once, share.others);
     // Whether a point came after the laws were written.
     let mut stale = false;
     for message in running.messages(TICK) {
-        if cancel.load(Ordering::Relaxed) {
+        if cancel.load(Ordering::Relaxed) || share.until.is_some_and(|until| Instant::now() >= until) {
             break;
         }
         let news = match message {
             None => continue,
             Some(Message::Progress { place, share }) => StudyEvent::Progress { place, share },
             Some(Message::LearningCurves { place }) => {
-                if folder.read_ended(place).is_ok() {
+                if folder.read_ended(place).is_ok() && share.writes_tables {
                     folder.write_table()?;
                     stale = true;
                 }
                 StudyEvent::LearningCurves { place }
             }
             Some(Message::Failed { place, message }) => StudyEvent::Failed { place, message },
+            Some(Message::Held { place, holder }) => StudyEvent::Held { place, holder },
             Some(Message::Ended { place }) => {
                 // A run that cannot be read does not affect the others.
                 let unread = folder.read_ended(place).err().map(|err| err.to_string());
-                folder.write_table()?;
-                folder.write_laws()?;
-                stale = false;
+                if share.writes_tables {
+                    folder.write_table()?;
+                    folder.write_laws()?;
+                    stale = false;
+                }
                 StudyEvent::Ended { place, unread }
             }
         };
@@ -114,7 +156,10 @@ pub fn finish(
     if stale {
         folder.write_laws()?;
     }
-    folder.write_table().map(drop)
+    if share.writes_tables {
+        folder.write_table()?;
+    }
+    Ok(())
 }
 
 /// A task for a study service, with the study `spec` and the folder `out`.
@@ -128,7 +173,8 @@ pub struct StudyOrder {
 /// The kind of work of a [`StudyOrder`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Work {
-    /// Report the contents of the folder. Nothing is written.
+    /// Report the contents of the folder; of one that was planned for several processes also what they do, until it is
+    /// cancelled. Nothing is written.
     Look,
     /// Execute the remaining runs, this many at a time if memory holds them.
     Finish { device: DeviceChoice, at_once: usize },
@@ -164,6 +210,17 @@ pub enum Report {
     Failed {
         place: usize,
         message: String,
+    },
+    /// Another process does this run; `None` where its claim does not say which.
+    Held {
+        place: usize,
+        holder: Option<Holder>,
+    },
+    /// Other processes may fill the folder: what they do is reported from now on.
+    Following,
+    /// A run that another process had begun is to be done again, or another time.
+    Waiting {
+        place: usize,
     },
     /// The learning curves of all learners, after each point.
     LearningCurves(Arc<LearningCurves>),
@@ -243,8 +300,12 @@ fn send(outbox: &Sender<Report>, waker: &Waker, report: Report) -> bool {
 fn work(order: StudyOrder, cancel: &AtomicBool, tell: &mut dyn FnMut(Report) -> bool) {
     let StudyOrder { spec, out, work } = order;
     let done = match work {
-        Work::Look => StudyFolder::peek(&out, &spec).map_err(|err| err.to_string()).map(|folder| {
-            opened(&folder, tell);
+        Work::Look => StudyFolder::peek(&out, &spec).map_err(|err| err.to_string()).map(|mut folder| {
+            if let Some(mut known) = opened(&folder, tell)
+                && folder.is_planned()
+            {
+                follow(&mut folder, &mut known, cancel, tell);
+            }
         }),
         Work::Finish { device, at_once } => match StudyFolder::create(&out, &spec) {
             Ok(mut folder) => all_runs(&mut folder, device, at_once, cancel, tell),
@@ -276,6 +337,61 @@ fn opened(folder: &StudyFolder, tell: &mut dyn FnMut(Report) -> bool) -> Option<
     sent.then_some(known)
 }
 
+/// The time between two looks at the folder of a study that other processes fill.
+const LOOK_EVERY: Duration = Duration::from_secs(2);
+
+/// Reports what other processes do in the folder, until all runs have ended.
+fn follow(folder: &mut StudyFolder, known: &mut Known, cancel: &AtomicBool, tell: &mut dyn FnMut(Report) -> bool) {
+    let mut last = vec![RunStatus::Waiting; folder.runs().len()];
+    let is_over = |folder: &StudyFolder| (0..folder.runs().len()).all(|place| folder.is_ended(place));
+    if is_over(folder) || !tell(Report::Following) {
+        return;
+    }
+    loop {
+        let mut stale = false;
+        for place in 0..folder.runs().len() {
+            if cancel.load(Ordering::Relaxed) {
+                return;
+            }
+            if folder.is_ended(place) {
+                continue;
+            }
+            let status = folder.status(place);
+            if status == last[place] {
+                continue;
+            }
+            let report = match &status {
+                RunStatus::Done { .. } => {
+                    // One that cannot be read now may be readable at the next look.
+                    if folder.read_ended(place).is_err() {
+                        continue;
+                    }
+                    known[place] = findings(folder, place);
+                    stale = true;
+                    summary_of(folder, place).map(|summary| Report::Ended { place, summary })
+                }
+                RunStatus::Running(holder) => Some(Report::Held { place, holder: Some(holder.clone()) }),
+                RunStatus::Failed(why) => Some(Report::Failed { place, message: why.clone() }),
+                RunStatus::Unfinished { .. } | RunStatus::Waiting => Some(Report::Waiting { place }),
+            };
+            last[place] = status;
+            if report.is_some_and(|report| !tell(report)) {
+                return;
+            }
+        }
+        if (stale && !tell(compared(folder, known))) || is_over(folder) {
+            return;
+        }
+        let looked = Instant::now();
+        while looked.elapsed() < LOOK_EVERY {
+            if cancel.load(Ordering::Relaxed) {
+                return;
+            }
+            std::thread::sleep(TICK);
+        }
+    }
+}
+
 fn all_runs(
     folder: &mut StudyFolder,
     device: DeviceChoice,
@@ -291,6 +407,7 @@ fn all_runs(
         StudyEvent::Failed { place, message } | StudyEvent::Ended { place, unread: Some(message) } => {
             tell(Report::Failed { place, message })
         }
+        StudyEvent::Held { place, holder } => tell(Report::Held { place, holder }),
         StudyEvent::Ended { place, unread: None } => {
             known[place] = findings(folder, place);
             let ended = summary_of(folder, place).is_none_or(|summary| tell(Report::Ended { place, summary }));

@@ -12,11 +12,12 @@ use jiff::tz::TimeZone;
 use jiff::{SignedDuration, Timestamp};
 
 use crate::spec::{Spec, preset_of};
+use crate::storage::claim::{claim, is_claimed};
 use crate::storage::figure_files;
 use crate::storage::format::errors::FolderError;
 use crate::storage::run_folder::completeness::ending;
 use crate::storage::run_folder::create::{Opened, create};
-use crate::storage::run_folder::files::{clear, files, lock_now};
+use crate::storage::run_folder::files::{clear, files};
 use crate::storage::run_folder::tables::METRICS;
 
 /// The largest number of autosaved runs, the current one included.
@@ -45,7 +46,7 @@ pub(crate) struct Shelf {
 impl Shelf {
     pub(crate) fn open(folder: PathBuf) -> Self {
         // A run that was killed before anything was measured is not offered, and does not hide an earlier one.
-        let looked_at = |run: PathBuf| Some((last_epoch(&run)?, lock_now(&run).is_ok(), run));
+        let looked_at = |run: PathBuf| Some((last_epoch(&run)?, !is_claimed(&run), run));
         let measured: Vec<(f64, bool, PathBuf)> = runs(&folder).into_iter().rev().filter_map(looked_at).collect();
         let last = measured.first().filter(|(_, is_free, run)| *is_free && ending(run).is_none());
         let cut_off = last.map(|(epoch, _, run)| CutOff { folder: run.clone(), name: preset_in(run), epoch: *epoch });
@@ -115,8 +116,12 @@ fn runs(folder: &Path) -> Vec<PathBuf> {
 /// Removes a run that no process writes, and its folder if nothing else is in it.
 fn remove(run: &Path) -> Result<(), FolderError> {
     // A run that another window writes is removed at a later start.
-    let _lock = lock_now(run)?;
+    if is_claimed(run) {
+        return Ok(());
+    }
+    let claim = claim(run)?;
     clear(run)?;
+    drop(claim);
     // A file of another program keeps the folder.
     let _ = fs::remove_dir(run.join(figure_files::FOLDER));
     let _ = fs::remove_dir(run);

@@ -14,6 +14,9 @@ use std::time::Duration;
 use super::disk;
 use super::errors::FolderError;
 
+/// The file that says which process writes a folder.
+pub const CLAIM: &str = "claim.toml";
+
 /// The prefix of the names of this program's temporary files.
 const PREFIX: &str = ".kernelscope-";
 const SUFFIX: &str = ".tmp";
@@ -158,16 +161,22 @@ pub(crate) fn is_temporary(name: &OsStr) -> bool {
     name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX))
 }
 
-/// Returns whether this folder is empty but for files that a kill before the first complete file leaves.
+/// Returns whether this folder is empty but for a claim and files that a kill before the first complete file leaves.
 pub(crate) fn is_bare(folder: &Path) -> bool {
     let Ok(entries) = fs::read_dir(folder) else { return true };
-    entries.flatten().all(|entry| is_temporary(&entry.file_name()))
+    entries.flatten().map(|entry| entry.file_name()).all(|name| name == CLAIM || is_temporary(&name))
 }
 
 /// Removes the files that a killed [`replace`] may have left in this folder, which is locked: no other process writes
 /// there.
 pub(crate) fn sweep(folder: &Path) {
     sweep_old(folder, Duration::ZERO);
+}
+
+/// Removes the files that a killed [`replace`] may have left in a folder in which other processes may be writing: those that
+/// were not written to for a while.
+pub(crate) fn sweep_abandoned(folder: &Path) {
+    sweep_old(folder, ABANDONED);
 }
 
 /// Removes such files if they were not written to for this long.

@@ -38,6 +38,23 @@ pub(crate) fn create(path: &Path) -> io::Result<File> {
     File::create(path)
 }
 
+/// Creates a file that is not there, with these contents: of any number of processes one succeeds, also on a network file
+/// system.
+pub(crate) fn create_new(path: &Path, bytes: &[u8]) -> io::Result<()> {
+    step(path)?;
+    let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+    file.write_all(bytes).inspect_err(|_| {
+        // It is this process's, and of no use.
+        let _ = fs::remove_file(path);
+    })
+}
+
+/// Opens an existing file to read it and to write over its contents.
+pub(crate) fn open_to_rewrite(path: &Path) -> io::Result<File> {
+    step(path)?;
+    OpenOptions::new().read(true).write(true).open(path)
+}
+
 /// Appends bytes to an open file; the path is for the tests.
 pub(crate) fn append(file: &mut File, path: &Path, bytes: &[u8]) -> io::Result<()> {
     if let Err(broken) = step(path) {

@@ -34,8 +34,26 @@ pub enum FolderError {
     OtherTraining(PathBuf),
     #[error("{} already holds this run, finished: choose another folder or give --overwrite", .0.display())]
     Finished(PathBuf),
-    #[error("{} is being written by another Kernelscope: wait for it or choose another folder", .0.display())]
-    Busy(PathBuf),
+    #[error(
+        "{} is being written by another Kernelscope, {holder} ({}): wait for it or choose another folder",
+        folder.display(),
+        claim.display()
+    )]
+    Busy { folder: PathBuf, claim: PathBuf, holder: String },
+    #[error(
+        "{} is claimed by {holder}, of which this machine cannot know whether it still runs: it is free once {} has not been \
+         renewed for ten minutes, or when you delete that file because the process is gone",
+        folder.display(),
+        claim.display()
+    )]
+    Claimed { folder: PathBuf, claim: PathBuf, holder: String },
+    #[error("{}, without which nothing is written in this folder, cannot be made or kept: {why}", claim.display())]
+    NoClaim { claim: PathBuf, why: String },
+    #[error(
+        "{} is gone or another process's by now: this one has stopped writing, and the same command goes on when the folder is free",
+        .0.display()
+    )]
+    Lost(PathBuf),
 }
 
 impl FolderError {

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::create::create;
 use super::cut::{Cut, cut};
-use super::files::{RUN, lock};
+use super::files::RUN;
 use super::gram_reader::Grams;
 use super::info::{INFO, StoredInfo};
 use super::kernel_part::Part;
@@ -18,6 +18,7 @@ use super::probes::{PROBES, Probes};
 use super::writer::RunFolder;
 use crate::run::{Block, BlockMetrics, Outputs, Row, RunInfo, Snapshot};
 use crate::spec::Spec;
+use crate::storage::claim;
 use crate::storage::format::atomic;
 use crate::storage::format::errors::FolderError;
 
@@ -50,7 +51,7 @@ pub fn continue_watched(out: &Path, run: &Arc<RunInfo>, overwrite: bool) -> Resu
     if overwrite || !out.join(RUN).is_file() {
         return fresh(overwrite);
     }
-    let lock = lock(out)?;
+    let claim = claim::claim(out)?;
     let stored = StoredInfo::read(&out.join(INFO)).unwrap_or_default();
     let same = Spec::read(&out.join(RUN)).is_ok_and(|spec| spec.same_run(&run.spec)) && stored.watched;
     if !same {
@@ -62,7 +63,7 @@ pub fn continue_watched(out: &Path, run: &Arc<RunInfo>, overwrite: bool) -> Resu
         Ok(_) => return Err(FolderError::OtherTraining(out.to_owned())),
         // It was killed before its first files were there.
         Err(_) => {
-            drop(lock);
+            drop(claim);
             return fresh(true);
         }
     }
@@ -72,7 +73,7 @@ pub fn continue_watched(out: &Path, run: &Arc<RunInfo>, overwrite: bool) -> Resu
     let Cut { kept, saved, tasks } = cut(out, None)?;
     let grams = kernels::open(out, |_| {}).and_then(|(_, source)| source.heads(|_| {}, |_| {}));
     let files = Files::go_on(out, run, kept)?;
-    let folder = RunFolder::going_on(out.to_owned(), run.spec.clone(), Arc::clone(run), files, lock);
+    let folder = RunFolder::going_on(out.to_owned(), run.spec.clone(), Arc::clone(run), files, claim);
     Ok(Continued { folder, kept: KeptSteps { saved, tasks, grams } })
 }
 

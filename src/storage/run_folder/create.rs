@@ -7,12 +7,13 @@ use std::fs;
 use std::path::Path;
 
 use super::completeness::{snapshots, whole_ending};
-use super::files::{RESUMED, RUN, STUDY, files, lock};
+use super::files::{RESUMED, RUN, STUDY, files};
 use super::kernels::{KERNELS, PARTIAL};
 use super::resume;
 use super::writer::{PreviousContent, RunFolder};
 use crate::run::Ending;
 use crate::spec::Spec;
+use crate::storage::claim;
 use crate::storage::format::errors::FolderError;
 use crate::storage::format::{atomic, disk};
 
@@ -36,7 +37,7 @@ pub fn create(out: &Path, spec: &Spec, overwrite: bool) -> Result<Opened, Folder
     }
     let missing = !out.exists();
     disk::make_folder(out).map_err(|err| FolderError::write(out, err))?;
-    let lock = lock(out)?;
+    let claim = claim::claim(out)?;
     let (mut spec, mut mended) = (spec.clone(), Vec::new());
     let before = if missing {
         PreviousContent::Missing
@@ -66,7 +67,7 @@ pub fn create(out: &Path, spec: &Spec, overwrite: bool) -> Result<Opened, Folder
     let resumed = if let PreviousContent::CutOff(snapshots) = before { Some(snapshots) } else { None };
     // Checked now, and not after a quarter of an hour of training.
     atomic::check_folder(out).map_err(|err| FolderError::write(out, err))?;
-    Ok(Opened { folder: RunFolder::new(out.to_owned(), spec, before, lock), resumed, repairs: mended })
+    Ok(Opened { folder: RunFolder::new(out.to_owned(), spec, before, claim), resumed, repairs: mended })
 }
 
 /// Checks that a run may replace the contents of this folder: they must be a run whose files are all regular. A run may

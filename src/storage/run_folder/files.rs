@@ -1,11 +1,9 @@
-//! Defines the names of the files of a run folder, its lock, and how the files are removed.
+//! Defines the names of the files of a run folder, and how the files are removed.
 //!
 //! Guarantee: only files with the names below are removed.
 
-use std::fs::{File, TryLockError};
 use std::io::Write as _;
 use std::path::Path;
-use std::time::{Duration, Instant};
 
 use super::info::INFO;
 use super::kernels::{self, KERNELS, PARTIAL};
@@ -37,35 +35,6 @@ pub fn is_run(folder: &Path) -> bool {
 
 pub(crate) fn write_spec(folder: &Path, spec: &Spec) -> Result<(), FolderError> {
     atomic::replace_for_good(&folder.join(RUN), |writer| writer.write_all(spec.to_toml().as_bytes()))
-}
-
-/// The time for which a locked folder is tried again. A process that another thread starts holds copies of all locks of
-/// this one until it runs its own program, and a process that was just killed holds its locks until it is gone.
-const LOCK_PATIENCE: Duration = Duration::from_millis(500);
-
-/// Locks a folder against other programs, where the system can lock a folder. The lock ends with the program.
-pub(crate) fn lock(out: &Path) -> Result<Option<File>, FolderError> {
-    let began = Instant::now();
-    loop {
-        match lock_now(out) {
-            Err(FolderError::Busy(_)) if began.elapsed() < LOCK_PATIENCE => {
-                std::thread::sleep(Duration::from_millis(10));
-            }
-            result => return result,
-        }
-    }
-}
-
-/// Locks the folder like [`lock`], but reports at once that another program writes it: for callers that then leave it
-/// alone.
-pub(crate) fn lock_now(out: &Path) -> Result<Option<File>, FolderError> {
-    let Ok(folder) = File::open(out) else { return Ok(None) };
-    match folder.try_lock() {
-        Ok(()) => Ok(Some(folder)),
-        Err(TryLockError::WouldBlock) => Err(FolderError::Busy(out.to_owned())),
-        // A file system without locks does not prevent a run.
-        Err(TryLockError::Error(_)) => Ok(None),
-    }
 }
 
 /// Removes the run in this folder, and its figures, which would otherwise stand beside another run.

@@ -3,13 +3,13 @@
 //! Guarantees: a resumed run replaces the old one as a whole. A mark ([`TAKES_OVER`]) is written before the first of its files
 //! is moved; a process that finds the mark moves the rest and removes the mark last. Without the mark nothing was moved.
 
-use std::fs::File;
 use std::path::Path;
 
 use super::completeness;
-use super::files::{RESUMED, files, is_run, lock, remove_run};
+use super::files::{RESUMED, files, is_run, remove_run};
 use super::kernels;
 use super::kernels::{KERNELS, PARTIAL};
+use crate::storage::claim::{Claim, claim};
 use crate::storage::figure_files;
 use crate::storage::format::errors::FolderError;
 use crate::storage::format::{atomic, disk};
@@ -45,7 +45,7 @@ fn move_all(out: &Path) -> Result<(), FolderError> {
     remove_run(&staged, true)
 }
 
-/// Completes the work that a kill left unfinished in this locked folder, and removes leftovers. Returns one sentence for
+/// Completes the work that a kill left unfinished in this claimed folder, and removes leftovers. Returns one sentence for
 /// each thing done; none where the folder is no run's.
 pub(crate) fn finish(out: &Path) -> Result<Vec<String>, FolderError> {
     let mut repairs = Vec::new();
@@ -70,7 +70,7 @@ pub(crate) fn finish(out: &Path) -> Result<Vec<String>, FolderError> {
     Ok(repairs)
 }
 
-/// Repairs a folder like [`finish`], after locking it.
+/// Repairs a folder like [`finish`], after claiming it.
 ///
 /// # Errors
 /// When another process writes it, or it cannot be written.
@@ -78,7 +78,7 @@ pub(crate) fn repair(run: &Path) -> Result<Vec<String>, FolderError> {
     if !is_run(run) {
         return Ok(Vec::new());
     }
-    let _lock = lock(run)?;
+    let _claim = claim(run)?;
     finish(run)
 }
 
@@ -87,7 +87,7 @@ pub(crate) fn repair(run: &Path) -> Result<Vec<String>, FolderError> {
 pub struct RepairedFolder {
     /// The repairs that were made, one sentence each.
     pub repairs: Vec<String>,
-    _lock: Option<File>,
+    _claim: Option<Claim>,
 }
 
 /// Repairs a run that is not being written, as its own end or the next attempt would: completes unfinished work,
@@ -97,13 +97,13 @@ pub struct RepairedFolder {
 /// When another process writes the folder, or it cannot be written.
 pub fn tidy(run: &Path) -> Result<RepairedFolder, FolderError> {
     if !is_run(run) {
-        return Ok(RepairedFolder { repairs: Vec::new(), _lock: None });
+        return Ok(RepairedFolder { repairs: Vec::new(), _claim: None });
     }
-    let lock = lock(run)?;
+    let claim = claim(run)?;
     let mut repairs = finish(run)?;
     remove_run(&run.join(RESUMED), true)?;
     repairs.extend(put_together(run)?);
-    Ok(RepairedFolder { repairs, _lock: lock })
+    Ok(RepairedFolder { repairs, _claim: Some(claim) })
 }
 
 /// Assembles the Grams of a run that no process writes; small files that cannot all be read stay as they are.

@@ -1,12 +1,11 @@
 //! Writes a run folder while the run continues.
 //!
 //! Guarantees: the program may be killed at any moment, and everything up to a second before is in the folder and can be
-//! read. Tables only grow, every other file appears complete by renaming. The end of the run is the last entry written,
+//! read. Nothing is written without the folder's claim, and no more once that is lost. Tables only grow, every other file appears complete by renaming. The end of the run is the last entry written,
 //! after all else is on the disk; nothing is written after a failed write. A resumed run is written beside the old one
 //! (in `resume.partial`) until it has come as far, so that a second kill cannot lose what the first one left. Only files
 //! with the names in `files` are ever replaced or removed.
 
-use std::fs::File;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -20,6 +19,7 @@ use super::tables::LedgerLine;
 use super::{resume, weights};
 use crate::run::{Ending, Event, RunInfo};
 use crate::spec::{Change, Spec};
+use crate::storage::claim::Claim;
 use crate::storage::format::errors::FolderError;
 use crate::storage::format::{atomic, disk};
 
@@ -44,8 +44,8 @@ pub struct RunFolder {
     grams: Option<u64>,
     /// The facts of the run, once it has started.
     run: Option<Arc<RunInfo>>,
-    /// Held while the folder is written, where the system has locks on folders; released on drop.
-    _lock: Option<File>,
+    /// Held while the folder is written; released on drop.
+    claim: Option<Claim>,
 }
 
 /// The content of the folder before the run.
@@ -62,7 +62,7 @@ pub(crate) enum PreviousContent {
 
 impl RunFolder {
     /// Creates the writer; the caller has made `out` and checked that only files that may be replaced are lost.
-    pub(crate) fn new(out: PathBuf, spec: Spec, before: PreviousContent, lock: Option<File>) -> Self {
+    pub(crate) fn new(out: PathBuf, spec: Spec, before: PreviousContent, claim: Claim) -> Self {
         Self {
             out,
             awaited: spec.changes.clone(),
@@ -75,13 +75,13 @@ impl RunFolder {
             clock: Box::new(Instant::now),
             grams: None,
             run: None,
-            _lock: lock,
+            claim: Some(claim),
         }
     }
 
     /// Goes on with the files of a watched training, which are cut to what is whole.
-    pub(crate) fn going_on(out: PathBuf, spec: Spec, run: Arc<RunInfo>, files: Files, lock: Option<File>) -> Self {
-        let mut folder = Self::new(out, spec, PreviousContent::Empty, lock);
+    pub(crate) fn going_on(out: PathBuf, spec: Spec, run: Arc<RunInfo>, files: Files, claim: Claim) -> Self {
+        let mut folder = Self::new(out, spec, PreviousContent::Empty, claim);
         (folder.files, folder.run) = (Some(files), Some(run));
         folder
     }
@@ -121,9 +121,14 @@ impl RunFolder {
             let why = "a write before this one failed".to_owned();
             return Err(FolderError::Write { path: self.out.clone(), why });
         }
-        let done = write(self);
+        let done = self.check_claim().and_then(|()| write(self));
         self.broken = done.is_err();
         done
+    }
+
+    fn check_claim(&mut self) -> Result<(), FolderError> {
+        let now = (self.clock)();
+        self.claim.as_ref().map_or(Ok(()), |claim| claim.check_at(now))
     }
 
     fn write(&mut self, event: &Event) -> Result<(), FolderError> {
@@ -288,7 +293,10 @@ impl Drop for RunFolder {
             Some(_) if self.broken => {}
             Some(files) => drop(files.flush()),
             // Only an empty folder can be removed this way.
-            None if self.before == PreviousContent::Missing => disk::remove_empty(&self.out),
+            None if self.before == PreviousContent::Missing => {
+                self.claim = None;
+                disk::remove_empty(&self.out);
+            }
             None => {}
         }
     }

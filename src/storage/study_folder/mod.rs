@@ -1,23 +1,29 @@
 //! Reads and writes the folder of a study: `study.toml`, a run folder for each run, and the tables of `study_tables`.
 //!
+//! Several processes may fill one: each run has a claim of its own, and the study's is held only while its spec or its list of
+//! tasks changes.
+//!
 //! Guarantees: a finished run is not repeated; a row is read only from its run's folder, so a study that was killed and resumed
 //! has the same table as one that was not; no folder of another study is touched.
 
+pub(crate) mod log;
+pub(crate) mod status;
 pub(crate) mod tables;
+pub(crate) mod tasks;
 
-use std::fs::File;
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use thiserror::Error;
 
+use super::claim::{claim, is_claimed};
 use super::experiment_folder;
 use super::format::errors::FolderError;
 use super::format::{atomic, disk};
 use super::run_folder::completeness::ending;
 use super::run_folder::create::is_done;
-use super::run_folder::files::{STUDY, lock};
+use super::run_folder::files::STUDY;
 use super::run_folder::reader::{LoadError, load_rows, read_spec};
 use super::run_folder::resume;
 use crate::analysis::LearningCurves;
@@ -39,6 +45,10 @@ pub enum StudyError {
     Other { folder: PathBuf, what: String },
     #[error("{} holds another run than this study says: choose another folder for the study", .0.display())]
     OtherRun(PathBuf),
+    #[error("{} has no list of tasks: `kernelscope study --plan DIR` with the settings of the study writes it", .0.display())]
+    NoTasks(PathBuf),
+    #[error("{} has no task {number}: its tasks are 1 to {count}", file.display())]
+    NoTask { file: PathBuf, number: usize, count: usize },
     #[error(transparent)]
     Read(#[from] LoadError),
     #[error(transparent)]
@@ -68,34 +78,65 @@ pub struct StudyFolder {
     results: Vec<ExperimentResults>,
     /// The unfinished work of a killed process that was completed, one sentence each.
     repairs: Vec<String>,
-    /// Held while the folder is written; `None` where it is only read.
-    _lock: Option<File>,
 }
 
 impl StudyFolder {
     /// Opens the folder for this study: an empty one, or that of the same study, to whose values and seeds these are
     /// added. Reads the finished runs. A refusal comes before anything is written.
     pub fn create(out: &Path, spec: &Spec) -> Result<Self, StudyError> {
+        Self::open_to_fill(out, spec, false)
+    }
+
+    /// Opens the folder like [`StudyFolder::create`], and writes its list of tasks.
+    pub fn plan(out: &Path, spec: &Spec) -> Result<Self, StudyError> {
+        Self::open_to_fill(out, spec, true)
+    }
+
+    fn open_to_fill(out: &Path, spec: &Spec, with_tasks: bool) -> Result<Self, StudyError> {
         let place = out.join(STUDY);
-        let spec = merged_study(out, &with_written_axis(spec))?;
-        disk::make_folder(out).map_err(|err| FolderError::write(out, err))?;
-        let lock = lock(out)?;
-        let repairs = repair_runs(out, &spec);
-        let study = Self { repairs, ..Self::with(out, spec, lock)? };
-        atomic::sweep(out);
-        atomic::sweep(&out.join(figure_files::FOLDER));
-        atomic::replace_for_good(&place, |writer| writer.write_all(study.spec.to_toml().as_bytes()))?;
+        let wanted = with_written_axis(spec);
+        let mut study = Self::unread(out, merged_study(out, &wanted)?)?;
         let runs = out.join(RUNS);
+        let is_written = |study: &Self| disk::text(&place).is_ok_and(|text| text == study.spec.to_toml());
+        let lacks_tasks = (with_tasks || study.is_planned()) && !study.lists_all_tasks();
+        if !is_written(&study) || lacks_tasks {
+            disk::make_folder(out).map_err(|err| FolderError::write(out, err))?;
+            let _claim = claim(out)?;
+            // Another process may have extended it meanwhile. Whatever is there is a part of it, or nothing is written.
+            study = Self::with(out, merged_study(out, &wanted)?)?;
+            if !is_written(&study) {
+                atomic::replace_for_good(&place, |writer| writer.write_all(study.spec.to_toml().as_bytes()))?;
+            }
+            if with_tasks || study.is_planned() {
+                study.write_tasks()?;
+            }
+        }
         disk::make_folder(&runs).map_err(|err| FolderError::write(&runs, err))?;
-        study.write_table()?;
-        study.write_laws()?;
+        study.tidy()?;
         Ok(study)
+    }
+
+    /// Completes what killed processes left unfinished in the runs that no process writes, reads those that have ended, and
+    /// writes the tables.
+    pub fn tidy(&mut self) -> Result<(), StudyError> {
+        self.repairs = repair_runs(&self.out, &self.runs);
+        for place in 0..self.runs.len() {
+            self.read_ended(place)?;
+        }
+        // Figures may be drawn by another process at this moment; all else is written with the claim of the study.
+        atomic::sweep_abandoned(&self.out.join(figure_files::FOLDER));
+        let claim = claim(&self.out)?;
+        atomic::sweep(&self.out);
+        drop(claim);
+        self.write_table()?;
+        self.write_laws()?;
+        Ok(())
     }
 
     /// Returns the study that [`StudyFolder::create`] would open, without writing anything; in an empty folder no run has
     /// ended.
     pub fn peek(out: &Path, spec: &Spec) -> Result<Self, StudyError> {
-        Self::with(out, merged_study(out, &with_written_axis(spec))?, None)
+        Self::with(out, merged_study(out, &with_written_axis(spec))?)
     }
 
     /// Reads the study of this folder without its runs.
@@ -105,25 +146,33 @@ impl StudyFolder {
 
     /// Opens a study for reading.
     pub fn open(out: &Path) -> Result<Self, StudyError> {
-        Self::with(out, with_written_axis(&read_spec(&out.join(STUDY))?), None)
+        Self::with(out, Self::spec_in(out)?)
     }
 
-    fn with(out: &Path, spec: Spec, lock: Option<File>) -> Result<Self, StudyError> {
+    /// Opens a study without reading what has ended: for a process that fills a part of it.
+    pub fn open_unread(out: &Path) -> Result<Self, StudyError> {
+        Self::unread(out, Self::spec_in(out)?)
+    }
+
+    fn with(out: &Path, spec: Spec) -> Result<Self, StudyError> {
+        let mut study = Self::unread(out, spec)?;
+        for place in 0..study.runs.len() {
+            study.read_ended(place)?;
+        }
+        Ok(study)
+    }
+
+    fn unread(out: &Path, spec: Spec) -> Result<Self, StudyError> {
         let named = |source| LoadError::Spec { path: out.join(STUDY), source };
         let runs = spec.runs().map_err(named)?;
-        let mut study = Self {
+        Ok(Self {
             out: out.to_owned(),
             spec,
             ended: vec![None; runs.len()],
             results: vec![ExperimentResults::default(); runs.len()],
             runs,
             repairs: Vec::new(),
-            _lock: lock,
-        };
-        for place in 0..study.runs.len() {
-            study.read_ended(place)?;
-        }
-        Ok(study)
+        })
     }
 
     /// Returns the spec of the study.
@@ -227,20 +276,24 @@ impl StudyFolder {
     }
 }
 
-/// Completes the work that a kill left unfinished in the runs of a locked study; a run that another process writes is skipped.
-fn repair_runs(out: &Path, spec: &Spec) -> Vec<String> {
-    let mend = |run: StudyRun| {
+/// Completes the work that a kill left unfinished in the runs of a study; a run that another process writes is skipped.
+fn repair_runs(out: &Path, runs: &[StudyRun]) -> Vec<String> {
+    let mend = |run: &StudyRun| {
         let folder = out.join(RUNS).join(&run.folder);
+        if is_claimed(&folder) {
+            return Ok(Vec::new());
+        }
         match &run.experiment {
             Some(experiment) => experiment_folder::tidy(&folder, experiment).map(|()| Vec::new()),
             None => resume::repair(&folder),
         }
     };
-    spec.runs()
-        .unwrap_or_default()
-        .into_iter()
-        .flat_map(|run| mend(run).unwrap_or_else(|err| vec![err.to_string()]))
-        .collect()
+    let told = |done: Result<Vec<String>, FolderError>| match done {
+        // Another process was faster.
+        Err(FolderError::Busy { .. } | FolderError::Claimed { .. }) => Vec::new(),
+        done => done.unwrap_or_else(|err| vec![err.to_string()]),
+    };
+    runs.iter().flat_map(|run| told(mend(run))).collect()
 }
 
 /// Returns the study with its number of samples written out as an axis.

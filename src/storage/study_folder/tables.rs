@@ -11,19 +11,14 @@ use super::StudyFolder;
 use super::{LAWS_TABLE, TABLE};
 use crate::analysis::{ErrorKind, RUN_FIGURES, SWITCH_FIGURES, Switch};
 use crate::run::{Ending, History, RunState};
+use crate::storage::claim::claim;
 use crate::storage::format::atomic;
 use crate::storage::format::errors::FolderError;
 
 impl StudyFolder {
     /// Writes the table of the runs that have ended.
     pub fn write_table(&self) -> Result<PathBuf, FolderError> {
-        let path = self.folder().join(TABLE);
-        atomic::replace(&path, |writer| {
-            let mut table = csv::Writer::from_writer(writer);
-            self.table().into_iter().try_for_each(|line| table.write_record(line))?;
-            table.flush()
-        })?;
-        Ok(path)
+        self.write_lines(TABLE, self.table())
     }
 
     /// Writes the power laws of a study of learners; their confidence intervals take a while to compute.
@@ -31,11 +26,19 @@ impl StudyFolder {
         if !self.is_of_learners() {
             return Ok(());
         }
-        atomic::replace(&self.folder().join(LAWS_TABLE), |writer| {
+        self.write_lines(LAWS_TABLE, self.laws()).map(drop)
+    }
+
+    /// Writes a table, with the claim of the study, so that leftovers of killed processes can be told from files of others.
+    fn write_lines(&self, name: &str, lines: Vec<Vec<String>>) -> Result<PathBuf, FolderError> {
+        let path = self.folder().join(name);
+        let _claim = claim(self.folder())?;
+        atomic::replace(&path, |writer| {
             let mut table = csv::Writer::from_writer(writer);
-            self.laws().into_iter().try_for_each(|line| table.write_record(line))?;
+            lines.into_iter().try_for_each(|line| table.write_record(line))?;
             table.flush()
-        })
+        })?;
+        Ok(path)
     }
 
     /// Returns the header and a row for each run that has ended; the figures of the second switch have `_2` behind their

@@ -91,6 +91,11 @@ impl App {
                     self.study.shown = false;
                 }
             }
+            Action::Study(StudyAction::ShowLog(place)) => {
+                if let Some(log) = self.study.log_of(place) {
+                    self.reveal(&log);
+                }
+            }
             Action::Study(action) => self.study.execute(action, || waker(ctx)),
             Action::Lesson(action) => self.execute_lesson(ctx, action),
             Action::Export(action) => self.execute_export(ctx, action),

@@ -14,7 +14,7 @@ use super::RecentPath;
 use crate::run::{History, harmless};
 use crate::spec::{DataFolders, Init, NetworkSpec, Spec, absolute};
 use crate::storage::{
-    GRAPH, Grams, Graph, Loaded, RUNS, STUDY, StudyFolder, WEIGHTS, array_of, is_run, load_beside, load_kernels,
+    GRAPH, Grams, Graph, Loaded, RUNS, STUDY, StudyFolder, TASKS, WEIGHTS, array_of, is_run, load_beside, load_kernels,
     load_lazily, tidy,
 };
 use crate::worker::Cifar;
@@ -152,7 +152,8 @@ fn open(order: LoadRequest, tell: &dyn Fn(LoadEvent) -> bool) {
     let LoadRequest { path, shown, name } = order;
     let name = name.unwrap_or_else(|| name_of(&path));
     let refuse = |sentence: String| _ = tell(LoadEvent::Refused(sentence));
-    if let Some(study) = study_of_learners(&path) {
+    let planned = path.join(TASKS).is_file().then(|| path.clone());
+    if let Some(study) = study_of_learners(&path).or(planned) {
         match StudyFolder::spec_in(&study) {
             Ok(spec) => _ = tell(LoadEvent::Study(place(&name_of(&study), &study), Box::new(spec))),
             Err(err) => refuse(err.to_string()),

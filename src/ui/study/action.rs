@@ -17,4 +17,6 @@ pub enum StudyAction {
     ChooseFolder,
     /// Take the settings of this run of the study to the run page.
     OpenRun(usize),
+    /// Show the log of this run of the study.
+    ShowLog(usize),
 }

@@ -1,6 +1,6 @@
 //! Lists the runs of the study, one per line: name, progress, and results.
 
-use egui::{Align2, FontId, Rect, Role, ScrollArea, Sense, Ui, WidgetInfo, pos2, vec2};
+use egui::{Align2, FontId, Rect, RichText, Role, ScrollArea, Sense, Ui, WidgetInfo, pos2, vec2};
 
 use super::action::StudyAction;
 use super::{State, StudyPage};
@@ -34,8 +34,22 @@ pub fn show(ui: &mut Ui, page: &StudyPage, actions: &mut Actions) {
             if response.on_hover_text(hover).clicked() {
                 actions.push(StudyAction::OpenRun(place));
             }
+            if page.log_of(place).is_some() {
+                log_button(ui, rect, &name, || actions.push(StudyAction::ShowLog(place)));
+            }
         }
     });
+}
+
+/// Draws the button that shows the log of a run, over the beginning of its line.
+fn log_button(ui: &mut Ui, rect: Rect, name: &str, show: impl FnOnce()) {
+    let place = Rect::from_min_size(pos2(rect.left() + 0.3 * rect.width(), rect.top()), vec2(0.12 * rect.width(), ROW));
+    let text = RichText::new("log").size(theme::SMALL);
+    let button = ui.put(place, egui::Button::new(text).frame(false));
+    button.widget_info(|| WidgetInfo::labeled(Role::Button, true, format!("Log of {name}")));
+    if button.on_hover_text("Show who began this run, and what came of it").clicked() {
+        show();
+    }
 }
 
 /// Describes the state of a run.
@@ -45,6 +59,7 @@ fn in_words(state: &State) -> String {
         State::Running(share) => format!("{:.0} %", 100.0 * share),
         State::Ended(summary) => summary.headline.clone(),
         State::Failed(message) => format!("failed: {message}"),
+        State::Elsewhere(holder) => format!("run by {holder}"),
     }
 }
 
@@ -53,7 +68,7 @@ fn paint(ui: &Ui, rect: Rect, name: &str, state: &State, dot: egui::Color32) {
     let y = rect.center().y;
     let colour = match state {
         State::Waiting => tokens.faint,
-        State::Running(_) => tokens.accent,
+        State::Running(_) | State::Elsewhere(_) => tokens.accent,
         State::Ended(summary) if summary.diverged => tokens.warning,
         State::Ended(_) => tokens.weak,
         State::Failed(_) => tokens.error,

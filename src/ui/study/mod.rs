@@ -26,6 +26,7 @@ use super::shell::folder_dialog::FolderDialog;
 use crate::analysis::LearningCurves;
 use crate::analysis::comparison::Comparison;
 use crate::spec::{Spec, StudyRun};
+use crate::storage::LOGS;
 use crate::worker::progress::Progress;
 use crate::worker::study_service::{Report, RunSummary, StudyOrder, StudyService, Work};
 use crate::worker::{DeviceChoice, Waker};
@@ -48,6 +49,8 @@ pub enum State {
     Running(f64),
     Ended(RunSummary),
     Failed(String),
+    /// Another process does it: this one.
+    Elsewhere(String),
 }
 
 /// Holds a study as read from its folder, updated by its progress since.
@@ -55,6 +58,8 @@ pub struct OpenedStudy {
     pub runs: Arc<[StudyRun]>,
     pub states: Vec<State>,
     pub progress: Progress,
+    /// Whether it was planned for several processes, so that each run that was begun has a log.
+    pub has_logs: bool,
 }
 
 /// Holds the text below the head of the picture: the last event.
@@ -68,6 +73,8 @@ pub struct Notice {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Busy {
     Looking,
+    /// Other processes may fill the folder, and what they do is reported.
+    Following,
     Running,
     Cancelling,
 }
@@ -178,7 +185,8 @@ impl StudyPage {
     /// Returns whether the study could be started now.
     pub fn can_start(&self) -> bool {
         let ready = self.plan.study.is_some() && self.refusal.is_none() && self.changed.is_none();
-        ready && self.work.is_none() && !self.is_complete()
+        let is_free = matches!(self.work, None | Some((Busy::Following, _)));
+        ready && is_free && !self.is_complete()
     }
 
     /// Receives results, and requests the folder of a new plan; returns whether there may be more to receive. `run` holds the
@@ -249,7 +257,7 @@ impl StudyPage {
                     Err(err) => log::warn!("no folder dialog: {err}; write the path into the field instead"),
                 }
             }
-            StudyAction::Start | StudyAction::ChooseFolder | StudyAction::OpenRun(_) => {}
+            StudyAction::Start | StudyAction::ChooseFolder | StudyAction::OpenRun(_) | StudyAction::ShowLog(_) => {}
         }
     }
 
@@ -258,6 +266,13 @@ impl StudyPage {
         let run = self.opened.as_ref()?.runs.get(place)?;
         let learnt = run.experiment.as_ref().and_then(|_| self.results.learnt()?.network_of(run).cloned());
         Some(learnt.map_or_else(|| run.spec.clone(), |point| point.opened_as(&run.spec)))
+    }
+
+    /// Returns the log of a run of the study, if it has one.
+    pub fn log_of(&self, place: usize) -> Option<PathBuf> {
+        let opened = self.opened.as_ref().filter(|opened| opened.has_logs)?;
+        let tells = matches!(opened.states[place], State::Elsewhere(_) | State::Failed(_));
+        tells.then(|| self.folder().join(LOGS).join(format!("{}.log", opened.runs[place].folder)))
     }
 
     fn order(&self, work: Work) -> Option<StudyOrder> {
@@ -297,11 +312,22 @@ impl StudyPage {
                 let progress = Progress::new(&runs, |place| summaries[place].is_some());
                 let states =
                     summaries.into_iter().map(|summaries| summaries.map_or(State::Waiting, State::Ended)).collect();
-                self.opened = Some(OpenedStudy { runs, states, progress });
+                self.opened = Some(OpenedStudy { runs, states, progress, has_logs: false });
             }
             Report::Progress { place, share } => self.reach(place, share, State::Running(share)),
             Report::Ended { place, summary: summaries } => self.reach(place, 1.0, State::Ended(summaries)),
             Report::Failed { place, message } => self.reach(place, 1.0, State::Failed(message)),
+            Report::Held { place, holder } => {
+                let holder = holder.map_or_else(|| "another process".to_owned(), |holder| holder.in_words());
+                self.reach(place, 0.0, State::Elsewhere(holder));
+            }
+            Report::Waiting { place } => self.reach(place, 0.0, State::Waiting),
+            Report::Following => {
+                self.opened.iter_mut().for_each(|opened| opened.has_logs = true);
+                if let Some((busy @ Busy::Looking, _)) = &mut self.work {
+                    *busy = Busy::Following;
+                }
+            }
             Report::Compared(comparison) => self.results.take(comparison),
             Report::LearningCurves(learnt) => self.results.learn(learnt),
             Report::Refused(text) if looking => self.refusal = Some(text),
@@ -321,10 +347,11 @@ impl StudyPage {
     /// Handles the end of the study service.
     fn over(&mut self) {
         let was = self.work.take().map(|(busy, _)| busy);
-        let (Some(opened), true) = (&mut self.opened, was != Some(Busy::Looking)) else { return };
+        let looked = matches!(was, Some(Busy::Looking | Busy::Following));
+        let (Some(opened), false) = (&mut self.opened, looked) else { return };
         // Unfinished runs start over the next time.
         for (place, state) in opened.states.iter_mut().enumerate() {
-            if matches!(state, State::Running(_)) {
+            if matches!(state, State::Running(_) | State::Elsewhere(_)) {
                 *state = State::Waiting;
             }
             if !matches!(state, State::Ended(_)) {

@@ -142,6 +142,9 @@ fn empty(ui: &Ui, page: &StudyPage, rect: Rect) {
     let (title, next) = match &page.work {
         Some((Busy::Looking, _)) => ("Reading the folder…", ""),
         Some((Busy::Running, _)) => ("The first runs are training", "Each appears here as soon as it has ended"),
+        Some((Busy::Following, _)) => {
+            ("No run of this study has finished yet", "Those that other processes do appear here")
+        }
         Some((Busy::Cancelling, _)) => ("Cancelling…", ""),
         None if page.refusal.is_some() => ("This folder cannot take the study", "Choose another one on the left"),
         None if !page.plan.problems.is_empty() => ("This study cannot start", "The problem is shown on the left"),
@@ -177,6 +180,10 @@ fn in_words(page: &StudyPage, tokens: &Tokens) -> (String, Color32) {
         Some((Busy::Running, _)) => format!("{ended} of {all} runs"),
         _ if ended == all => {
             format!("All {all} runs are done; the table is {}", page.plan.out.join(crate::storage::TABLE).display())
+        }
+        Some((Busy::Following, _)) => {
+            let elsewhere = count(|state| matches!(state, State::Elsewhere(_)));
+            format!("{ended} of {all} runs are done, {elsewhere} are run by other processes; Start study helps them")
         }
         _ if ended > 0 => format!("{ended} of {all} runs are done; Start study does the others"),
         _ => format!("{all} runs to do"),

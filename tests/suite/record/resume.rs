@@ -66,17 +66,16 @@ fn resuming_that_gets_less_far_leaves_what_was_there() {
     assert!(!out.join("resume.partial").exists());
 }
 
-/// A process that another thread is just starting holds a copy of every lock for a moment, and so does one that was killed.
+/// A process that was just killed takes a moment to be gone.
 #[test]
-fn a_lock_that_goes_in_a_moment_is_waited_for() {
+fn a_claim_that_goes_in_a_moment_is_waited_for() {
     let place = tempfile::tempdir().unwrap();
-    let held = fs::File::open(place.path()).unwrap();
-    held.lock().unwrap();
+    let held = create(place.path(), &spec(2, 1.0), false).unwrap();
     let release = move || {
         std::thread::sleep(std::time::Duration::from_millis(100));
         drop(held);
     };
-    let going = std::thread::Builder::new().name("holder of a lock".to_owned()).spawn(release).unwrap();
+    let going = std::thread::Builder::new().name("holder of a claim".to_owned()).spawn(release).unwrap();
     create(place.path(), &spec(2, 1.0), false).unwrap();
     going.join().unwrap();
 }
@@ -92,7 +91,7 @@ fn a_folder_is_refused_unless_it_holds_this_run_unfinished() {
     assert!(matches!(create(&out, &spec, false).err(), Some(FolderError::NotEmpty(_))));
 
     let mut folder = create(&out, &spec, true).unwrap().folder;
-    assert!(matches!(create(&out, &spec, true).err(), Some(FolderError::Busy(_))), "two cannot write one folder");
+    assert!(matches!(create(&out, &spec, true).err(), Some(FolderError::Busy { .. })), "two cannot write one folder");
     told.iter().for_each(|event| folder.take(event).unwrap());
     drop(folder);
     assert!(matches!(create(&out, &spec, false).err(), Some(FolderError::Finished(_))));
