@@ -35,6 +35,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("mdbook build docs", "mdBook is not needed by any other step"),
     ("kernelscope open runs/wide", "opens the window"),
     ("kernelscope open runs/wide runs/narrow kernels.npz", "opens the window"),
+    ("kernelscope watch watched", "opens the window"),
     ("kernelscope watch watched --out runs/mine", "follows a training until it is interrupted"),
     (CIFAR_RUN, "CIFAR-10 does not come with the program"),
     (CIFAR_STUDY, "CIFAR-10 does not come with the program"),
