@@ -23,7 +23,7 @@ fn main() -> ExitCode {
     let done = match command {
         Some(command) => {
             // A window has a log of its own.
-            if !matches!(command, cli::Command::Open(_)) {
+            if !command.is_a_window() {
                 log_file::to_stderr();
             }
             cli::execute(&command)
@@ -53,8 +53,13 @@ fn window() -> anyhow::Result<()> {
         cli::print_error_line("There is no display: the default preset runs without a window");
         return cli::run_default();
     }
-    let options =
-        WindowOptions { spec: None, device: DeviceChoice::Auto, open: Vec::new(), environment: Environment::of_user() };
+    let options = WindowOptions {
+        spec: None,
+        device: DeviceChoice::Auto,
+        open: Vec::new(),
+        watch: None,
+        environment: Environment::of_user(),
+    };
     ui::open(options).or_else(|err| {
         if err.is::<Gone>() {
             return Err(err);

@@ -1,12 +1,13 @@
 //! Caches curves as charts draw them: read from the record once, thinned to the pixels of the screen.
 //!
-//! Guarantees: an unchanged record costs nothing; a grown one is read from the end of the last reading; the drawn curve has the
+//! Guarantees: an unchanged record costs nothing; a grown one is read from the end of the last reading, one from which steps
+//! were taken back from its beginning; the drawn curve has the
 //! least and the greatest value of every pixel column, so that a spike of one row remains visible at any zoom. A line is
 //! broken, not drawn across, where a switch leaves a quantity undefined (no lag spans a switch).
 //!
 //! Values of a logarithmic axis are stored as log10; values at or below 0 are left out and counted.
 
-use std::cell::{Ref, RefCell};
+use std::cell::{Cell, Ref, RefCell};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -81,11 +82,25 @@ pub struct SeriesCache {
     dips: RefCell<HashMap<Block, Versioned<Dip>>>,
     layers: RefCell<HashMap<usize, Versioned<Spike>>>,
     epochs: RefCell<Vec<f64>>,
+    /// The cuts of the record when it was last read.
+    cuts: Cell<u64>,
 }
 
 impl SeriesCache {
+    /// Forgets everything where steps were taken back: others may have come in their place, at the same steps.
+    fn forget_if_cut(&self, history: &History) {
+        if self.cuts.replace(history.cuts()) != history.cuts() {
+            self.curves.take();
+            self.spikes.take();
+            self.dips.take();
+            self.layers.take();
+            self.epochs.take();
+        }
+    }
+
     /// Returns the part of a curve in view; the same allocation until something changes.
     pub fn visible(&self, history: &History, key: Key, window: Window) -> Arc<Polyline> {
+        self.forget_if_cut(history);
         let mut curves = self.curves.borrow_mut();
         let curve = curves.entry(key).or_default();
         curve.read(history, key);
@@ -94,6 +109,7 @@ impl SeriesCache {
 
     /// Returns the epochs of the kept snapshots, in order and contiguous, because a strip of them is drawn in every frame.
     pub fn snapshot_epochs(&self, history: &History) -> Ref<'_, [f64]> {
+        self.forget_if_cut(history);
         let snapshots = history.snapshots();
         let mut epochs = self.epochs.borrow_mut();
         let known = epochs.len();
@@ -133,6 +149,7 @@ impl SeriesCache {
 
     /// Returns [`History::spikes`], computed again only while the last switch can still change it.
     pub fn spikes(&self, history: &History, block: Block, metric: Metric) -> Arc<[Option<Spike>]> {
+        self.forget_if_cut(history);
         let mut spikes = self.spikes.borrow_mut();
         let known = spikes.entry((block, metric)).or_insert_with(|| (Arc::default(), usize::MAX));
         let version = settled(history, crate::math::spike::SPIKE_EPOCHS);
@@ -145,17 +162,18 @@ impl SeriesCache {
     /// Returns the spike of each layer at the last switch on the probes of a task, in the order of the forward pass, cached
     /// like [`Self::spikes`].
     pub fn layer_spikes(&self, history: &History, task: usize) -> Arc<[Option<Spike>]> {
+        self.forget_if_cut(history);
         let mut layers = self.layers.borrow_mut();
         let known = layers.entry(task).or_insert_with(|| (Arc::default(), usize::MAX));
         let version = settled(history, crate::math::spike::SPIKE_EPOCHS);
         if known.1 != version {
             let count = history.rows().last().map_or(0, |row| row.layers.iter().filter(|of| of.task == task).count());
             let of_layer = |place: usize| {
-                let &(start, switch, end) = history.switches().last()?;
+                let switch = *history.switches().last()?;
                 let source = SeriesId::Layer(task, place, OfLayer::Velocity);
                 let velocity = |row: &Row| Some((row.epoch, source.value(row)?));
                 let series: Vec<(f64, f64)> = history.rows().iter().filter_map(velocity).collect();
-                crate::math::spike::spike(&series, start, switch, end)
+                history.spike_of(&series, switch)
             };
             *known = ((0..count).map(of_layer).collect(), version);
         }
@@ -164,6 +182,7 @@ impl SeriesCache {
 
     /// Returns [`History::dips`], cached like [`Self::spikes`].
     pub fn dips(&self, history: &History, block: Block) -> Arc<[Option<Dip>]> {
+        self.forget_if_cut(history);
         let mut dips = self.dips.borrow_mut();
         let known = dips.entry(block).or_insert_with(|| (Arc::default(), usize::MAX));
         let version = settled(history, crate::math::spike::DIP_EPOCHS);
@@ -184,10 +203,11 @@ pub fn series(history: &History, source: SeriesId) -> Vec<(f64, f64)> {
 /// Returns a version that changes with each row until `epochs` after the last switch, while a reaction to it may change, and
 /// then stays constant.
 fn settled(history: &History, epochs: f64) -> usize {
-    let Some(&(_, switch, _)) = history.switches().last() else { return 0 };
+    let Some(&(_, switch, end)) = history.switches().last() else { return 0 };
     let rows = history.rows();
+    let epoch = history.epoch_after(switch, end).unwrap_or(1.0);
     // With one row more than the window holds, the window is known to be full.
-    let relevant = rows.partition_point(|row| row.epoch <= switch + epochs);
+    let relevant = rows.partition_point(|row| row.epoch <= switch + epochs * epoch);
     history.tasks().len() * (MAX_ROWS + 2) + (relevant + 1).min(rows.len())
 }
 

@@ -31,6 +31,7 @@ mod tensor_table;
 mod theory;
 mod unfinished;
 mod watch;
+mod window;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -56,7 +57,6 @@ pub use watch::WatchArgs;
 use crate::diagnostics::VERSION;
 use crate::spec::expanded;
 use crate::storage::array_of;
-use crate::ui::app::display::Gone;
 use crate::ui::views::View;
 use crate::ui::{Environment, Subject, WindowOptions};
 use crate::worker::DeviceChoice;
@@ -76,7 +76,7 @@ pub enum Command {
     Open(OpenArgs),
     /// Train a network through its tasks, measure its kernel, and write the run folder
     Run(RunArgs),
-    /// Watch a training in another program, whose weights kernelscope.Watch writes, and keep its kernels in a run folder
+    /// Watch a training in another program, whose weights kernelscope.Watch writes: in the window, or into a run folder
     Watch(WatchArgs),
     /// Train all runs of a study (one setting, several values and seeds), and write its table and figures
     Study(StudyArgs),
@@ -106,7 +106,26 @@ pub enum Command {
 impl Command {
     /// Returns whether the command needs a window.
     pub fn opens_window(&self) -> bool {
-        matches!(self, Self::Open(_) | Self::Screenshots(_))
+        self.is_a_window() || matches!(self, Self::Screenshots(_))
+    }
+
+    /// Returns whether the command is the window itself, until that is closed.
+    pub fn is_a_window(&self) -> bool {
+        match self {
+            Self::Open(_) => true,
+            Self::Watch(args) => args.out.is_none(),
+            Self::Run(_)
+            | Self::Study(_)
+            | Self::Gram(_)
+            | Self::Theory(_)
+            | Self::Figures(_)
+            | Self::Metrics(_)
+            | Self::Screenshots(_)
+            | Self::Presets
+            | Self::Devices
+            | Self::Completions { .. }
+            | Self::InstallDesktop => false,
+        }
     }
 }
 
@@ -230,12 +249,10 @@ fn open(args: &OpenArgs) -> anyhow::Result<()> {
         spec: None,
         device: DeviceChoice::Auto,
         open: args.paths.clone(),
+        watch: None,
         environment: Environment::of_user(),
     };
-    crate::ui::open(options).map_err(|err| match err.is::<Gone>() {
-        true => err,
-        false => anyhow::anyhow!("{err}; `kernelscope run`, `study` and `figures` need no window"),
-    })
+    window::open(options, "`kernelscope run`, `study` and `figures` need no window")
 }
 
 fn screenshots(args: &ScreenshotArgs) -> anyhow::Result<()> {

@@ -1,6 +1,7 @@
-//! `kernelscope watch`: follows a training in another program, whose weights are in a folder, and writes a run folder of it.
+//! `kernelscope watch`: follows a training in another program, whose weights are in a folder: in the window, or without one into
+//! a run folder.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,9 +11,11 @@ use indicatif::ProgressBar;
 use super::follow::progress_bar;
 use super::refused::RefusedRequest;
 use super::signals::Signals;
+use super::window;
 use crate::run::{Ending, Event, History, MAX_ROWS, RunState};
-use crate::storage::{Continued, FolderError, Order, RunFolder, WatchFolder, continue_watched};
-use crate::worker::{WatchJob, Worker};
+use crate::storage::{Continued, FolderError, Order, RunFolder, WatchFolder, continue_watched, is_run};
+use crate::ui::{Environment, WindowOptions};
+use crate::worker::{DeviceChoice, WatchJob, Worker};
 
 /// Arguments of `watch`.
 #[derive(Debug, clap::Args)]
@@ -20,17 +23,17 @@ pub struct WatchArgs {
     /// The folder that kernelscope.Watch writes
     #[arg(value_name = "FOLDER")]
     pub folder: PathBuf,
-    /// Folder for the record, a run folder; one that holds earlier steps of this training goes on
+    /// Without the window: the folder for the record, a run folder; one that holds earlier steps of this training goes on
     #[arg(long, value_name = "DIR")]
     pub out: Option<PathBuf>,
     /// Replace the run that is in the folder for the record
-    #[arg(long)]
+    #[arg(long, requires = "out")]
     pub overwrite: bool,
     /// When behind, take the newest pair of steps and pass over those before; without it every step is taken
-    #[arg(long)]
+    #[arg(long, requires = "out")]
     pub newest: bool,
     /// End when nothing new was written for so long; without it, only Ctrl+C ends it
-    #[arg(long, value_name = "SECONDS", value_parser = seconds)]
+    #[arg(long, value_name = "SECONDS", value_parser = seconds, requires = "out")]
     pub until_idle: Option<Duration>,
 }
 
@@ -51,11 +54,37 @@ fn seconds(text: &str) -> Result<Duration, String> {
 
 /// Executes the command.
 pub(super) fn watch(args: &WatchArgs) -> anyhow::Result<()> {
+    match &args.out {
+        Some(out) => record(args, out),
+        None => show(&args.folder),
+    }
+}
+
+/// Shows the training in the window, also before its writer has begun.
+fn show(folder: &Path) -> anyhow::Result<()> {
+    let place = folder.display();
+    let why = match () {
+        () if !folder.exists() => format!("{place} is not there: make the folder, or start the script that writes it"),
+        () if !folder.is_dir() => format!("{place} is no folder: give the one that kernelscope.Watch writes"),
+        () if is_run(folder) => format!("{place} is the folder of a run: `kernelscope open {place}` shows it"),
+        () => {
+            let options = WindowOptions {
+                spec: None,
+                device: DeviceChoice::Auto,
+                open: Vec::new(),
+                watch: Some(folder.to_owned()),
+                environment: Environment::of_user(),
+            };
+            return window::open(options, "with --out DIR the training is followed without a window");
+        }
+    };
+    Err(RefusedRequest(why).into())
+}
+
+/// Follows the training without a window.
+fn record(args: &WatchArgs, out: &Path) -> anyhow::Result<()> {
     let refused = |why: String| RefusedRequest(why);
     let folder = WatchFolder::open(&args.folder).map_err(|err| refused(err.to_string()))?;
-    let Some(out) = &args.out else {
-        return Err(refused("watch needs a folder for its record: give --out".to_owned()).into());
-    };
     let info = Arc::new(folder.info());
     let opened = continue_watched(out, &info, args.overwrite).map_err(|err| refused(err.to_string()))?;
     let Continued { folder: mut record, kept } = opened;

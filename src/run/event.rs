@@ -131,6 +131,10 @@ impl RunInfo {
 
     /// Returns the readout. (A record without class names takes the classes from its probes.)
     pub fn readout(&self) -> Readout {
+        // The settings of a watched training say nothing of its data.
+        if self.origin == Origin::Watched && !self.probe_values.is_empty() {
+            return Readout::Number;
+        }
         let seen = self.probes.iter().map(|probe| probe.label + 1).max().unwrap_or(0);
         self.spec.readout(self.class_names.len().max(seen))
     }

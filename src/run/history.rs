@@ -49,6 +49,7 @@ pub struct History {
     progress: Progress,
     weights: Option<Arc<Weights>>,
     passed_over: u64,
+    cuts: u64,
     revision: u64,
     snapshot_bytes: u64,
     row_bytes: u64,
@@ -79,6 +80,7 @@ impl History {
             progress: Progress::default(),
             weights: None,
             passed_over: 0,
+            cuts: 0,
             revision: 0,
             snapshot_bytes: 0,
             row_bytes: 0,
@@ -222,6 +224,11 @@ impl History {
         self.passed_over
     }
 
+    /// Returns how often steps were taken back: what was read of the record before is then no longer its beginning.
+    pub fn cuts(&self) -> u64 {
+        self.cuts
+    }
+
     /// Returns a number that grows with every event: a view drawn at this revision is still current.
     pub fn revision(&self) -> u64 {
         self.revision
@@ -234,8 +241,11 @@ impl History {
 
     /// Returns whether time is counted in steps: imported kernels without epochs use the step in place of the epoch.
     pub fn counts_steps(&self) -> bool {
-        let is_imported = self.info.as_ref().is_some_and(|info| info.is_imported());
-        is_imported && self.rows.last().is_some_and(|row| row.epoch == row.step as f64)
+        self.info.as_ref().is_some_and(|info| match info.origin {
+            Origin::Trained { .. } => false,
+            Origin::Imported => self.rows.last().is_some_and(|row| row.epoch == row.step as f64),
+            Origin::Watched => true,
+        })
     }
 
     /// Returns the steps per epoch of the first task, derived from its rows; `None` before a step was measured.
@@ -286,12 +296,14 @@ impl History {
     /// Returns the velocity spike of this block at each switch; `None` where it is not yet defined.
     pub fn spikes(&self, block: Block, metric: Metric) -> Vec<Option<Spike>> {
         let velocity = self.series(block, metric);
-        let one = |&(start, switch, end): &(f64, f64, f64)| {
-            let unit = self.epoch_after(switch, end)?;
-            let found = spike(&in_units(&velocity, unit), start / unit, switch / unit, end / unit)?;
-            Some(Spike { epoch: found.epoch * unit, delay: found.delay * unit, ..found })
-        };
-        self.switches().iter().map(one).collect()
+        self.switches().iter().map(|switch| self.spike_of(&velocity, *switch)).collect()
+    }
+
+    /// Returns the spike of a velocity at a switch, one of [`Self::switches`]; `None` where it is not yet defined.
+    pub fn spike_of(&self, velocity: &[(f64, f64)], (start, switch, end): (f64, f64, f64)) -> Option<Spike> {
+        let unit = self.epoch_after(switch, end)?;
+        let found = spike(&in_units(velocity, unit), start / unit, switch / unit, end / unit)?;
+        Some(Spike { epoch: found.epoch * unit, delay: found.delay * unit, ..found })
     }
 
     /// Returns the dip of λ_max of this block at each switch; `None` where it is not yet defined.
@@ -341,6 +353,7 @@ impl History {
     /// Forgets this step and all after it.
     fn take_back(&mut self, step: u64) {
         let Some(epoch) = self.rows.iter().find(|row| row.step >= step).map(|row| row.epoch) else { return };
+        self.cuts += 1;
         self.rows.retain(|row| row.step < step);
         self.snapshots.retain(|snapshot| snapshot.row.step < step);
         self.losses.retain(|(at, _)| *at < epoch);

@@ -2,7 +2,7 @@
 //!
 //! `app` holds the state, what happens between frames and what a user can do; `shell` what surrounds the views, `views` one file
 //! or folder a view, `settings` and `study` the panels and the page of studies, `plot` the curves, `playback` the time that all
-//! views share, `overlays` other runs drawn over this one, `lessons` the lessons, `export` what leaves the window as files, `kit`
+//! views share, `overlays` other runs drawn over this one, `watching` trainings in other programs, `lessons` the lessons, `export` what leaves the window as files, `kit`
 //! what all of them draw with.
 //!
 //! What the user asks for is data ([`app::actions::Action`]): views push it while they draw, and [`App`] carries it out between
@@ -21,6 +21,7 @@ mod settings;
 pub mod shell;
 pub mod study;
 pub mod views;
+pub mod watching;
 
 pub use crate::ui::app::environment::Environment;
 pub use crate::ui::app::screenshots::{Subject, screenshots};

@@ -23,6 +23,24 @@ class Example(Folder):
         lines = (ROOT / "assets/examples/two_tasks.py").read_text(encoding="utf-8").splitlines()
         self.assertLessEqual(len(lines), 40)
 
+    def test_the_six_lines_write_what_is_watched(self):
+        lines = (ROOT / "assets/examples/six_lines.py").read_text(encoding="utf-8")
+        self.assertEqual(len(lines.splitlines()), 6)
+        torch = self.needs_torch()
+        torch.manual_seed(0)
+        script = {
+            "model": torch.nn.Sequential(torch.nn.Flatten(), torch.nn.Linear(12, 3)),
+            "probes": torch.randn(20, 3, 4),
+            "labels": torch.arange(20) % 3,
+            "tasks": torch.arange(20) // 10,
+            "steps": 61,
+            "task": 0,
+            "loss": torch.tensor(0.5),
+        }
+        exec(lines.replace('"watched"', repr(self.folder)), script)
+        self.assertEqual([line["step"] for line in log(self.folder)], [0, 10, 50, 60])
+        self.assertTrue(os.path.exists(os.path.join(self.folder, "graph.json")))
+
     def test_it_writes_what_is_watched(self):
         self.needs_torch()
         self.run_example()

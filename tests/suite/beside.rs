@@ -9,7 +9,7 @@ use std::sync::Arc;
 use egui_kittest::kittest::{NodeT as _, Queryable as _};
 use kernelscope::chart::series_cache::{Key, SeriesCache, Window};
 use kernelscope::chart::series_id::SeriesId;
-use kernelscope::run::{Block, Ending, History, Metric, RunState};
+use kernelscope::run::{Block, Ending, History, Metric, Origin, RunState};
 use kernelscope::spec::Spec;
 use kernelscope::storage::{Loaded, create, load, load_kernels, load_lazily, write_arrays};
 use kernelscope::ui::App;
@@ -333,7 +333,7 @@ fn the_kernels_of_a_run_opened_as_anybodys_give_its_own_numbers() {
     for views in View::ALL.chunks(3) {
         harness.state_mut().arrange(views);
         harness.run_steps(3);
-        let lacks = views.iter().any(|view| view.needs_run());
+        let lacks = views.iter().any(|view| view.refusal(&Origin::Imported).is_some());
         assert!(!lacks || harness.query_all_by_label_contains("were imported").next().is_some(), "{views:?}");
     }
     harness.get_by_label(&format!("theirs · {count} of {n} × {n}"));

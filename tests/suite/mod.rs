@@ -82,6 +82,7 @@ mod time;
 mod ui;
 mod ui_study;
 mod watch;
+mod watch_window;
 mod weights;
 mod window;
 mod worker;

@@ -13,7 +13,7 @@ use image::RgbaImage;
 use kernelscope::analysis::LearningCurves;
 use kernelscope::analysis::comparison::{Comparison, Findings};
 use kernelscope::lab::{Control, live};
-use kernelscope::run::{Event, Point, RunState, Sink};
+use kernelscope::run::{Event, Origin, Point, RunState, Sink};
 use kernelscope::spec::{Learner, Spec, StudyRun, lessons};
 use kernelscope::ui::App;
 use kernelscope::ui::app::commands::UserCommand;
@@ -22,8 +22,9 @@ use kernelscope::worker::study_service::{Report, RunSummary, StudyService};
 use kernelscope::worker::{Command, DeviceChoice, Waker, Worker, adapters};
 
 use super::Missing;
-use super::recorded::{Until, play, recorded, two_tasks, without_seconds};
+use super::recorded::{Until, events, play, recorded, two_tasks, without_seconds};
 use super::ui::{Ui, press, until};
+use super::watch::Training;
 
 /// The size of the window in all pictures, in points and pixels.
 const WINDOW: Vec2 = vec2(960.0, 600.0);
@@ -358,6 +359,54 @@ fn pictures_of_the_window_in_its_states() {
     album.command(UserCommand::Presentation);
     album.resize(vec2(600.0, 400.0));
     album.take("window-small", None);
+    album.end();
+}
+
+/// The recorded run as a training that another program does, whose steps are told as they are read.
+fn told_of_a_watched_training() -> Vec<Event> {
+    let history = recorded("width-16-seed-1").retimed(|step| step as f64);
+    let mut info = (**history.info().expect("it has begun")).clone();
+    let last = history.rows().last().map_or(0, |row| row.step);
+    (info.origin, info.planned_steps, info.thumbnails) = (Origin::Watched, last, Arc::default());
+    for task in &mut info.tasks {
+        task.name = format!("task {}", task.number);
+    }
+    let mut told = events(&history, Until::Epoch(f64::INFINITY));
+    told[0] = Event::Started(Arc::new(info));
+    told.push(Event::PassedOver(12));
+    told
+}
+
+#[test]
+fn pictures_of_a_watched_training() {
+    let place = tempfile::tempdir().unwrap();
+    let folder = place.path().join("watched");
+    Training::open().begin(&folder);
+    let watch = |_, waker: Waker| {
+        let lab = |control: &mut dyn Control, mut sink: Box<dyn Sink + Send>| {
+            if told_of_a_watched_training().into_iter().any(|event| sink.emit(event).is_err()) {
+                return;
+            }
+            while !control.cancelled() {
+                control.wait(Duration::from_millis(20));
+            }
+        };
+        Worker::with_lab(Box::new(lab), waker)
+    };
+    let app = App::new(two_tasks(16, 1), Box::new(|_, _| unreachable!("no run is started")));
+    let Some(mut album) = Album::new(app.watching_by(Box::new(watch))) else { return };
+    album.command(UserCommand::WatchTraining);
+    album.take_above("dialog-watch");
+    album.close();
+    album.harness.state_mut().watch(folder);
+    until(&mut album.harness, "the record", |app| app.history().passed_over() > 0);
+    let times: Vec<f64> = album.harness.state().history().rows().iter().map(|row| row.epoch).collect();
+    for time in times {
+        album.harness.state_mut().seek(time);
+        album.harness.run_steps(2);
+    }
+    album.command(UserCommand::Follow);
+    album.take("window-watching", None);
     album.end();
 }
 

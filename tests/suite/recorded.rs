@@ -154,7 +154,8 @@ pub fn play(history: &Arc<History>, until: Until, waker: Waker) -> Worker {
     Worker::with_lab(Box::new(lab), waker)
 }
 
-fn events(history: &History, until: Until) -> Vec<Event> {
+/// What was recorded, as it was told.
+pub fn events(history: &History, until: Until) -> Vec<Event> {
     let last = match until {
         Until::End => f64::INFINITY,
         Until::Epoch(epoch) | Until::Diverges(epoch) => epoch,

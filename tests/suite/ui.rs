@@ -30,7 +30,11 @@ pub fn window(spec: Spec) -> Ui {
 }
 
 fn window_of(spec: Spec, start: impl Fn(Spec, kernelscope::worker::Waker) -> Worker + 'static) -> Ui {
-    let mut app = App::new(spec, Box::new(start));
+    window_with(App::new(spec, Box::new(start)))
+}
+
+/// A window of this state.
+pub fn window_with(mut app: App) -> Ui {
     // A test that presses everything exports, too.
     app.exports_mut().set_folder(std::path::Path::new(env!("CARGO_TARGET_TMPDIR")).join("exports"));
     let draw = |ui: &mut egui::Ui, app: &mut App| {

@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use kernelscope::run::{Block, Ending, History, Metric, RunState};
-use kernelscope::storage::{Arrays, KeptSteps, Order, WatchFolder, load};
+use kernelscope::run::{Block, Ending, Event, History, Metric, RunState};
+use kernelscope::storage::{Arrays, KeptSteps, Order, WatchFolder, create, load};
 use kernelscope::worker::{WatchJob, Worker};
 use rand::{RngExt as _, SeedableRng as _};
 use rand_chacha::ChaCha8Rng;
@@ -28,12 +28,12 @@ fn fixture() -> PathBuf {
 }
 
 /// The training of the fixture.
-struct Training {
+pub struct Training {
     arrays: BTreeMap<String, (Vec<usize>, Vec<f64>)>,
 }
 
 impl Training {
-    fn open() -> Self {
+    pub fn open() -> Self {
         let mut file = Arrays::open(&fixture()).unwrap();
         let blocks = ["velocity", "lambda_max", "alignment", "alignment_centred"];
         let facts = ["graph", "inputs", "labels", "tasks", "step", "task", "loss", "gram"];
@@ -54,12 +54,12 @@ impl Training {
         &values[place * size..][..size]
     }
 
-    fn steps(&self) -> Vec<u64> {
+    pub fn steps(&self) -> Vec<u64> {
         self.values("step").iter().map(|step| *step as u64).collect()
     }
 
     /// Writes what `kernelscope.export` and `kernelscope.Watch` write before the first step.
-    fn begin(&self, folder: &Path) {
+    pub fn begin(&self, folder: &Path) {
         fs::create_dir_all(folder.join("steps")).unwrap();
         let graph: Vec<u8> = self.values("graph").iter().map(|byte| *byte as u8).collect();
         fs::write(folder.join("graph.json"), graph).unwrap();
@@ -79,7 +79,7 @@ impl Training {
         fs::write(folder.join("probes.safetensors"), safetensors::serialize(views, None).unwrap()).unwrap();
     }
 
-    fn tensors(&self, place: usize) -> Vec<(String, Vec<usize>, Vec<f64>)> {
+    pub fn tensors(&self, place: usize) -> Vec<(String, Vec<usize>, Vec<f64>)> {
         let tensor = |name: &&str| {
             let shape = self.arrays[&format!("weights/{name}")].0[1..].to_vec();
             ((*name).to_owned(), shape, self.at(&format!("weights/{name}"), place).to_vec())
@@ -88,7 +88,7 @@ impl Training {
     }
 
     /// The line of the log for a saved step; `time` makes it another line.
-    fn line(&self, place: usize, time: u64) -> String {
+    pub fn line(&self, place: usize, time: u64) -> String {
         let (step, task, loss) = (self.steps()[place], self.values("task")[place], self.values("loss")[place]);
         format!(
             "{{\"step\": {step}, \"file\": \"{step:012}.safetensors\", \"time\": {time}.5, \"task\": {task}, \"loss\": {loss}}}\n"
@@ -96,7 +96,7 @@ impl Training {
     }
 
     /// Writes a step and its line.
-    fn save(&self, folder: &Path, place: usize) {
+    pub fn save(&self, folder: &Path, place: usize) {
         write_step(folder, self.steps()[place], &self.tensors(place));
         append(folder, &self.line(place, 0));
     }
@@ -106,11 +106,11 @@ fn bytes(values: &[f64]) -> Vec<u8> {
     values.iter().flat_map(|value| (*value as f32).to_le_bytes()).collect()
 }
 
-fn step_file(folder: &Path, step: u64) -> PathBuf {
+pub fn step_file(folder: &Path, step: u64) -> PathBuf {
     folder.join("steps").join(format!("{step:012}.safetensors"))
 }
 
-fn write_step(folder: &Path, step: u64, tensors: &[(String, Vec<usize>, Vec<f64>)]) {
+pub fn write_step(folder: &Path, step: u64, tensors: &[(String, Vec<usize>, Vec<f64>)]) {
     let data: Vec<Vec<u8>> = tensors.iter().map(|(_, _, values)| bytes(values)).collect();
     let views = tensors.iter().zip(&data).map(|((name, shape, _), data)| {
         (name.clone(), TensorView::new(Dtype::F32, shape.clone(), data.as_slice()).unwrap())
@@ -121,7 +121,7 @@ fn write_step(folder: &Path, step: u64, tensors: &[(String, Vec<usize>, Vec<f64>
     fs::rename(part, path).unwrap();
 }
 
-fn append(folder: &Path, text: &str) {
+pub fn append(folder: &Path, text: &str) {
     let mut log = OpenOptions::new().append(true).create(true).open(folder.join("log.jsonl")).unwrap();
     log.write_all(text.as_bytes()).unwrap();
 }
@@ -133,7 +133,7 @@ fn start(folder: &Path, order: Order, until_idle: Option<Duration>) -> Worker {
 }
 
 /// The record of everything that is in a folder now.
-fn record(folder: &Path, order: Order) -> History {
+pub fn record(folder: &Path, order: Order) -> History {
     let worker = start(folder, order, Some(Duration::from_millis(50)));
     let mut history = History::default();
     let has_ended = |history: &History| matches!(history.state(), RunState::Ended(_));
@@ -153,7 +153,7 @@ fn until(worker: &Worker, history: &mut History, holds: impl Fn(&History) -> boo
     }
 }
 
-fn steps_of(history: &History) -> Vec<u64> {
+pub fn steps_of(history: &History) -> Vec<u64> {
     history.rows().iter().map(|row| row.step).collect()
 }
 
@@ -416,6 +416,13 @@ fn what_is_no_watched_folder_is_refused() {
         said(&["watch", "nothing", "--out", "record"]),
         "nothing has no watch.json: give the folder that kernelscope.Watch writes"
     );
+    // Of the window, too, before one is asked for.
+    assert_eq!(
+        said(&["watch", "nothing"]),
+        "nothing is not there: make the folder, or start the script that writes it"
+    );
+    fs::write(here.join("file"), "").unwrap();
+    assert_eq!(said(&["watch", "file"]), "file is no folder: give the one that kernelscope.Watch writes");
     training.begin(&here.join("watched"));
     training.save(&here.join("watched"), 0);
     fs::write(here.join("watched/watch.json"), r#"{"format": 2, "lag": 1, "network": null}"#).unwrap();
@@ -515,6 +522,50 @@ fn a_record_goes_on_where_it_was_and_keeps_steps_that_are_gone() {
         format!("{:?}", then.rows().last().unwrap().blocks[0].velocity)
     );
     assert_eq!(now.snapshots().last().unwrap().gram, then.snapshots().last().unwrap().gram);
+}
+
+#[test]
+fn a_record_with_a_budget_for_grams_is_cut_and_goes_on() {
+    let (training, place) = (Training::open(), tempfile::tempdir().unwrap());
+    let folder = place.path().join("watched");
+    training.begin(&folder);
+    let count = training.steps().len();
+    (0..count).for_each(|at| training.save(&folder, at));
+    let worker = start(&folder, Order::Every, Some(Duration::from_millis(50)));
+    let mut events = Vec::new();
+    while !matches!(events.last(), Some(Event::Ended(_))) {
+        events.extend(worker.recv_timeout(PATIENCE));
+    }
+    let Some(Event::Started(info)) = events.first() else { panic!("{:?}", events.first()) };
+    let out = place.path().join("record");
+    // Room for about eight of them.
+    let mut record = create(&out, &info.spec, false).unwrap().folder.with_gram_bytes(8 * 2500);
+    let is_of = |event: &Event, from: u64, to: u64| match event {
+        Event::Snapshot(snapshot) => (from..to).contains(&snapshot.row.step),
+        Event::Task(start) => (from..to).contains(&start.step),
+        Event::Saved(saved) => (from..to).contains(&saved.step),
+        _ => false,
+    };
+    record.take(&events[0]).unwrap();
+    let back = training.steps()[12];
+    for event in events.iter().filter(|event| is_of(event, 0, u64::MAX)) {
+        record.take(event).unwrap();
+    }
+    record.take(&Event::TakenBack { step: back }).unwrap();
+    for event in events.iter().filter(|event| is_of(event, back, u64::MAX)) {
+        record.take(event).unwrap();
+    }
+    record.take(events.last().unwrap()).unwrap();
+    let found = load(&out).unwrap();
+    assert_eq!(found.warnings, Vec::<String>::new());
+    assert_eq!(steps_of(&found.history), training.steps());
+    let kept: Vec<u64> = found.history.snapshots().iter().map(|snapshot| snapshot.row.step).collect();
+    assert!(kept.len() < count && kept.len() > 3 && kept.windows(2).all(|pair| pair[0] < pair[1]), "{kept:?}");
+    for snapshot in found.history.snapshots() {
+        let own = |event: &&Event| matches!(event, Event::Snapshot(of) if of.row.step == snapshot.row.step);
+        let Some(Event::Snapshot(of)) = events.iter().find(own) else { panic!("step {}", snapshot.row.step) };
+        assert_eq!(of.gram, snapshot.gram);
+    }
 }
 
 /// The training of the fixture once more, by the Python package, from the step that its checkpoint says.

@@ -31,6 +31,10 @@ use crate::train::{displacement, score};
 
 /// The time between two looks at the log.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// With [`Order::Spread`]: the time in which the steps that are there are to be measured, else some are passed over.
+const IN_TIME: Duration = Duration::from_secs(2);
+/// Looks at which the folder is missing before that is told: a network file system may lose it for a moment.
+const MISSING: u32 = 3;
 /// The time after which a paused watch looks again whether it is to end.
 const PAUSE_TICK: Duration = Duration::from_millis(50);
 
@@ -97,6 +101,8 @@ struct Watcher<'a> {
     reported: Option<u64>,
     /// The passed-over steps as they were last reported.
     passed_over: u64,
+    /// Looks since the folder was last there.
+    missing: u32,
     /// A file that could not be read, and its size and time of change then.
     unread: Option<(u64, Option<(u64, SystemTime)>)>,
     is_paused: bool,
@@ -129,6 +135,7 @@ impl<'a> Watcher<'a> {
             kept,
             reported: None,
             passed_over: 0,
+            missing: 0,
             unread: None,
             is_paused: false,
             control,
@@ -152,6 +159,7 @@ impl<'a> Watcher<'a> {
                     active = Instant::now();
                     self.report_progress()?;
                 }
+                self.note_presence()?;
             }
             let outcome = match self.follower.to_do() {
                 Found::TakenBack(step) => {
@@ -173,6 +181,31 @@ impl<'a> Watcher<'a> {
                 }
             }
         }
+    }
+
+    /// Tells once that the folder is gone. It may come back, so nothing ends.
+    fn note_presence(&mut self) -> Result<(), Stop> {
+        self.missing = if self.reader.folder.is_there() { 0 } else { self.missing.saturating_add(1) };
+        if self.missing != MISSING {
+            return Ok(());
+        }
+        let step = self.follower.taken().next_back().unwrap_or(0);
+        let place = self.reader.folder.path().display();
+        let message =
+            format!("{place} is not there any more: what was measured stays, and it goes on if that comes back");
+        self.emit(Event::Warning { step, epoch: step as f64, message })
+    }
+
+    /// Makes sure that a new beginning is one of the same training, with whose network and probes everything is measured.
+    fn expect_the_same_training(&self) -> Result<(), Stop> {
+        let folder = self.reader.folder;
+        if !folder.is_of_another_training() {
+            return Ok(());
+        }
+        let place = folder.path().display();
+        Err(Stop::Failed(format!(
+            "{place} holds another training by now, whose network or probes are others: watch it anew"
+        )))
     }
 
     /// Carries out commands, and waits while paused.
@@ -220,6 +253,10 @@ impl<'a> Watcher<'a> {
 
     /// Measures a step and reports it, unless it cannot be.
     fn take(&mut self, line: &LoggedStep) -> Result<Outcome, Stop> {
+        if self.tasks.is_empty() {
+            self.expect_the_same_training()?;
+        }
+        let began = Instant::now();
         let measured = match self.measure(line.step) {
             Ok(measured) => measured,
             Err(Unread::Cancelled) => return Err(Stop::Cancelled),
@@ -264,6 +301,7 @@ impl<'a> Watcher<'a> {
             self.trail.switch();
         }
         self.follower.done(line, true);
+        self.follower.allow((IN_TIME.as_secs_f64() / began.elapsed().as_secs_f64()) as usize);
         self.emit(Event::Saved(SavedStep { step: line.step, epoch, mark: line.mark }))?;
         self.report_passed_over()?;
         self.report_progress()?;
@@ -352,6 +390,7 @@ impl<'a> Watcher<'a> {
 
     /// Forgets a step and all after it, which their writer took back.
     fn take_back(&mut self, step: u64) -> Result<(), Stop> {
+        self.expect_the_same_training()?;
         self.emit(Event::TakenBack { step })?;
         self.reported = self.reported.filter(|_| step > 0).map(|reported| reported.min(step - 1));
         self.unread = None;

@@ -70,9 +70,9 @@ pub fn continue_watched(out: &Path, run: &Arc<RunInfo>, overwrite: bool) -> Resu
     atomic::sweep(out);
     atomic::sweep(&out.join(PARTIAL));
     unpack(out, run)?;
-    let Cut { kept, saved, tasks } = cut(out, None)?;
+    let Cut { saved, tasks } = cut(out, None)?;
     let grams = kernels::open(out, |_| {}).and_then(|(_, source)| source.heads(|_| {}, |_| {}));
-    let files = Files::go_on(out, run, kept)?;
+    let files = Files::go_on(out, run, None)?;
     let folder = RunFolder::going_on(out.to_owned(), run.spec.clone(), Arc::clone(run), files, claim);
     Ok(Continued { folder, kept: KeptSteps { saved, tasks, grams } })
 }

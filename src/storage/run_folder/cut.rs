@@ -18,8 +18,6 @@ use crate::storage::format::{atomic, disk};
 
 /// Reports what a cut has left.
 pub(crate) struct Cut {
-    /// The number of Grams.
-    pub(crate) kept: usize,
     /// The steps that remain, each with its mark and the task that began at it or was being trained.
     pub(crate) saved: Vec<(u64, u64, usize)>,
     /// Number and first step of each task that has begun.
@@ -51,7 +49,7 @@ pub(crate) fn cut(out: &Path, below: Option<u64>) -> Result<Cut, FolderError> {
         atomic::remove(path)?;
         parts.pop();
     }
-    Ok(Cut { kept: parts.len(), saved, tasks })
+    Ok(Cut { saved, tasks })
 }
 
 /// Holds what `events.csv` records of the steps that were taken.

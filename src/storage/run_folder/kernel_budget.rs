@@ -32,6 +32,12 @@ impl Budget {
         Self { limit, every: 1, snapshots: 0, kept: Vec::new() }
     }
 
+    /// Goes on with the files of these numbers and bytes.
+    pub(crate) fn going_on(limit: Option<u64>, files: &[(usize, u64)]) -> Self {
+        let kept = |(place, &(number, bytes)): (usize, &(usize, u64))| Kept { place, number, bytes, at_switch: false };
+        Self { snapshots: files.len(), kept: files.iter().enumerate().map(kept).collect(), ..Self::new(limit) }
+    }
+
     /// Returns whether the next snapshot's Gram is to be written.
     pub(crate) fn admits_next(&self, snapshot: &Snapshot) -> bool {
         let Some(most) = self.limit else { return true };

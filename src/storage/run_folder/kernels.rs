@@ -46,10 +46,17 @@ impl KernelWriter {
         Ok(Self { folder, pending: Vec::new(), partner: None, pending_bytes: 0, written: 0, removed: 0, budget })
     }
 
-    /// Goes on in the folder of the small files, which holds so many Grams.
-    pub(crate) fn go_on(folder: PathBuf, written: usize) -> Self {
-        let (pending, budget) = (Vec::new(), Budget::new(None));
-        Self { folder, pending, partner: None, pending_bytes: 0, written, removed: 0, budget }
+    /// Goes on in the folder of the small files, in which these are left; their numbers may have gaps.
+    pub(crate) fn go_on(folder: PathBuf, limit: Option<u64>) -> Self {
+        let of = |path: PathBuf| {
+            let number = path.file_stem()?.to_str()?.parse().ok()?;
+            Some((number, fs::metadata(path).map_or(0, |found| found.len())))
+        };
+        let left: Vec<(usize, u64)> = parts(&folder).into_iter().filter_map(of).collect();
+        let written = left.last().map_or(0, |(number, _)| number + 1);
+        let (pending, removed) = (Vec::new(), written - left.len());
+        let budget = Budget::going_on(limit, &left);
+        Self { folder, pending, partner: None, pending_bytes: 0, written, removed, budget }
     }
 
     /// Writes the infinite-width kernel on the probes.

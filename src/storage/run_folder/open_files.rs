@@ -69,15 +69,15 @@ impl Files {
         })
     }
 
-    /// Goes on with the files of a folder in which so many Grams are kept.
-    pub(crate) fn go_on(folder: &Path, run: &RunInfo, kept: usize) -> Result<Self, FolderError> {
+    /// Goes on with the files of a folder, whose Grams may take so many bytes.
+    pub(crate) fn go_on(folder: &Path, run: &RunInfo, grams: Option<u64>) -> Result<Self, FolderError> {
         let facts = info::StoredInfo::of(run);
         facts.write(&folder.join(info::INFO))?;
         Ok(Self {
             rows: RowTables::append(folder)?,
             ledger: Table::append(folder.join(LEDGER))?,
             events: Table::append(folder.join(EVENTS))?,
-            kernels: KernelWriter::go_on(folder.join(PARTIAL), kept),
+            kernels: KernelWriter::go_on(folder.join(PARTIAL), grams),
             facts,
             weights: false,
             initial: false,

@@ -198,9 +198,9 @@ impl RunFolder {
         self.flush()?;
         let Some(run) = self.run.clone() else { return Ok(()) };
         self.files = None;
-        let cut = cut(&self.out, Some(step))?;
+        cut(&self.out, Some(step))?;
         self.last = None;
-        self.files = Some(Files::go_on(&self.out, &run, cut.kept)?);
+        self.files = Some(Files::go_on(&self.out, &run, self.grams)?);
         Ok(())
     }
 

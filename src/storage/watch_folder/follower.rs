@@ -11,6 +11,9 @@ pub enum Order {
     Every,
     /// The newest pair: those before it are passed over, except the first step of a task.
     Newest,
+    /// As many as [`Follower::allow`] says, spread evenly over those that are there; never without the first step of all, that of
+    /// a task, or the second one of a pair.
+    Spread,
 }
 
 /// What there is to do.
@@ -37,6 +40,8 @@ pub struct Follower {
     log: Log,
     lag: u64,
     order: Order,
+    /// The number of steps that can be measured before they count as late.
+    allowed: usize,
     seen: Vec<Seen>,
     /// Where the log no longer is what was seen.
     taken_back: Option<u64>,
@@ -44,7 +49,7 @@ pub struct Follower {
 
 impl Follower {
     pub(super) fn new(log: PathBuf, lag: u64, order: Order) -> Self {
-        Self { log: Log::new(log), lag, order, seen: Vec::new(), taken_back: None }
+        Self { log: Log::new(log), lag, order, allowed: 2, seen: Vec::new(), taken_back: None }
     }
 
     /// Goes on after steps that were taken earlier, each with its mark and task.
@@ -53,6 +58,11 @@ impl Follower {
         if self.log.is_read() {
             self.check();
         }
+    }
+
+    /// Says how many steps can be measured before they count as late; a pair always can.
+    pub fn allow(&mut self, steps: usize) {
+        self.allowed = steps.max(2);
     }
 
     /// Looks what is new; returns whether anything is.
@@ -101,7 +111,12 @@ impl Follower {
 
     /// The place of the line that comes next among these.
     fn choice(&self, pending: &[LoggedStep]) -> usize {
-        if self.order == Order::Every || pending.len() <= 2 {
+        let most = match self.order {
+            Order::Every => usize::MAX,
+            Order::Newest => 2,
+            Order::Spread => self.allowed,
+        };
+        if pending.len() <= most {
             return 0;
         }
         let mut taken = self.seen.iter().rev().filter(|seen| seen.is_taken);
@@ -117,12 +132,19 @@ impl Follower {
         if let Some(second) = second {
             return second;
         }
-        if let Some(switch) = switch {
-            return switch;
-        }
         let begins =
             |line: &LoggedStep| pending.binary_search_by_key(&(line.step + self.lag), |line| line.step).is_ok();
-        pending.iter().rposition(begins).unwrap_or(pending.len() - 1)
+        match (self.order, switch) {
+            // Distances are from the first step of all.
+            (Order::Spread, _) if last.is_none() => 0,
+            (Order::Spread, _) => {
+                let stride = pending.len() / most;
+                let place = stride + pending[stride..].iter().position(begins).unwrap_or(0);
+                switch.map_or(place, |switch| switch.min(place))
+            }
+            (Order::Every | Order::Newest, Some(switch)) => switch,
+            (Order::Every | Order::Newest, None) => pending.iter().rposition(begins).unwrap_or(pending.len() - 1),
+        }
     }
 
     /// Returns the line of a step.

@@ -57,8 +57,25 @@ pub enum WatchError {
     Graph(#[from] GraphError),
 }
 
+impl WatchError {
+    /// Returns whether something is missing that a writer which has just begun may still write.
+    pub fn is_not_yet(&self) -> bool {
+        match self {
+            Self::NotWatched(_) => true,
+            Self::Read { source, .. } | Self::Graph(GraphError::Read { source, .. }) => {
+                source.kind() == io::ErrorKind::NotFound
+            }
+            Self::Format { .. }
+            | Self::Version { .. }
+            | Self::Probes { .. }
+            | Self::Network { .. }
+            | Self::Graph(_) => false,
+        }
+    }
+}
+
 /// The network whose weights a watched folder holds.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum WatchedNetwork {
     /// An exported module.
     Graph(Box<Graph>),
@@ -126,6 +143,23 @@ impl WatchFolder {
             probes.check_outputs(graph.classes).map_err(refused)?;
         }
         Ok(Self { path: folder.to_owned(), lag: about.lag, network, probes: Arc::new(probes) })
+    }
+
+    /// Returns its path.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Returns whether it is still there.
+    pub fn is_there(&self) -> bool {
+        Self::is(&self.path)
+    }
+
+    /// Returns whether it is by now that of another training, whose network or probes are others. What cannot be read for the
+    /// moment is no other.
+    pub fn is_of_another_training(&self) -> bool {
+        let other = |now: Self| now.lag != self.lag || now.network != self.network || now.probes != self.probes;
+        Self::open(&self.path).is_ok_and(other)
     }
 
     /// Starts to follow its steps.

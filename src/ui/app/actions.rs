@@ -49,8 +49,10 @@ action!(
 /// Starts, changes and ends the run.
 #[derive(Clone, Debug)]
 pub enum RunAction {
-    /// Start a run of the settings, with their seed.
+    /// Start a run of the settings, with their seed; where a training is watched, watch it from its first step.
     Start,
+    /// Start a run of the settings, in place of the training that is watched.
+    StartOwn,
     /// Start a run of the settings with this learning rate.
     RestartAt(f64),
     /// Start a run of the settings with another seed.
@@ -115,6 +117,10 @@ pub enum ShellAction {
     Reveal(PathBuf),
     /// Show the folder with the log.
     RevealLog,
+    /// Show the card with the lines that make a training one that can be watched, or hide it.
+    ToggleWatchCard,
+    /// Wait no longer for the folder of a training.
+    StopAwaiting,
     /// Hide the banner.
     DismissBanner,
     /// Open the command palette, or close it.

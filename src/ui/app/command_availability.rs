@@ -26,8 +26,9 @@ pub struct Situation<'a> {
     pub exports: &'a Exports,
     pub appearance: Appearance,
     pub environment: &'a Environment,
-    /// Whether the help page is open.
+    /// Whether the help page is open, and the card about watching.
     pub help: bool,
+    pub watch_card: bool,
 }
 
 impl Situation<'_> {
@@ -40,6 +41,7 @@ impl Situation<'_> {
     fn holds(&self, when: When) -> bool {
         let session = self.run.session.as_ref();
         let is_live = session.is_some_and(Session::is_live);
+        let is_watched = self.is_watched();
         let is_startable = self.settings.checked.problems.is_empty();
         let (history, marks) = (self.run.history(), &self.time.travel.marks);
         let cursor = || self.time.clock.cursor(history);
@@ -49,10 +51,12 @@ impl Situation<'_> {
             When::AnimationIsPossible => {
                 !self.study.shown && self.exports.film().is_none() && history.snapshots().len() > 1
             }
-            When::Startable => is_startable,
-            When::LiveOrStartable => is_live || is_startable,
-            When::Paused => session.is_some_and(Session::is_paused),
-            When::TaskToCome => is_live && session.is_some_and(Session::has_task_to_come),
+            When::Startable => is_startable || is_watched,
+            When::OwnStartable => is_startable && !is_watched,
+            When::LiveOrStartable => is_live || is_startable || is_watched,
+            When::NotWatched => !is_watched,
+            When::Paused => !is_watched && session.is_some_and(Session::is_paused),
+            When::TaskToCome => !is_watched && is_live && session.is_some_and(Session::has_task_to_come),
             When::Stoppable => is_live && !session.is_some_and(Session::is_stopping),
             When::AnySnapshot => !history.snapshots().is_empty(),
             When::SeveralSnapshots => history.snapshots().len() > 1,
@@ -67,12 +71,18 @@ impl Situation<'_> {
         }
     }
 
+    /// Returns whether another program trains what is shown.
+    fn is_watched(&self) -> bool {
+        self.run.session.as_ref().is_some_and(|session| session.watched.is_some())
+    }
+
     /// Returns whether a toggle command is on.
     pub fn is_on(&self, command: UserCommand) -> bool {
         match command {
             UserCommand::LightExports => self.exports.light,
             UserCommand::Presentation => self.appearance.presents(),
             UserCommand::Runs => self.overlays.open,
+            UserCommand::WatchTraining => self.watch_card,
             UserCommand::Help => self.help,
             UserCommand::Enlarge => self.views.enlarged().is_some(),
             UserCommand::Follow => self.time.clock.is_following(),
@@ -88,10 +98,13 @@ impl Situation<'_> {
         }
         Some(match command.when() {
             _ if self.study.shown && command.group() != Group::Window => "this is of the page of the run",
+            When::Paused | When::TaskToCome | When::OwnStartable | When::NotWatched if self.is_watched() => {
+                "another program trains this run"
+            }
             When::SomethingWasClosed => "nothing else was open",
             When::Paused => "only while the run is paused",
             When::TaskToCome => "no task is to come",
-            When::Startable | When::LiveOrStartable => "the settings cannot start",
+            When::Startable | When::OwnStartable | When::LiveOrStartable => "the settings cannot start",
             When::Stoppable => "no run goes on",
             When::SettingsChanged => "nothing was changed",
             When::SettingsTakenBack => "nothing was taken back",

@@ -56,8 +56,12 @@ pub enum When {
     AnimationIsPossible,
     /// The settings have no problems.
     Startable,
+    /// The settings have no problems, and no training of another program is shown.
+    OwnStartable,
     /// A run is live, or could be started.
     LiveOrStartable,
+    /// No training of another program is shown.
+    NotWatched,
     Paused,
     /// A planned task has not begun yet.
     TaskToCome,
@@ -151,11 +155,14 @@ macro_rules! commands {
 commands! {
 File {
     OpenRun: "Open run…",
-        "Open the folder of a run or of a study",
+        "Open the folder of a run, of a study, of a module or of a training to watch",
         ctrl(Key::O), does OverlayAction::AskForFolder, when Always;
     OpenKernels: "Open kernels…",
         "Open kernels that another program has measured: an .npz",
         ctrl_shift(Key::O), does OverlayAction::AskForArchive, when Always;
+    WatchTraining: "Watch my training",
+        "Six lines for a script in PyTorch, with which its kernel is shown here while it trains",
+        key(Key::W), does ShellAction::ToggleWatchCard, when Always;
     Reopen: "Reopen run",
         "Open what was open last, also in an earlier session",
         ctrl_shift(Key::T), does OverlayAction::Reopen, when SomethingWasClosed;
@@ -190,13 +197,13 @@ Run {
         key(Key::R), does RunAction::Start, when Startable;
     NewSeed: "New seed",
         "Start again with these settings and another seed",
-        key(Key::N), does RunAction::NewSeed, when Startable;
+        key(Key::N), does RunAction::NewSeed, when OwnStartable;
     Stop: "Stop",
         "End the run; its measurements are kept",
         key(Key::X), does RunAction::Stop, when Stoppable;
     Fork: "Fork",
         "Keep the run as it is and let other futures go on from it",
-        key(Key::F), does RunAction::Fork, when Always;
+        key(Key::F), does RunAction::Fork, when NotWatched;
 }
 Time {
     CursorBack: "Previous snapshot",

@@ -14,16 +14,20 @@ use super::session::{BUDGET, OpenedRecord, Session, is_comparable, outline};
 use crate::chart::series_cache::SeriesCache;
 use crate::run::History;
 use crate::spec::Spec;
-use crate::storage::{Closing, Grams, Saver};
+use crate::storage::{Closing, Grams, KeptSteps, Saver};
 use crate::ui::kit::waker::waker;
 use crate::ui::overlays::{Overlays, let_go};
 use crate::ui::shell::toast::Toast;
 use crate::ui::views::Grid;
 use crate::ui::views::forks::jobs::{Forks, GoOnFn};
-use crate::worker::{Command, DeviceChoice, Job, Waker, Worker};
+use crate::ui::watching::{Opened, Opening, WatchedPlace};
+use crate::worker::{Command, DeviceChoice, Job, Waker, WatchJob, Worker};
 
 /// Starts a run of a spec; the closure wakes the window. Tests replace it with a fake.
 pub type StartFn = Box<dyn Fn(Spec, Waker) -> Worker>;
+
+/// Starts to watch a training. Tests replace it with a fake.
+pub type WatchFn = Box<dyn Fn(WatchJob, Waker) -> Worker>;
 
 /// Longest time per frame for receiving messages of the futures of a fork; the run itself has the rest.
 pub(crate) const FORKS: Duration = Duration::from_millis(3);
@@ -31,8 +35,11 @@ pub(crate) const FORKS: Duration = Duration::from_millis(3);
 /// The state of the run that is shown.
 pub struct CurrentRun {
     start: StartFn,
+    pub watch: WatchFn,
     go_on: GoOnFn,
     pub session: Option<Session>,
+    /// The folder of a training that is opened, to be watched.
+    pub opening: Option<Opening>,
     /// The previous run, without matrices.
     pub reference: Option<History>,
     curves: SeriesCache,
@@ -47,8 +54,10 @@ impl CurrentRun {
     pub fn new(start: StartFn) -> Self {
         Self {
             start,
+            watch: Box::new(Worker::watch),
             go_on: go_on(DeviceChoice::Cpu),
             session: None,
+            opening: None,
             reference: None,
             curves: SeriesCache::default(),
             reference_curves: SeriesCache::default(),
@@ -76,6 +85,7 @@ impl CurrentRun {
             curves: &self.curves,
             reference_curves: &self.reference_curves,
             forks: &self.forks,
+            awaited: self.opening.as_ref().and_then(Opening::awaited),
         }
     }
 
@@ -135,6 +145,9 @@ impl CurrentRun {
     /// Asks the run for a snapshot of its state, from which the chosen futures train.
     pub fn fork(&mut self) {
         match self.session.as_mut().filter(|session| session.is_live()) {
+            Some(session) if session.watched.is_some() => {
+                self.forks.refusal = Some("Another program trains this run, so it can only be forked there".to_owned());
+            }
             Some(session) => {
                 if self.forks.ask(&session.spec, has_switch_to_come(session)) {
                     session.send(Command::Fork { at_switch: self.forks.at_switch });
@@ -154,13 +167,39 @@ impl CurrentRun {
         overlays: &mut Overlays,
         views: &mut Grid,
     ) {
+        self.make_way(spec, overlays, views);
+        let run = (self.start)(spec.clone(), waker(ctx));
+        self.session = Some(Session::new(run, spec.clone()).saved_by(saver()));
+    }
+
+    /// Begins to watch a training in another program.
+    pub fn begin_watching(
+        &mut self,
+        ctx: &Context,
+        opened: Opened,
+        saver: impl FnOnce(&Spec) -> Option<Saver>,
+        overlays: &mut Overlays,
+        views: &mut Grid,
+    ) {
+        let Opened { folder, info, order } = opened;
+        let (spec, place) = (info.spec.clone(), WatchedPlace::of(folder.path()));
+        self.make_way(&spec, overlays, views);
+        // Its steps are no epochs.
+        self.reference = None;
+        let job = WatchJob { folder, order, until_idle: None, kept: KeptSteps::default() };
+        let run = (self.watch)(job, waker(ctx));
+        self.session = Some(Session::watching(run, spec.clone(), place).saved_by(saver(&spec)));
+    }
+
+    /// Ends the run that is shown, as another one with this spec takes its place.
+    fn make_way(&mut self, spec: &Spec, overlays: &mut Overlays, views: &mut Grid) {
         if self.session.as_ref().is_some_and(|session| session.opened.is_some()) {
             self.put_aside(overlays, views);
         }
         if let Some(mut before) = self.session.take() {
             before.retire();
             views.leave(&before.history);
-            if !is_comparable(&before.spec, spec) {
+            if before.watched.is_some() || !is_comparable(&before.spec, spec) {
                 self.reference = None;
             } else if let Some(outline) = outline(&before.history) {
                 self.reference = Some(outline);
@@ -169,8 +208,6 @@ impl CurrentRun {
                 overlays.recent.left(&before);
             }
         }
-        let run = (self.start)(spec.clone(), waker(ctx));
-        self.session = Some(Session::new(run, spec.clone()).saved_by(saver()));
     }
 
     /// Moves the run that is shown to the list of runs, if it has any data.
@@ -235,6 +272,8 @@ pub struct RunParts<'a> {
     pub curves: &'a SeriesCache,
     pub reference_curves: &'a SeriesCache,
     pub forks: &'a Forks,
+    /// The folder of a training that has not begun to write.
+    pub awaited: Option<&'a Path>,
 }
 
 /// Starts the thread that reads these Grams; returns `None` where the system cannot create a thread.

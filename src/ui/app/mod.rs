@@ -39,6 +39,7 @@ use super::overlays::{self, Overlays, RecentPath};
 use super::playback::action::PlaybackAction;
 use super::playback::{Playback, SharedTime, clock, clock::Clock};
 use super::settings::{self, PanelContext};
+use super::shell::banner::BannerContext;
 use super::shell::toast::Toast;
 use super::shell::toasts::Toasts;
 use super::shell::{Shell, banner, help, status_bar, timeline, top_bar};
@@ -46,6 +47,7 @@ use super::study::{self, StudyPage};
 use super::views::Grid;
 use super::views::context::ViewContext;
 use super::views::forks::jobs::Forks;
+use super::watching;
 use crate::run::History;
 use crate::spec::Spec;
 use crate::ui::app::action_queue::Actions;
@@ -61,7 +63,7 @@ use crate::ui::app::shortcuts::DialogState;
 use crate::ui::export::action::ExportAction;
 use crate::worker::{Command, DeviceChoice};
 
-pub use crate::ui::app::current_run::StartFn;
+pub use crate::ui::app::current_run::{StartFn, WatchFn};
 
 /// Smallest size of the page; a smaller window scrolls.
 const LEAST: Vec2 = vec2(900.0, 540.0);
@@ -106,6 +108,13 @@ impl App {
     #[must_use]
     pub fn on(mut self, device: DeviceChoice) -> Self {
         self.run.fork_on(device);
+        self
+    }
+
+    /// Watches trainings in another way, for tests.
+    #[must_use]
+    pub fn watching_by(mut self, watch: WatchFn) -> Self {
+        self.run.watch = watch;
         self
     }
 
@@ -248,6 +257,11 @@ impl App {
         self.actions.push(OverlayAction::Open(paths));
     }
 
+    /// Watches the training of this folder, also one whose files are still to be written.
+    pub fn watch(&mut self, folder: PathBuf) {
+        self.actions.push(OverlayAction::Watch(folder));
+    }
+
     /// Records the time of a whole frame, where the window system measures it; otherwise only the drawing pass is measured.
     pub fn note_frame(&mut self, seconds: f32) {
         self.shell.stats.note_frame(seconds);
@@ -277,6 +291,7 @@ impl App {
             appearance: self.appearance,
             environment: &self.environment,
             help: self.shell.help,
+            watch_card: self.shell.watch_card,
         }
     }
 
@@ -350,6 +365,7 @@ impl App {
             self.export_window(ui.ctx(), &available, pass);
         }
         lessons::choose(ui.ctx(), &mut self.lessons, &mut self.actions);
+        watching::card::show(ui.ctx(), &mut self.shell.watch_card, &mut self.actions);
         overlays::panel::show(ui.ctx(), &mut self.overlays, self.run.session.as_ref(), &mut self.actions);
         help::show(ui.ctx(), &mut self.shell.help);
         let mut palette = std::mem::take(&mut self.shell.palette);
@@ -395,8 +411,9 @@ impl App {
         let situation = self.situation();
         let on: Vec<UserCommand> =
             UserCommand::ALL.iter().copied().filter(|&command| situation.is_on(command)).collect();
-        let RunParts { session, history, reference, curves, reference_curves, forks } = self.run.parts();
-        let flops = session.and_then(|session| measured_flops(&session.history));
+        let RunParts { session, history, reference, curves, reference_curves, forks, awaited } = self.run.parts();
+        let flops =
+            session.filter(|session| !session.is_elsewhere()).and_then(|session| measured_flops(&session.history));
         let cursor = self.time.clock.cursor(history);
         let mut scene = ViewContext {
             history,
@@ -453,6 +470,9 @@ impl App {
             Panel::left("settings").frame(panel).default_size(288.0).size_range(260.0..=420.0).show(ui, |ui| {
                 let paused = session.is_some_and(Session::is_paused);
                 lessons::card::dock(ui, &self.lessons, paused, scene.actions);
+                if let Some((session, place)) = session.and_then(|session| Some((session, session.watched.as_ref()?))) {
+                    return watching::panel::show(ui, session, place, scene.actions);
+                }
                 settings::show(ui, &mut self.settings.spec, &self.settings.checked, scene.actions, &around);
             });
         }
@@ -460,7 +480,8 @@ impl App {
         CentralPanel::default().frame(ground).show(ui, |ui| {
             if !self.shell.banner_dismissed {
                 let rate = self.settings.spec.training.rate;
-                banner::show(ui, &mut scene, session, (&self.settings.checked, rate));
+                let state = BannerContext { checked: &self.settings.checked, rate, awaited };
+                banner::show(ui, &mut scene, session, &state);
             }
             Panel::bottom("timeline")
                 .frame(Frame::new())

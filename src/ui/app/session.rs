@@ -12,6 +12,7 @@ use crate::spec::Spec;
 use crate::storage::{Closing, Saver};
 use crate::ui::app::gram_cache::GramCache;
 use crate::ui::playback::clock::bands;
+use crate::ui::watching::WatchedPlace;
 use crate::worker::{Command, Worker};
 
 /// Longest time per frame for receiving.
@@ -25,6 +26,8 @@ pub struct Session {
     pub spec: Spec,
     pausing: bool,
     stopping: bool,
+    /// The first step that a watched training has taken back since this was last asked.
+    taken_back: Option<u64>,
     /// The snapshot of its state that was last requested of the run.
     checkpoint: Option<Arc<Checkpoint>>,
     /// Writes this run's events to its autosave folder, if autosave is on.
@@ -33,6 +36,8 @@ pub struct Session {
     folder: Option<Arc<OnceLock<PathBuf>>>,
     /// The source of the record, if it was opened instead of trained here.
     pub opened: Option<OpenedRecord>,
+    /// The folder that is watched, if another program trains.
+    pub watched: Option<WatchedPlace>,
 }
 
 /// A record that was opened.
@@ -51,6 +56,13 @@ impl Session {
         session
     }
 
+    /// Creates a session that watches a training in another program.
+    pub fn watching(run: Worker, spec: Spec, place: WatchedPlace) -> Self {
+        let mut session = Self::new(run, spec);
+        session.watched = Some(place);
+        session
+    }
+
     /// Creates a session of a record without a run.
     fn of(history: History, spec: Spec) -> Self {
         Self {
@@ -59,10 +71,12 @@ impl Session {
             spec,
             pausing: false,
             stopping: false,
+            taken_back: None,
             checkpoint: None,
             saver: None,
             folder: None,
             opened: None,
+            watched: None,
         }
     }
 
@@ -92,12 +106,15 @@ impl Session {
 
     /// Returns whether the kernels were measured by another program.
     pub fn is_elsewhere(&self) -> bool {
-        self.history.info().is_some_and(|info| info.is_imported())
+        self.watched.is_some() || self.history.info().is_some_and(|info| info.is_imported())
     }
 
-    /// Returns the name of a run that was trained here, for the list of runs.
+    /// Returns the name of a run of this window, for the list of runs.
     pub fn own_name(&self) -> String {
-        format!("run of this window, seed {}", self.spec.seed)
+        match &self.watched {
+            Some(place) => format!("{}, watched", place.name),
+            None => format!("run of this window, seed {}", self.spec.seed),
+        }
     }
 
     /// Loads Grams from disk, those at the cursor first. Returns an error text if one could not be read.
@@ -123,6 +140,9 @@ impl Session {
                 Event::Paused { .. } | Event::Resumed { .. } => self.pausing = false,
                 Event::Ended(_) => (self.pausing, self.stopping) = (false, false),
                 Event::Forked(kept) => self.checkpoint = Some(Arc::clone(kept)),
+                Event::TakenBack { step } => {
+                    self.taken_back = Some(self.taken_back.map_or(*step, |earlier| earlier.min(*step)));
+                }
                 _ => {}
             }
             let ended = matches!(event, Event::Ended(_));
@@ -154,6 +174,11 @@ impl Session {
     /// Returns, once, why the run can no longer be saved in its folder.
     pub fn trouble(&self) -> Option<String> {
         self.saver.as_ref()?.take_failure()
+    }
+
+    /// Returns, once, the first step that the record no longer has because its writer started again from before it.
+    pub fn take_taken_back(&mut self) -> Option<u64> {
+        self.taken_back.take()
     }
 
     /// Returns, once, the state that the run has saved in memory for a fork.

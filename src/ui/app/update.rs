@@ -18,8 +18,9 @@ use super::actions::{Action, RunAction, SettingsAction, ShellAction, ViewAction}
 use super::current_run::{FORKS, gram_cache_of};
 use super::session::{OpenedRecord, Session};
 use crate::spec::{DataFolders, NetworkSpec, Preset, Spec, absolute};
+use crate::storage::Order;
 use crate::ui::export::action::ExportAction;
-use crate::ui::export::{ViewExport, copy_command_line, file_name};
+use crate::ui::export::{ViewExport, copy_command_line, copy_line, file_name};
 use crate::ui::kit::appearance;
 use crate::ui::kit::waker::waker;
 use crate::ui::lessons::action::LessonAction;
@@ -31,6 +32,7 @@ use crate::ui::shell::toast::Toast;
 use crate::ui::study::action::StudyAction;
 use crate::ui::views::View;
 use crate::ui::views::forks::jobs::HiddenForks;
+use crate::ui::watching::{Found, Opened, Opening};
 use crate::worker::Command;
 
 impl App {
@@ -38,6 +40,7 @@ impl App {
     pub fn tick(&mut self, ctx: &Context) {
         let (more, trouble) = self.run.receive(ctx);
         self.shell.say(trouble);
+        self.forget_what_was_taken_back();
         if more | self.overlays.receive_forks(FORKS) {
             // More messages are waiting than one frame may take, or a command found the queue full.
             ctx.request_repaint_after(Duration::from_millis(10));
@@ -49,6 +52,7 @@ impl App {
             ctx.request_repaint_after(after);
         }
         self.receive_opened(ctx);
+        self.receive_watched(ctx);
         self.study.tick(ctx, &self.settings.spec, || waker(ctx));
         let exported = self.exports.tick(|| waker(ctx));
         self.shell.say(exported);
@@ -105,7 +109,8 @@ impl App {
 
     fn execute_run(&mut self, ctx: &Context, action: RunAction) {
         match action {
-            RunAction::Start => self.start_run(ctx),
+            RunAction::Start => self.restart(ctx),
+            RunAction::StartOwn => self.start_run(ctx),
             RunAction::RestartAt(rate) => {
                 self.settings.spec.training.rate = rate;
                 self.start_run(ctx);
@@ -125,7 +130,7 @@ impl App {
             }
             RunAction::PauseOrResume => {
                 if !self.run.pause_or_resume() {
-                    self.start_run(ctx);
+                    self.restart(ctx);
                 }
             }
             RunAction::Step => {
@@ -179,6 +184,7 @@ impl App {
             OverlayAction::AskForFolder => self.shell.say(self.overlays.ask(ctx, false)),
             OverlayAction::AskForArchive => self.shell.say(self.overlays.ask(ctx, true)),
             OverlayAction::Open(paths) => self.open_paths(ctx, paths),
+            OverlayAction::Watch(path) => self.open_watched(ctx, absolute(&path, Path::new("")), Order::Spread),
             OverlayAction::Reopen => {
                 let path = self.overlays.closed(self.run.session.as_ref()).next().map(|place| place.path.clone());
                 path.into_iter().for_each(|path| self.open_paths(ctx, vec![path]));
@@ -207,6 +213,14 @@ impl App {
             }
             ExportAction::CancelAnimation => self.exports.cancel_film(),
             ExportAction::CommandLine => {
+                if let Some(path) = self.watched_path().filter(|_| !self.study.shown) {
+                    let quoted = path.to_str().and_then(|path| shlex::try_quote(path).ok());
+                    let toast = quoted.map_or_else(
+                        || Toast::failed("The path of this folder does not fit into a command line"),
+                        |path| copy_line(ctx, format!("kernelscope watch {path} --out record")),
+                    );
+                    return self.shell.toasts.say(toast);
+                }
                 // The line repeats the run as it went, live changes included; without a run it repeats the settings.
                 let spec = if self.study.shown {
                     let spec = self.study.draft.spec(&self.settings.spec);
@@ -234,6 +248,8 @@ impl App {
                     self.reveal(&folder);
                 }
             }
+            ShellAction::ToggleWatchCard => self.shell.watch_card ^= true,
+            ShellAction::StopAwaiting => self.run.opening = None,
             ShellAction::DismissBanner => self.shell.banner_dismissed = true,
             ShellAction::TogglePalette => self.shell.palette.toggle(),
             ShellAction::ToggleHelp => self.shell.help = !self.shell.help,
@@ -279,6 +295,58 @@ impl App {
         self.run.fork();
     }
 
+    /// Begins again: a run of the draft or, where a training is watched, with its first step and without passing any over.
+    fn restart(&mut self, ctx: &Context) {
+        match self.watched_path().map(Path::to_owned) {
+            Some(path) => self.open_watched(ctx, path, Order::Every),
+            None => self.start_run(ctx),
+        }
+    }
+
+    /// Returns the folder of the training that is watched.
+    fn watched_path(&self) -> Option<&Path> {
+        let watched = self.run.session.as_ref()?.watched.as_ref()?;
+        Some(&watched.path)
+    }
+
+    /// Opens the folder of a training, which is watched once its writer has written what is needed.
+    fn open_watched(&mut self, ctx: &Context, path: PathBuf, order: Order) {
+        match Opening::start(path, order, waker(ctx)) {
+            Ok(opening) => self.run.opening = Some(opening),
+            Err(err) => self.shell.toasts.say(Toast::failed(format!("No thread can be started to open files: {err}"))),
+        }
+    }
+
+    /// Begins to watch the training whose folder was opened.
+    fn receive_watched(&mut self, ctx: &Context) {
+        let Some(opening) = &mut self.run.opening else { return };
+        match opening.poll() {
+            None => {}
+            Some(Found::NotYet) => self.shell.banner_dismissed = false,
+            Some(Found::Refused(sentence)) => {
+                self.run.opening = None;
+                self.shell.toasts.say(Toast::failed(sentence));
+            }
+            Some(Found::Opened(opened)) => self.watch_opened(ctx, *opened),
+        }
+    }
+
+    fn watch_opened(&mut self, ctx: &Context, opened: Opened) {
+        let saver = |spec: &Spec| self.environment.autosave.as_ref().map(|autosave| autosave.begin(spec));
+        self.run.begin_watching(ctx, opened, saver, &mut self.overlays, &mut self.views);
+        self.study.shown = false;
+        self.shell.watch_card = false;
+        self.begin_views();
+        ctx.request_repaint();
+    }
+
+    /// Forgets what was drawn of steps that a watched training has taken back: other ones may come in their place.
+    fn forget_what_was_taken_back(&mut self) {
+        let Some(step) = self.run.session.as_mut().and_then(Session::take_taken_back) else { return };
+        self.views.reset();
+        self.time.take_back(step);
+    }
+
     /// Begins a run of the draft; the previous run becomes the faint reference. Does nothing while the draft has problems.
     pub fn start_run(&mut self, ctx: &Context) {
         if !self.settings.prepare() {
@@ -294,6 +362,7 @@ impl App {
 
     /// Resets the views' state that belongs to the previous record.
     fn begin_views(&mut self) {
+        self.run.opening = None;
         self.run.forget_caches();
         self.views.reset();
         self.time.reset();
@@ -338,6 +407,11 @@ impl App {
                 }
                 LoadEvent::Study(place, spec) => self.take_study(place, &spec),
                 LoadEvent::Module(place, network, folders) => self.take_module(ctx, place, *network, &folders),
+                LoadEvent::Watched(place) => {
+                    let path = place.path.clone();
+                    self.overlays.recent.note(place);
+                    self.open_watched(ctx, path, Order::Spread);
+                }
                 LoadEvent::Refused(sentence) => self.shell.toasts.say(Toast::failed(sentence)),
                 LoadEvent::Gone(path) => {
                     self.overlays.recent.forget(&path);

@@ -26,6 +26,8 @@ pub struct WindowOptions {
     pub device: DeviceChoice,
     /// Folders and archives that are opened instead.
     pub open: Vec<PathBuf>,
+    /// The folder of a training that is watched instead.
+    pub watch: Option<PathBuf>,
     /// The user's log and autosaved runs, and a message about the last session.
     pub environment: Environment,
 }
@@ -62,7 +64,9 @@ pub fn open(options: WindowOptions) -> anyhow::Result<()> {
         let mut app =
             App::new(PRESETS[0].spec(), start(options.device)).on(options.device).with_environment(options.environment);
         app.restore(ctx, &saved);
-        if !options.open.is_empty() {
+        if let Some(folder) = options.watch {
+            app.watch(folder);
+        } else if !options.open.is_empty() {
             app.open(options.open);
         } else if let Some(spec) = options.spec {
             *app.draft_mut() = spec;

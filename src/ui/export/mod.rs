@@ -299,13 +299,16 @@ impl Exports {
 pub fn copy_command_line(ctx: &Context, spec: Result<Spec, String>, folder: Option<&Path>) -> Toast {
     let too_large = || "The settings do not fit into a command line: a number is too large for a run file".to_owned();
     match spec.and_then(|spec| spec.command_line(folder).ok_or_else(too_large)) {
-        Ok(line) => {
-            let toast = Toast::done(format!("Copied: {line}"));
-            ctx.copy_text(line);
-            toast
-        }
+        Ok(line) => copy_line(ctx, line),
         Err(message) => Toast::failed(message),
     }
+}
+
+/// Copies a line, and returns a message that says so.
+pub fn copy_line(ctx: &Context, line: String) -> Toast {
+    let toast = Toast::done(format!("Copied: {line}"));
+    ctx.copy_text(line);
+    toast
 }
 
 /// Returns the file name of exports of the main run: that of the opened record, else that of its preset. It compares all presets,
@@ -313,7 +316,10 @@ pub fn copy_command_line(ctx: &Context, spec: Result<Spec, String>, folder: Opti
 pub fn file_name(session: Option<&Session>) -> String {
     match session.map(|session| (session, &session.opened)) {
         Some((_, Some(opened))) => slug(&opened.name),
-        Some((session, None)) => name_of(&session.spec).to_owned(),
+        Some((session, None)) => match &session.watched {
+            Some(place) => slug(&place.name),
+            None => name_of(&session.spec).to_owned(),
+        },
         None => "kernelscope".to_owned(),
     }
 }

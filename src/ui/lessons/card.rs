@@ -12,6 +12,7 @@ use crate::ui::kit::{
     theme,
     theme::{BODY, GRID, SMALL, Tokens},
 };
+use crate::ui::watching;
 
 /// Draws the lesson in progress, or the hint that there are lessons, at the foot of a panel. `paused`: whether the run is paused,
 /// so that the condition cannot be met.
@@ -35,9 +36,13 @@ pub fn dock(ui: &mut Ui, state: &Lessons, paused: bool, actions: &mut Actions) {
 fn hint(ui: &mut Ui, actions: &mut Actions) {
     let tokens = Tokens::of(ui);
     ui.horizontal(|ui| {
+        ui.spacing_mut().item_spacing.x = 1.5 * GRID;
         ui.label(RichText::new("New here?").size(SMALL).color(tokens.weak));
         if ui.button("Lessons").on_hover_text(UserCommand::Lessons.hover(ui.ctx())).clicked() {
             actions.user(UserCommand::Lessons);
+        }
+        if ui.button(watching::card::TITLE).on_hover_text(UserCommand::WatchTraining.hover(ui.ctx())).clicked() {
+            actions.user(UserCommand::WatchTraining);
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
             if IconButton::small(Icon::Cross, "Hide this hint").show(ui, theme::ROW).clicked() {

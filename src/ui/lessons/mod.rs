@@ -132,7 +132,12 @@ impl Lessons {
         let chose = matches!(
             action,
             Action::Run(
-                RunAction::Start | RunAction::RestartAt(_) | RunAction::NewSeed | RunAction::Load(_) | RunAction::Fork
+                RunAction::Start
+                    | RunAction::StartOwn
+                    | RunAction::RestartAt(_)
+                    | RunAction::NewSeed
+                    | RunAction::Load(_)
+                    | RunAction::Fork
             ) | Action::Study(_)
                 | Action::Lesson(_)
         );

@@ -11,6 +11,8 @@ pub enum OverlayAction {
     AskForArchive,
     /// Open these folders and archives.
     Open(Vec<PathBuf>),
+    /// Watch the training that writes into this folder.
+    Watch(PathBuf),
     /// Reopen the run that was closed last.
     Reopen,
     /// Cancel what is being opened.

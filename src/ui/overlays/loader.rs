@@ -14,8 +14,8 @@ use super::RecentPath;
 use crate::run::{History, harmless};
 use crate::spec::{DataFolders, Init, NetworkSpec, Spec, absolute};
 use crate::storage::{
-    GRAPH, Grams, Graph, Loaded, RUNS, STUDY, StudyFolder, TASKS, WEIGHTS, array_of, is_run, load_beside, load_kernels,
-    load_lazily, tidy,
+    GRAPH, Grams, Graph, Loaded, RUNS, STUDY, StudyFolder, TASKS, WATCH, WEIGHTS, WatchFolder, array_of, is_run,
+    load_beside, load_kernels, load_lazily, tidy,
 };
 use crate::worker::Cifar;
 
@@ -55,6 +55,8 @@ pub enum LoadEvent {
     Study(RecentPath, Box<Spec>),
     /// A module of PyTorch: its graph as a network that begins from the weights beside it, and the data sets near it.
     Module(RecentPath, Box<NetworkSpec>, DataFolders),
+    /// A folder into which another training writes.
+    Watched(RecentPath),
     /// The reason why a place was not opened.
     Refused(String),
     /// The folder or archive no longer exists.
@@ -158,6 +160,8 @@ fn open(order: LoadRequest, tell: &dyn Fn(LoadEvent) -> bool) {
             Ok(spec) => _ = tell(LoadEvent::Study(place(&name_of(&study), &study), Box::new(spec))),
             Err(err) => refuse(err.to_string()),
         }
+    } else if let Some(folder) = watched_folder(&path) {
+        tell(LoadEvent::Watched(place(&name_of(folder), folder)));
     } else if let Some(folder) = module_folder(&path) {
         match Graph::read(folder) {
             Ok(graph) => {
@@ -214,6 +218,14 @@ fn study_of_learners(path: &Path) -> Option<PathBuf> {
     learns.then(|| study.to_owned())
 }
 
+/// Returns the watched folder, of which the path is that or the file that marks it.
+fn watched_folder(path: &Path) -> Option<&Path> {
+    if path.is_file() && path.file_name().is_some_and(|name| name == WATCH) {
+        return path.parent();
+    }
+    (WatchFolder::is(path) && !is_run(path)).then_some(path)
+}
+
 /// Returns the folder of an exported module, of which the path is that or its graph.
 fn module_folder(path: &Path) -> Option<&Path> {
     if path.is_file() && path.file_name().is_some_and(|name| name == GRAPH) {
@@ -253,7 +265,7 @@ fn unknown(path: &Path) -> String {
     let name = path.file_name().map_or_else(|| path.display().to_string(), |name| name.to_string_lossy().into_owned());
     format!(
         "{name} is neither a run folder nor a study folder nor an .npz archive of kernels nor a module of PyTorch with its \
-         {GRAPH}; kernelscope run and study make folders"
+         {GRAPH} nor a training with its {WATCH}; kernelscope run and study make folders"
     )
 }
 

@@ -212,7 +212,7 @@ impl Overlays {
         let opened = if archive {
             FolderDialog::file("Kernels: an .npz archive with gram", "npz", waker(ctx))
         } else {
-            FolderDialog::open("Folder of a run or of a study", waker(ctx))
+            FolderDialog::open("Folder of a run, a study, a module or a training", waker(ctx))
         };
         match opened {
             Ok(dialog) => {
@@ -298,8 +298,9 @@ impl Overlays {
     /// Returns the recent places that are not open now, the last one first. A study counts as open if one of its runs is.
     pub fn closed<'a>(&'a self, session: Option<&'a Session>) -> impl Iterator<Item = &'a RecentPath> {
         let shown = session.and_then(Session::path);
+        let watched = session.and_then(|session| session.watched.as_ref()).map(|watched| &watched.path);
         self.recent.list().iter().filter(move |place| {
-            let mut open = self.list.iter().filter_map(|overlay| overlay.path.as_ref()).chain(shown);
+            let mut open = self.list.iter().filter_map(|overlay| overlay.path.as_ref()).chain(shown).chain(watched);
             // Bytes are compared first: this runs in every frame, perhaps for a hundred runs, and comparing path components is
             // slower.
             let begins = |path: &PathBuf| {

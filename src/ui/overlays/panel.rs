@@ -35,7 +35,8 @@ pub fn take_drops(ctx: &Context, actions: &mut Actions) {
         let painter = ctx.layer_painter(LayerId::new(Layer::Foreground, egui::Id::unique("drop")));
         let rect = ctx.content_rect();
         painter.rect_filled(rect, 0.0, tokens.ground.gamma_multiply(0.8));
-        let text = "Drop run folders, study folders, .npz archives of kernels or .rhai texts of networks";
+        let text =
+            "Drop folders of runs, studies, modules or trainings, .npz archives of kernels or .rhai texts of networks";
         painter.text(rect.center(), Align2::CENTER_CENTER, text, FontId::proportional(20.0), tokens.text);
     }
 }

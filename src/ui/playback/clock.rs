@@ -117,6 +117,10 @@ fn whole(history: &History) -> f64 {
         return seen;
     }
     // The end grows in steps, so that the axis is constant between them.
+    if history.info().is_some_and(|info| info.is_imported()) {
+        // Nothing is planned: a sixth of the axis at most stays empty.
+        return ((4.0 * seen.max(1.0).log2()).ceil() / 4.0).exp2().max(seen);
+    }
     let steps = (2.0 * seen / FIRST).max(1.0).log2().ceil();
     planned.min(FIRST * steps.exp2()).max(seen).max(1e-3)
 }
@@ -142,7 +146,8 @@ pub fn bands(history: &History) -> Vec<TaskBand> {
         let end = begun.get(place + 1).map_or(start.epoch + length(place, start.task), |next| next.epoch);
         bands.push(TaskBand { task: start.task, from: start.epoch, to: end, planned: false });
     }
-    if matches!(history.state(), RunState::Ended(_)) {
+    // Of a training elsewhere no plan is known.
+    if info.is_imported() || matches!(history.state(), RunState::Ended(_)) {
         if let Some(last) = bands.last_mut() {
             last.to = last.to.min(newest(history)).max(last.from);
         }

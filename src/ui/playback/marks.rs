@@ -88,6 +88,12 @@ impl Marks {
         self.moments[which as usize] = (!stands).then(|| Moment::of(snapshot));
     }
 
+    /// Removes the marks and moments at this step and later ones.
+    pub fn take_back(&mut self, step: u64) {
+        self.marks.retain(|mark| mark.step < step);
+        self.moments.iter_mut().for_each(|moment| *moment = moment.take().filter(|moment| moment.step < step));
+    }
+
     pub fn clear(&mut self) {
         *self = Self::default();
     }

@@ -87,6 +87,11 @@ impl SharedTime {
         self.travel.reset();
     }
 
+    /// Forgets the marks and moments at this step and later ones, which the record no longer has.
+    pub fn take_back(&mut self, step: u64) {
+        self.travel.marks.take_back(step);
+    }
+
     /// Advances the cursor while playing, and returns the time until the next frame is needed. `now` is the time of the frame, so
     /// that tests can simulate time.
     pub fn tick(&mut self, now: f64, history: &History) -> Option<Duration> {

@@ -1,6 +1,8 @@
 //! Draws the states that need an explanation: no run yet, diverged, failed, or settings that cannot start. Each explains the next
 //! step.
 
+use std::path::Path;
+
 use egui::{Align, Color32, Frame, Label, Layout, Margin, Panel, RichText, Ui};
 
 use crate::run::{Ending, RunState};
@@ -25,6 +27,10 @@ enum Again {
     Not,
     /// The current settings.
     Same,
+    /// The watched folder from its first step.
+    Watch,
+    /// No run begins, but a folder is no longer waited for.
+    StopAwaiting,
     /// The settings with another learning rate, because the same one would diverge again.
     At(f64),
 }
@@ -48,9 +54,18 @@ fn tenth(rate: f64) -> f64 {
     format!("{:.5e}", rate / 10.0).parse().unwrap_or(rate / 10.0)
 }
 
-/// Draws the banner if there is a message; `rate` is the learning rate of the settings.
-pub fn show(ui: &mut Ui, scene: &mut ViewContext<'_>, session: Option<&Session>, (checked, rate): (&Checked, f64)) {
-    let Some(message) = message(scene, session, checked, rate) else { return };
+/// What the banner reads beside the run.
+pub struct BannerContext<'a> {
+    pub checked: &'a Checked,
+    /// The learning rate of the settings.
+    pub rate: f64,
+    /// The folder of a training that is awaited.
+    pub awaited: Option<&'a Path>,
+}
+
+/// Draws the banner if there is a message.
+pub fn show(ui: &mut Ui, scene: &mut ViewContext<'_>, session: Option<&Session>, around: &BannerContext<'_>) {
+    let Some(message) = message(scene, session, around) else { return };
     let ground = message.colour.gamma_multiply(if scene.tokens.dark { 0.18 } else { 0.1 });
     let frame = Frame::new()
         .fill(ground)
@@ -68,6 +83,17 @@ pub fn show(ui: &mut Ui, scene: &mut ViewContext<'_>, session: Option<&Session>,
                 }
                 match message.again {
                     Again::Not => {}
+                    Again::StopAwaiting => {
+                        if ui.button("Stop waiting").clicked() {
+                            scene.actions.push(ShellAction::StopAwaiting);
+                        }
+                    }
+                    Again::Watch => {
+                        let hover = "Watch the folder from its first step; what was measured is kept in another record";
+                        if ui.button("Watch it anew").on_hover_text(hover).clicked() {
+                            scene.actions.user(UserCommand::Restart);
+                        }
+                    }
                     Again::Same => {
                         if ui.button("Restart with these settings").clicked() {
                             scene.actions.user(UserCommand::Restart);
@@ -91,8 +117,17 @@ pub fn show(ui: &mut Ui, scene: &mut ViewContext<'_>, session: Option<&Session>,
     });
 }
 
-fn message(scene: &ViewContext<'_>, session: Option<&Session>, checked: &Checked, rate: f64) -> Option<Message> {
+fn message(scene: &ViewContext<'_>, session: Option<&Session>, around: &BannerContext<'_>) -> Option<Message> {
     let tokens = scene.tokens;
+    let &BannerContext { checked, rate, awaited } = around;
+    if let Some(folder) = awaited {
+        return Some(Message {
+            text: format!("Waiting for {}: kernelscope.Watch has not written its files there yet", folder.display()),
+            next: "Start your script",
+            colour: tokens.weak,
+            again: Again::StopAwaiting,
+        });
+    }
     let Some(session) = session else {
         return match checked.problems.first() {
             Some(problem) => Some(Message {
@@ -109,6 +144,9 @@ fn message(scene: &ViewContext<'_>, session: Option<&Session>, checked: &Checked
             }),
         };
     };
+    if let Some(place) = &session.watched {
+        return watched(scene, session, &place.name);
+    }
     match session.history.state() {
         RunState::Ended(Ending::Diverged { step, message }) => Some(Message {
             text: if message.contains(&step.to_string()) {
@@ -134,5 +172,30 @@ fn message(scene: &ViewContext<'_>, session: Option<&Session>, checked: &Checked
             again: Again::same(checked),
         }),
         _ => None,
+    }
+}
+
+/// Returns the message about a watched training: that it has not begun, or why it is no longer followed.
+fn watched(scene: &ViewContext<'_>, session: &Session, name: &str) -> Option<Message> {
+    let tokens = scene.tokens;
+    match session.history.state() {
+        RunState::Ended(Ending::Failed { message, .. } | Ending::Diverged { message, .. }) => Some(Message {
+            text: format!("Watching has ended: {message}"),
+            next: "What was measured stands",
+            colour: tokens.error,
+            again: Again::Watch,
+        }),
+        RunState::Running if session.history.rows().is_empty() && session.history.progress().planned_steps == 0 => {
+            Some(Message {
+                text: format!("Waiting for the first step of {name}"),
+                next: "It appears within two seconds after watch.save",
+                colour: tokens.weak,
+                again: Again::Not,
+            })
+        }
+        RunState::Waiting
+        | RunState::Running
+        | RunState::Paused
+        | RunState::Ended(Ending::Finished { .. } | Ending::Stopped { .. }) => None,
     }
 }

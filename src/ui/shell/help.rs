@@ -8,8 +8,9 @@ use crate::ui::kit::theme;
 use crate::ui::study::PanelKind;
 use crate::ui::views::View;
 
-const GESTURES: [(&str, &str); 14] = [
+const GESTURES: [(&str, &str); 15] = [
     ("Drop run folders or .npz files", "Open them; the first is shown if no run is training"),
+    ("Drop the folder of a training", "Watch what kernelscope.Watch writes into it"),
     ("Drag in a plot or on the timeline", "Move the time cursor; training continues"),
     ("Wheel", "Move along the run"),
     ("Ctrl and wheel, or pinch", "Zoom in time"),

@@ -26,6 +26,8 @@ pub struct Shell {
     pub palette: CommandPalette,
     /// Whether the help page is open.
     pub help: bool,
+    /// Whether the card about watching a training is open.
+    pub watch_card: bool,
     /// Whether the banner was closed.
     pub banner_dismissed: bool,
     /// Keys and text that have not been delivered yet.

@@ -2,7 +2,7 @@
 
 use egui::{Align, Layout, RichText, Ui};
 
-use crate::run::Note;
+use crate::run::{Note, Origin};
 use crate::ui::kit::format;
 use crate::ui::kit::perf_stats::{FrameTimes, Memory};
 use crate::ui::kit::theme;
@@ -23,7 +23,11 @@ pub fn show(ui: &mut Ui, scene: &ViewContext<'_>, frames: &FrameTimes, memory: &
             let words = info.origin.words();
             let short = words.split_once(": ").map(|(which, _)| which).filter(|which| whole(which));
             let short = short.unwrap_or(words);
-            entry(ui, short.to_owned(), &format!("Where the tensors live: {words}"));
+            let about = match info.origin {
+                Origin::Trained { .. } => format!("Where the tensors live: {words}"),
+                Origin::Imported | Origin::Watched => format!("Where the kernels are from: {words}"),
+            };
+            entry(ui, short.to_owned(), &about);
             if info.spec.network.is_infinite() {
                 entry(
                     ui,
@@ -39,6 +43,7 @@ pub fn show(ui: &mut Ui, scene: &ViewContext<'_>, frames: &FrameTimes, memory: &
             let text = format!("{:.0} steps/s", progress.steps_per_second);
             entry(ui, text, "Steps per second of training alone, without kernels and pace");
         }
+        passed_over(ui, scene);
         snapshot(ui, scene);
         if let Some(milliseconds) = frames.median() {
             entry(
@@ -63,6 +68,30 @@ pub fn show(ui: &mut Ui, scene: &ViewContext<'_>, frames: &FrameTimes, memory: &
     cancel
 }
 
+/// Draws how many steps of a watched training were not measured, and how far behind the newest one the measuring is.
+fn passed_over(ui: &mut Ui, scene: &ViewContext<'_>) {
+    let (history, tokens) = (scene.history, scene.tokens);
+    if !scene.is_watched() {
+        return;
+    }
+    let mut entry = |text: String, hover: &str| {
+        ui.label(RichText::new(text).size(theme::SMALL).color(tokens.weak)).on_hover_text(hover);
+    };
+    let progress = history.progress();
+    if progress.step < progress.planned_steps {
+        let text = format!("step {} of {}", format::count(progress.step), format::count(progress.planned_steps));
+        entry(text, "The newest step that is measured, and the newest one in the folder");
+    }
+    let text = match history.passed_over() {
+        0 => return,
+        1 => "1 step passed over".to_owned(),
+        count => format!("{} steps passed over", format::count(count)),
+    };
+    let about = "Saved steps that were not measured: more came than there was time for, or their files could not be used. \
+                 Restart measures every one";
+    entry(text, about);
+}
+
 /// Draws the cost of a snapshot: how long training waited for it, and the parts of that time.
 fn snapshot(ui: &mut Ui, scene: &ViewContext<'_>) {
     let Some(row) = scene.history.rows().last() else { return };
@@ -72,10 +101,17 @@ fn snapshot(ui: &mut Ui, scene: &ViewContext<'_>) {
         return;
     }
     let share = 100.0 * scene.history.progress().kernel_share;
-    let text = format!("snapshot {:.0} ms ({share:.0} %)", 1000.0 * cost.held_up());
+    let text = match scene.is_watched() {
+        // The training waits for nothing here.
+        true => format!("snapshot {:.0} ms", 1000.0 * (cost.held_up() + cost.beside())),
+        false => format!("snapshot {:.0} ms ({share:.0} %)", 1000.0 * cost.held_up()),
+    };
     let label = ui.label(RichText::new(text).size(theme::SMALL).color(scene.tokens.weak));
     label.on_hover_ui(|ui| {
-        ui.label("The last snapshot, and the share of the time for which training waits for it");
+        ui.label(match scene.is_watched() {
+            true => "The time that the last snapshot took here; the training waits for nothing",
+            false => "The last snapshot, and the share of the time for which training waits for it",
+        });
         egui::Grid::new("snapshot parts").show(ui, |ui| {
             let mut line = |name: RichText, seconds: f64| {
                 ui.label(name);
@@ -97,8 +133,12 @@ fn snapshot(ui: &mut Ui, scene: &ViewContext<'_>) {
                 ("Eigenvalues", cost.eigen_seconds),
                 ("Velocity, distances, alignment, accuracy", cost.metrics_seconds),
             ];
-            group("Training waits", cost.held_up(), &held_up);
-            group("Analysis, while training continues", cost.beside(), &beside);
+            let [first, second] = match scene.is_watched() {
+                true => ["Measuring", "Analysis"],
+                false => ["Training waits", "Analysis, while training continues"],
+            };
+            group(first, cost.held_up(), &held_up);
+            group(second, cost.beside(), &beside);
         });
     });
 }
@@ -113,7 +153,7 @@ fn notes(ui: &mut Ui, scene: &ViewContext<'_>) {
     let label = egui::Label::new(RichText::new(text).size(theme::SMALL).color(colour(last))).truncate();
     ui.add(label).on_hover_ui(|ui| {
         for note in notes.iter().rev().take(20) {
-            ui.label(RichText::new(format!("epoch {:.2}  {}", note.epoch, note.message)).color(colour(note)));
+            ui.label(RichText::new(format!("{}  {}", scene.moment(note.epoch), note.message)).color(colour(note)));
         }
     });
 }

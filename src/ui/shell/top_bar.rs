@@ -2,7 +2,7 @@
 //!
 //! Buttons show the confirmed state: `Pausing…` until the run is paused, `Stopping…` until it has ended.
 
-use egui::{Align, ComboBox, Layout, RichText, Ui};
+use egui::{Align, Color32, ComboBox, Layout, RichText, Ui};
 
 use crate::run::{Ending, RunState};
 use crate::spec::{LABS, Preset};
@@ -40,7 +40,8 @@ pub fn show(
                 ui.label(RichText::new("The run continues meanwhile").size(theme::SMALL).color(scene.tokens.weak));
             }
         } else {
-            presets(ui, scene.actions, preset);
+            let watched = session.is_some_and(|session| session.watched.is_some());
+            presets(ui, scene.actions, preset, watched);
             ui.add_space(2.0 * GRID);
             transport(ui, scene.actions, session, available);
             ui.add_space(2.0 * GRID);
@@ -74,8 +75,10 @@ fn page(ui: &mut Ui, actions: &mut Actions, study: &StudyPage) {
     }
 }
 
-fn presets(ui: &mut Ui, actions: &mut Actions, current: Option<&Preset>) {
-    let text = current.map_or("own settings", |preset| preset.name);
+/// Draws the list of presets; where a training is `watched`, the settings are not those of what is shown.
+fn presets(ui: &mut Ui, actions: &mut Actions, current: Option<&Preset>, watched: bool) {
+    let current = current.filter(|_| !watched);
+    let text = current.map_or(if watched { "presets" } else { "own settings" }, |preset| preset.name);
     let list = ComboBox::from_id_salt("preset").selected_text(text).width(124.0).height(420.0);
     let shown = list.show_ui(ui, |ui| {
         ui.set_min_width(330.0);
@@ -106,16 +109,21 @@ fn transport(ui: &mut Ui, actions: &mut Actions, session: Option<&Session>, avai
     let stopping = session.is_some_and(Session::is_stopping);
     let running = session.is_some_and(|session| *session.history.state() == RunState::Running);
     let can_start = available.contains(&UserCommand::Restart);
+    let watched = session.and_then(|session| session.watched.as_ref());
 
     // One button serves all states at the same width, so that its neighbours keep their places.
     let (icon, text, primary) = match (live, paused, pausing) {
         (true, true, _) => (Icon::Play, "Resume", true),
         (true, false, true) => (Icon::Pause, "Pausing…", false),
         (true, false, false) => (Icon::Pause, "Pause", running),
-        (false, ..) => (Icon::Play, "Start", can_start),
+        (false, ..) => (Icon::Play, if watched.is_some() { "Watch" } else { "Start" }, can_start),
     };
-    let hover =
-        if live { UserCommand::PauseResume.hover(ui.ctx()) } else { "Begin a run of these settings".to_owned() };
+    let hover = match watched {
+        Some(_) if live => "Measure no further steps for now, or go on; the training itself goes on".to_owned(),
+        Some(place) => format!("Watch {} again, from its first step", place.name),
+        None if live => UserCommand::PauseResume.hover(ui.ctx()),
+        None => "Begin a run of these settings".to_owned(),
+    };
     let button = IconButton { icon, text, name: text, hover, enabled: primary && !stopping, primary };
     let before = ui.cursor().left();
     if button.show(ui, BAR_BUTTON).clicked() && primary {
@@ -193,15 +201,31 @@ fn opened(session: Option<&Session>) -> String {
     format!("{} · {seen}", opened.name)
 }
 
+/// Describes a watched training.
+fn watched(scene: &ViewContext<'_>, session: Option<&Session>) -> (String, Color32) {
+    let history = scene.history;
+    let name = session.and_then(|session| session.watched.as_ref()).map_or("a training", |place| place.name.as_str());
+    let word = if *history.state() == RunState::Paused { "Paused" } else { "Watching" };
+    match (history.rows().last(), history.tasks().last()) {
+        (Some(row), Some(start)) => {
+            let text = format!("{word} {name} · task {} · step {}", start.task, format::count(row.step));
+            (text, scene.tokens.task(start.task))
+        }
+        _ => (format!("{word} {name}"), scene.tokens.weak),
+    }
+}
+
 /// Draws the state of the run in words.
 fn state(ui: &mut Ui, scene: &ViewContext<'_>, session: Option<&Session>) {
     let tokens = scene.tokens;
     let history = scene.history;
     let tasks = scene.info().map_or(0, |info| info.spec.tasks.sequence().len());
+    let is_watched = session.is_some_and(|session| session.watched.is_some());
     let (text, colour) = match history.state() {
         _ if session.is_none() => ("Ready".to_owned(), tokens.weak),
         _ if session.is_some_and(|session| session.opened.is_some()) => (opened(session), tokens.text),
         _ if session.is_some_and(Session::is_stopping) => ("Stopping…".to_owned(), tokens.weak),
+        RunState::Waiting | RunState::Running | RunState::Paused if is_watched => watched(scene, session),
         RunState::Waiting => ("Loading images…".to_owned(), tokens.weak),
         RunState::Running | RunState::Paused => {
             let word = if *history.state() == RunState::Paused { "Paused" } else { "Training" };

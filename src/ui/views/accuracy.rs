@@ -39,11 +39,12 @@ impl ViewClass for AccuracyView {
                  “Matrix” has a row for each task finished and a column for each task tested; forgetting is the best \
                  accuracy a task ever had at a row minus its last.\n\
                  Chaudhry et al. 2018 (1801.10112).";
-    const NEEDS: Needs = Needs::Run;
+    const NEEDS: Needs = Needs::Network;
     const ONE_LINE: f32 = 300.0;
 
     fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
-        let mut card = pane.card(ui, "");
+        // A watched training has no other images.
+        let mut card = pane.card(ui, if context.is_watched() { "on the probes" } else { "" });
         let kinds = [
             (
                 Shown::Accuracy,

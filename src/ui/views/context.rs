@@ -9,7 +9,7 @@ use super::forks::jobs::Forks;
 use crate::chart::panel::TaskBand;
 use crate::chart::series_cache::SeriesCache;
 use crate::chart::time_chart;
-use crate::run::{Block, History, RunInfo, Snapshot};
+use crate::run::{Block, History, Origin, RunInfo, Snapshot};
 use crate::spec::preset;
 use crate::ui::app::action_queue::Actions;
 use crate::ui::app::actions::RunAction;
@@ -81,6 +81,11 @@ impl ViewContext<'_> {
         self.info().is_some_and(RunInfo::is_imported)
     }
 
+    /// Returns whether the kernels are those of weights that another program trains.
+    pub fn is_watched(&self) -> bool {
+        self.info().is_some_and(|info| info.origin == Origin::Watched)
+    }
+
     /// Formats a time in digits.
     pub fn digits(&self, epoch: f64) -> String {
         if self.history.counts_steps() { format!("{epoch:.0}") } else { format!("{epoch:.2}") }
@@ -95,6 +100,11 @@ impl ViewContext<'_> {
     /// Returns the unit of time.
     pub fn time_unit(&self) -> &'static str {
         if self.history.counts_steps() { "steps" } else { "epochs" }
+    }
+
+    /// Returns the unit of a velocity.
+    pub fn per_time(&self) -> &'static str {
+        if self.history.counts_steps() { "1/step" } else { "1/epoch" }
     }
 
     /// Returns the facts of the run; `None` until it has begun.

@@ -284,9 +284,8 @@ fn focus(ui: &Ui) -> Option<Pos2> {
 
 /// Draws the view of a pane, or the reason why it is empty.
 fn draw(ui: &mut Ui, view: View, pane: &mut Pane<'_>, context: &mut ViewContext<'_>, states: &mut States) {
-    if context.is_elsewhere() && view.needs_run() {
+    if let Some(text) = context.info().and_then(|info| view.refusal(&info.origin)) {
         let mut card = pane.card(ui, "");
-        let text = "These kernels were imported: only a run of Kernelscope has what this view shows.";
         card.body.label(RichText::new(text).color(context.tokens.weak));
         return;
     }

@@ -44,11 +44,12 @@ impl ViewClass for LayersView {
                  after the last switch over the median of the last third of the task before, and depends on lag, batch \
                  and rate as that of the whole kernel does.\n\
                  Per layer: Baratin et al. 2021 (2008.00938).";
-    const NEEDS: Needs = Needs::Run;
+    const NEEDS: Needs = Needs::Network;
 
     fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
         let log = self.shown == OfLayer::Velocity;
-        let mut card = pane.card(ui, if log { "1/epoch" } else { "" });
+        let unit = if log { context.per_time() } else { "" };
+        let mut card = pane.card(ui, unit);
         let window = window(&card.body, context);
         let header = &mut card.header;
         let kinds = [

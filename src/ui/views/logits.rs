@@ -32,11 +32,12 @@ impl ViewClass for LogitsView {
                  is their mean, weighted by the number of logits of each. Before the switch the new logits were only \
                  ever pushed down; after it the old ones are. Nothing is shown where one task has all classes, or the \
                  kernel is that of the logits' sum.";
-    const NEEDS: Needs = Needs::Run;
+    const NEEDS: Needs = Needs::Network;
 
     fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
         let log = self.shown == OfLogits::Velocity;
-        let mut card = pane.card(ui, if log { "1/epoch" } else { "" });
+        let unit = if log { context.per_time() } else { "" };
+        let mut card = pane.card(ui, unit);
         let window = window(&card.body, context);
         let header = &mut card.header;
         let kinds = [(OfLogits::Velocity, "velocity"), (OfLogits::LambdaMax, "λ_max"), (OfLogits::Trace, "trace")];

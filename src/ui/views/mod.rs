@@ -34,10 +34,10 @@ mod waterfall;
 
 use egui::Ui;
 
-use crate::run::History;
+use crate::run::{History, Origin};
 use context::{Selection, ViewContext};
 use pane::{About, Pane};
-use view::{Needs, ViewClass};
+use view::ViewClass;
 
 pub use accuracy::matrix_of;
 pub use grid::Grid;
@@ -66,10 +66,10 @@ macro_rules! views {
                 match self { $(Self::$view => $module::$class::HELP,)+ }
             }
 
-            /// Returns whether the view needs data that only a run of Kernelscope reports: settings, weights, outputs, images.
-            pub fn needs_run(self) -> bool {
+            /// Returns why the view has nothing to show of a record of this origin, or `None` where it may have something.
+            pub fn refusal(self, origin: &Origin) -> Option<&'static str> {
                 let needs = match self { $(Self::$view => $module::$class::NEEDS,)+ };
-                needs == Needs::Run
+                needs.refusal(origin)
             }
 
             /// Returns what the card of the view shows of it.

@@ -45,7 +45,8 @@ impl ViewClass for OptimiserView {
 
     fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
         let log = matches!(self.shown, OfOptimiser::Velocity | OfOptimiser::LambdaMax | OfOptimiser::Trace);
-        let mut card = pane.card(ui, if self.shown == OfOptimiser::Velocity { "1/epoch" } else { "" });
+        let unit = if self.shown == OfOptimiser::Velocity { context.per_time() } else { "" };
+        let mut card = pane.card(ui, unit);
         if !context.info().is_some_and(|info| info.spec.kernel.optimiser) {
             return absent(&mut card.body, context, ABSENT, None);
         }

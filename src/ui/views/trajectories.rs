@@ -56,7 +56,7 @@ impl ViewClass for TrajectoriesView {
                  in the kernel. With the squared error the dashed level is the target of an own logit. In the limit of \
                  infinite width the two fall together at every fixed time.\n\
                  Lee et al. 2019 (1902.06720); Yang & Littwin 2021 (2105.03703).";
-    const NEEDS: Needs = Needs::Run;
+    const NEEDS: Needs = Needs::Network;
     const ONE_LINE: f32 = 330.0;
 
     fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
@@ -84,7 +84,7 @@ impl ViewClass for TrajectoriesView {
         } else {
             names_below(body, plot.entries());
         }
-        if by.is_none() && !context.is_constant() && self.beside != Beside::Nobody && roomy {
+        if by.is_none() && !context.is_elsewhere() && !context.is_constant() && self.beside != Beside::Nobody && roomy {
             let text = "No predictions: switch on “Predict” in the kernel's settings.";
             body.label(RichText::new(text).size(theme::SMALL).color(context.tokens.weak));
         }

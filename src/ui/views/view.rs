@@ -6,15 +6,32 @@ use egui::Ui;
 
 use super::context::{Selection, ViewContext};
 use super::pane::Pane;
-use crate::run::History;
+use crate::run::{History, Origin};
 
 /// Names the data that a record must hold for a view to have something to show.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Needs {
     /// Kernels alone, which other programs measure, too.
     Kernels,
-    /// Settings, weights, outputs or images, which only a run of Kernelscope reports.
+    /// Outputs, layers or the network, which are known of a watched training, too.
+    Network,
+    /// Settings of the training, batches or images, which only a run of Kernelscope reports.
     Run,
+}
+
+impl Needs {
+    /// Returns why a view with these needs has nothing to show of a record of this origin.
+    pub(super) fn refusal(self, origin: &Origin) -> Option<&'static str> {
+        match (self, origin) {
+            (Self::Kernels, _) | (_, Origin::Trained { .. }) | (Self::Network, Origin::Watched) => None,
+            (Self::Network | Self::Run, Origin::Imported) => {
+                Some("These kernels were imported: only a run of Kernelscope has what this view shows.")
+            }
+            (Self::Run, Origin::Watched) => {
+                Some("Another program trains this network: only a run of Kernelscope has what this view shows.")
+            }
+        }
+    }
 }
 
 /// Describes a view as a type; a value of the type is the view's state between frames: the user's choices, results and

@@ -35,6 +35,7 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("mdbook build docs", "mdBook is not needed by any other step"),
     ("kernelscope open runs/wide", "opens the window"),
     ("kernelscope open runs/wide runs/narrow kernels.npz", "opens the window"),
+    ("kernelscope watch watched", "opens the window"),
     ("kernelscope watch watched --out runs/mine", "follows a training until it is interrupted"),
     (CIFAR_RUN, "CIFAR-10 does not come with the program"),
     (CIFAR_STUDY, "CIFAR-10 does not come with the program"),
@@ -208,7 +209,8 @@ fn commands_and_settings_within_sentences_are_known() {
                 let key = word.split('=').next().unwrap_or_default();
                 let is_key = sections.iter().any(|section| key.starts_with(section))
                     && key.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '.' | '_'));
-                let is_file = key.ends_with(".txt") || key.ends_with(".csv") || key.ends_with(".toml") || key.ends_with(".npz");
+                let is_file =
+                    key.ends_with(".txt") || key.ends_with(".csv") || key.ends_with(".toml") || key.ends_with(".npz");
                 if is_key && !is_file && !others.contains(&key) && !known.contains_key(key) {
                     wrong.push(format!("{}: there is no setting {key}", page.path));
                 }

@@ -200,3 +200,10 @@ fn the_program_is_cited_in_its_own_version() {
     );
     assert!(Page::read("CHANGELOG.md").text.contains(concat!("\n## ", env!("CARGO_PKG_VERSION"), "\n")));
 }
+
+#[test]
+fn the_six_lines_of_the_window_are_those_of_its_page() {
+    let blocks = Page::read("docs/guide/watching.md").blocks();
+    let (_, first) = blocks.into_iter().find(|(info, _)| info == "python").unwrap();
+    assert_eq!(first.trim_end(), kernelscope::ui::watching::SIX_LINES.trim_end());
+}

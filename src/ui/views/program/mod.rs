@@ -25,7 +25,7 @@ use self::editor::Editor;
 use super::context::{ViewContext, choose_task};
 use super::pane::{Pane, PaneAction};
 use super::view::{Needs, ViewClass};
-use crate::run::TensorMetrics;
+use crate::run::{Origin, TensorMetrics};
 use crate::spec::{NetworkSpec, Program};
 use crate::ui::kit::waker::waker;
 use crate::ui::kit::{theme, theme::GRID};
@@ -57,7 +57,15 @@ impl Default for ProgramView {
 impl ProgramView {
     fn describe(&mut self, context: &ViewContext<'_>) -> Option<Arc<Program>> {
         let info = context.info()?;
-        let (network, image, classes) = (&info.spec.network, info.image, info.readout().count());
+        let network = &info.spec.network;
+        let (image, classes) = match info.origin {
+            Origin::Trained { .. } | Origin::Imported => (info.image, info.readout().count()),
+            // Probes may be of fewer classes than there are outputs. A network of ours has its sizes in the weights.
+            Origin::Watched => {
+                let outputs = context.history.snapshots().iter().find_map(|snapshot| snapshot.outputs.as_ref());
+                (network.exported_for()?, outputs?.network.len() / info.probes.len().max(1))
+            }
+        };
         let same = |known: &(NetworkSpec, [usize; 3], usize, Arc<Program>)| {
             (&known.0, known.1, known.2) == (network, image, classes)
         };
@@ -87,7 +95,7 @@ impl ViewClass for ProgramView {
                  While the text differs from the run's, its own network is drawn. Theory also asks that the read-out \
                  is drawn anew and that no matrix is used with its transpose.\n\
                  Yang 2020 (2006.14548), the canonical decomposition; Yang & Littwin 2021 (2105.03703).";
-    const NEEDS: Needs = Needs::Run;
+    const NEEDS: Needs = Needs::Network;
     const ONE_LINE: f32 = 250.0;
 
     fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
@@ -95,7 +103,7 @@ impl ViewClass for ProgramView {
         choose_task(&mut card.header, context, "Probes of the program", &mut self.task);
         let room = card.body.available_size();
         let both = room.x >= BOTH && room.y >= HIGH;
-        let edits = !context.paper && {
+        let edits = !context.paper && !context.is_watched() && {
             let edit = card.header.selectable_label(self.editor.open, RichText::new("Edit").size(theme::SMALL));
             if edit.on_hover_text("Read and write the network as a text").clicked() {
                 self.editor.open ^= true;
@@ -150,7 +158,14 @@ impl ViewClass for ProgramView {
             (None, Some(program), Some((network, ..))) => Some((program, network, tensor_metrics.as_slice())),
             _ => None,
         };
-        let Some((program, network, tensor_metrics)) = drawn else { return };
+        let Some((program, network, tensor_metrics)) = drawn else {
+            if context.is_watched() && row.is_some() {
+                let text = "The text of this network has no sizes, which are those of the saved weights: export the module \
+                            with kernelscope.export to see its program.";
+                ui.label(RichText::new(text).color(context.tokens.weak));
+            }
+            return;
+        };
         let note = match &other {
             Some(_) => Some("The text's network, which is not trained: no shares were measured."),
             None if row.is_none() || !tensor_metrics.is_empty() => None,

@@ -1,0 +1,132 @@
+//! Measures the window on a watched folder of 10,000 steps of an MLP of width 512, with 160 probes, and how long a step that is
+//! saved while it watches takes to the screen: `cargo bench --bench watching`.
+//!
+//! The files of all steps are one file on the disk; the log has a line for each. The window is driven without a display, as by
+//! the other benches, and frames are timed from beginning to end.
+
+use std::fs::{self, OpenOptions};
+use std::io::Write as _;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use egui::{RawInput, Rect, pos2};
+use kernelscope::spec::Spec;
+use kernelscope::ui::App;
+use safetensors::Dtype;
+use safetensors::tensor::TensorView;
+
+const STEPS: u64 = 10_000;
+const WIDTH: usize = 512;
+const PROBES: usize = 160;
+const PIXELS: usize = 784;
+/// Limits: the first kernel on screen, a step that is saved later, and a frame.
+const FIRST: Duration = Duration::from_secs(1);
+const LATER: Duration = Duration::from_secs(2);
+const FRAME: Duration = Duration::from_millis(50);
+
+fn main() {
+    let place = tempfile::tempdir().expect("a temporary folder");
+    let folder = place.path().join("watched");
+    write(&folder);
+    let mut app = App::new(Spec::default(), Box::new(|_, _| unreachable!("no run is started")));
+    let ctx = egui::Context::default();
+    let mut frames = Vec::new();
+    let mut frame = |app: &mut App| {
+        let began = Instant::now();
+        app.tick(&ctx);
+        let size = Rect::from_min_size(pos2(0.0, 0.0), egui::vec2(1600.0, 1000.0));
+        let raw = RawInput { screen_rect: Some(size), ..RawInput::default() };
+        let mut output = ctx.run_ui(raw, |ui| app.show(ui));
+        output.textures_delta.clear();
+        std::hint::black_box(ctx.tessellate(output.shapes, output.pixels_per_point));
+        frames.push(began.elapsed());
+        std::thread::sleep(Duration::from_millis(4));
+    };
+    // The first frames of any window lay out fonts.
+    (0..10).for_each(|_| frame(&mut app));
+    let warm = 10;
+    let begun = Instant::now();
+    app.watch(folder.clone());
+    while app.history().rows().is_empty() {
+        frame(&mut app);
+    }
+    let first = begun.elapsed();
+    let newest = |app: &App| app.history().rows().last().map_or(0, |row| row.step);
+    while newest(&app) < STEPS - 1 {
+        frame(&mut app);
+    }
+    let all = begun.elapsed();
+    let (rows, passed_over) = (app.history().rows().len(), app.history().passed_over());
+    let mut slowest = Duration::ZERO;
+    for step in STEPS..STEPS + 8 {
+        // At any moment between two looks at the log.
+        let pause = Instant::now() + Duration::from_millis(137 * (step - STEPS));
+        while Instant::now() < pause {
+            frame(&mut app);
+        }
+        save(&folder, step);
+        let saved = Instant::now();
+        while newest(&app) < step {
+            frame(&mut app);
+        }
+        slowest = slowest.max(saved.elapsed());
+    }
+    let longest = frames[warm..].iter().max().copied().unwrap_or_default();
+    println!(
+        "the first kernel after {first:.0?}; the newest after {all:.1?}, {rows} steps shown and {passed_over} passed over"
+    );
+    println!(
+        "a step that is saved later after {slowest:.0?} at most; {} frames, the longest {longest:.1?}",
+        frames.len()
+    );
+    let verdict = if first <= FIRST && slowest <= LATER && longest <= FRAME { "within" } else { "ABOVE" };
+    println!("{verdict} the limits of {FIRST:?}, {LATER:?} and {FRAME:?}");
+}
+
+/// Numbers between −1 and 1 that are the same each time.
+fn noise(count: usize, scale: f32) -> Vec<u8> {
+    let value = |at: usize| ((at as f32 * 12.9898).sin() * 43_758.547).fract() * scale;
+    (0..count).flat_map(|at| value(at).to_le_bytes()).collect()
+}
+
+fn write(folder: &Path) {
+    fs::create_dir_all(folder.join("steps")).expect("room on the disk");
+    let about = r#"{"format": 1, "every": 5, "lag": 1, "network": "mlp"}"#;
+    fs::write(folder.join("watch.json"), about).expect("room on the disk");
+    let inputs = noise(PROBES * PIXELS, 1.0);
+    let labels: Vec<u8> = (0..PROBES).flat_map(|at| (at as i64 % 10).to_le_bytes()).collect();
+    let probes = [
+        ("inputs", TensorView::new(Dtype::F32, vec![PROBES, 1, 28, 28], &inputs).expect("it fits")),
+        ("labels", TensorView::new(Dtype::I64, vec![PROBES], &labels).expect("it fits")),
+    ];
+    let probes = safetensors::serialize(probes, None).expect("it fits");
+    fs::write(folder.join("probes.safetensors"), probes).expect("room on the disk");
+    (0..STEPS).for_each(|step| save(folder, step));
+}
+
+/// Saves a step as kernelscope.Watch does; the weights are those of the first one.
+fn save(folder: &Path, step: u64) {
+    let file = |step: u64| folder.join("steps").join(format!("{step:012}.safetensors"));
+    if step == 0 {
+        let shapes = [
+            ("fc1.weight", vec![WIDTH, PIXELS]),
+            ("fc1.bias", vec![WIDTH]),
+            ("fc2.weight", vec![WIDTH, WIDTH]),
+            ("fc2.bias", vec![WIDTH]),
+            ("fc3.weight", vec![10, WIDTH]),
+            ("fc3.bias", vec![10]),
+        ];
+        let data: Vec<Vec<u8>> =
+            shapes.iter().map(|(_, shape)| noise(shape.iter().product(), (WIDTH as f32).powf(-0.5))).collect();
+        let views = shapes.iter().zip(&data).map(|((name, shape), data)| {
+            (*name, TensorView::new(Dtype::F32, shape.clone(), data.as_slice()).expect("it fits"))
+        });
+        let bytes = safetensors::serialize(views, None).expect("it fits");
+        fs::write(file(0), bytes).expect("room on the disk");
+    } else {
+        fs::hard_link(file(0), file(step)).expect("a link");
+    }
+    let line = format!("{{\"step\": {step}, \"task\": {}, \"loss\": 0.5}}\n", (2 * step / STEPS).min(1));
+    let log = OpenOptions::new().append(true).create(true).open(folder.join("log.jsonl"));
+    log.and_then(|mut log| log.write_all(line.as_bytes())).expect("room on the disk");
+}
