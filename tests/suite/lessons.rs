@@ -314,7 +314,7 @@ fn your_own_network_is_read_to_its_end() {
     }
     let velocity = |name: &str, from: f64, to: f64| {
         let rows = whole.rows().iter().filter(move |row| row.epoch > from && row.epoch <= to);
-        let layers = rows.flat_map(|row| &row.layers);
+        let layers = rows.flat_map(|row| row.layers.iter());
         layers
             .filter(|layer| layer.task == 1 && &*layer.layer == name)
             .filter_map(|layer| layer.velocity)

@@ -211,7 +211,9 @@ impl Builder {
             lines.push(line);
         }
         blocks(&mut lines);
-        check_likes(&tensors)?;
+        if self.adopted.is_none() {
+            check_likes(&tensors)?;
+        }
         Ok(Program { lines, tensors })
     }
 
@@ -219,7 +221,8 @@ impl Builder {
     fn give_draws(&mut self) -> Result<(), String> {
         for (name, draw) in &self.draws {
             let mut of_name = self.tensors.iter_mut().filter(|tensor| belongs(&tensor.name, name)).peekable();
-            if of_name.peek().is_none() {
+            // A weights file may lack a bias that the text draws.
+            if of_name.peek().is_none() && self.adopted.is_none() {
                 return Err(format!("it draws {name}, and there is no layer or tensor of that name"));
             }
             of_name.filter(|tensor| !tensor.is_statistic()).for_each(|tensor| tensor.draw = Some(draw.clone()));

@@ -149,7 +149,7 @@ impl Spec {
             others => format!("{first} and {} other tensors begin here as their operations do", others.len()),
         };
         Some(format!(
-            "{names}, and not as in PyTorch, where {module} draws them in a way that its graph does not tell: give the exported weights (network.weights) to begin from its own draw"
+            "{names}, and not as in PyTorch, because the graph does not tell how {module} draws: give the exported weights (network.weights) to begin from its own draw"
         ))
     }
 
