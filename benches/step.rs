@@ -61,7 +61,10 @@ fn main() -> anyhow::Result<()> {
         let (pixels, labels) = &batches[at % BATCHES];
         at += 1;
         // As a run takes it: on a card the loss that is read is that of the step before.
-        learner.begin_step(pixels, labels, &StepOptions::at(RATE), false).last().map_or(f64::NAN, |outcome| outcome.loss)
+        learner
+            .begin_step(pixels, labels, &StepOptions::at(RATE), false)
+            .last()
+            .map_or(f64::NAN, |outcome| outcome.loss)
     };
     time(WARM_UP.min(steps), &mut step);
     let (timing, loss) = time(steps, &mut step);
