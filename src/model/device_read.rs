@@ -3,6 +3,7 @@
 
 use std::cell::Cell;
 use std::future::Future;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll, Waker};
 
@@ -47,33 +48,51 @@ pub fn on_host<const D: usize>(tensor: Tensor<D>) -> Tensor<D> {
 
 /// Tensors of a device that are on their way to host memory: whoever waits for them waits for what the device was given before
 /// they were asked for, and not for what it was given since.
-pub struct PendingRead(Reading);
+pub struct PendingRead(Option<Reading>);
+
+/// What was read, or why it could not be.
+type Outcome = Result<Vec<TensorData>, String>;
 
 enum Reading {
-    Done(Vec<TensorData>),
-    Under(Pin<Box<dyn Future<Output = Vec<TensorData>> + Send>>),
+    Done(Outcome),
+    Under(Pin<Box<dyn Future<Output = Outcome> + Send>>),
 }
 
 impl PendingRead {
     /// Asks for these tensors, of a device other than the host.
     pub fn of<const D: usize>(tensors: Vec<Tensor<D>>) -> Self {
         let reading = transaction(tensors).execute_async();
-        let mut reading = Box::pin(async { reading.await.expect("the device gives back what it was given") });
+        let mut reading = Box::pin(async { reading.await.map_err(|err| format!("{err:?}")) });
         // The first poll puts the copies into the device's queue.
-        match reading.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
-            Poll::Ready(data) => Self(Reading::Done(data)),
-            Poll::Pending => Self(Reading::Under(reading)),
-        }
+        Self(Some(match reading.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+            Poll::Ready(outcome) => Reading::Done(outcome),
+            Poll::Pending => Reading::Under(reading),
+        }))
     }
 
     /// Waits for the values of each tensor, row-major.
-    pub fn wait(self) -> Vec<Vec<f32>> {
+    pub fn wait(mut self) -> Vec<Vec<f32>> {
         READS.set(READS.get() + 1);
-        let data = match self.0 {
-            Reading::Done(data) => data,
-            Reading::Under(reading) => pollster::block_on(reading),
-        };
-        data.into_iter().map(values).collect()
+        let reading = self.0.take().expect("it is waited for once");
+        reading.wait().expect("the device gives back what it was given").into_iter().map(values).collect()
+    }
+}
+
+impl Reading {
+    fn wait(self) -> Outcome {
+        match self {
+            Self::Done(outcome) => outcome,
+            Self::Under(reading) => pollster::block_on(reading),
+        }
+    }
+}
+
+impl Drop for PendingRead {
+    // The device would fail at the next read if its memory were still held for one that nobody waits for.
+    fn drop(&mut self) {
+        let left = self.0.take();
+        // A lost device says so to whoever uses it next.
+        let _ = catch_unwind(AssertUnwindSafe(|| left.map(Reading::wait)));
     }
 }
 

@@ -127,7 +127,7 @@ impl Rows {
 /// do, and the least length of a row in one of them.
 const SQUARE: usize = 128;
 const SQUARES: usize = 256;
-const SHORTEST: usize = 512;
+const SHORTEST: usize = 2048;
 
 /// Computes the inner products of rows. Those of few long rows are cut into pieces of the rows, which are multiplied together
 /// and summed: by itself the product of 512 rows would be 16 squares, and leave a large card idle. (What this gains has not been

@@ -91,7 +91,15 @@ fn a_kernel_waits_for_the_card_once() {
     let (_, reads, launches) = counted(|| measure(&request));
     eprintln!("trace kernel of an MLP on {}: {reads} reads, {launches} launches", card.description);
     assert_eq!(reads, 1);
-    assert!(launches <= 24, "{launches} launches");
+    assert!(launches <= 30, "{launches} launches");
+    // The products of long rows are cut: one at the first width of the table in the documents, four at the others.
+    for (width, most) in [(1024, 36), (4096, 50)] {
+        let wide = Network::new(&mlp(width), 1, [1, 28, 28], 10, &Device::flex()).to_device(&card.device);
+        wide.outline(&images);
+        let (_, reads, launches) = counted(|| layerwise::measure(&wide, &images, None, &request, &never).unwrap());
+        eprintln!("… of width {width}: {reads} reads, {launches} launches");
+        assert!(reads == 1 && launches <= most, "{reads} reads, {launches} launches");
+    }
     // Every logit in its own set: more products, one read.
     let each = Request { logits: (0..10).map(|logit| vec![logit]).collect(), ..request.clone() };
     let (_, reads, launches) = counted(|| measure(&each));
@@ -202,11 +210,11 @@ fn every_network_has_the_same_kernels_on_a_card() {
 #[test]
 fn long_rows_and_tokens_have_the_same_kernels_on_a_card() {
     let Some(card) = card("long rows on a graphics card") else { return };
-    let wide = mlp(2048);
+    let wide = mlp(4096);
     let on_cpu = Network::new(&wide, 1, [1, 28, 28], 10, &Device::flex());
     let (images, on_card) = (noise(5, 784, 2), on_cpu.clone().to_device(&card.device));
     let there = at(&card.device, &images);
-    check("width 2048", (&on_card, &there), (&on_cpu, &images), &Request::of(Reduction::Trace));
+    check("width 4096", (&on_card, &there), (&on_cpu, &images), &Request::of(Reduction::Trace));
     let text = "let width = setting(\"width\", 16, 8..64, \"units\");\n\
                 let e = embedding(\"e\", flatten(x), 5, width);\n\
                 dense(\"out\", tanh(flatten(e)), classes)\n";
@@ -240,6 +248,7 @@ fn every_slope_in_closed_form_is_the_derivative() {
     ];
     let positive = ["log(z)", "sqrt(z)", "reciprocal(z)"];
     let corners = [-25.0f32, -6.0, -3.0, -1.0, -0.3, 0.0, 0.2, 1.0, 3.0, 4.5, 6.0, 25.0];
+    let mut wrong = Vec::new();
     let all = named.iter().map(String::as_str).chain(others).map(|function| (function, false));
     for (function, is_positive) in all.chain(positive.map(|function| (function, true))) {
         let text = format!(
@@ -262,9 +271,12 @@ fn every_slope_in_closed_form_is_the_derivative() {
         let found = layerwise::measure(&on_card, &there, None, &request, &never).unwrap().values;
         for (entry, (found, expected)) in found.iter().zip(&expected).enumerate() {
             let off = (found - expected).abs();
-            assert!(off <= 2e-5 * expected.abs().max(1e-2), "{function}, entry {entry}: {found} and not {expected}");
+            if off.is_nan() || off > 2e-5 * expected.abs().max(1e-2) {
+                wrong.push(format!("{function}, entry {entry}: {found} and not {expected}"));
+            }
         }
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 /// A learner on the card, with its batch.
@@ -279,7 +291,7 @@ fn learner(card: &Device, change: &str) -> (NetworkTrainer, Vec<f32>, Vec<usize>
 #[test]
 fn a_step_waits_for_the_card_once_and_for_the_step_before() {
     let Some(card) = card("what a step asks of a graphics card") else { return };
-    for (change, most) in [("training.momentum=0.0", 60), ("training.momentum=0.9", 70)] {
+    for (change, most) in [("training.momentum=0.0", 72), ("training.momentum=0.9", 90)] {
         let (mut late, pixels, labels) = learner(&card.device, change);
         let (mut at_once, ..) = learner(&card.device, change);
         let (mut on_cpu, ..) = learner(&Device::flex(), change);
