@@ -31,6 +31,10 @@ const NOT_RUN: &[(&str, &str)] = &[
         "KERNELSCOPE_FUZZ=10000 cargo test --release fuzz -- --nocapture",
         "takes hours; the test of the same name is its short form",
     ),
+    (
+        "KERNELSCOPE_KILLS=50 cargo test --release three_who_claim -- --nocapture",
+        "takes minutes; the test of the same name is its short form",
+    ),
     (".ci/run", "is what runs this test"),
     ("mdbook build docs", "mdBook is not needed by any other step"),
     ("kernelscope open runs/wide", "opens the window"),
@@ -145,7 +149,9 @@ fn every_command_of_the_documents_runs() {
         }
         let mut args: Vec<String> = line.words[1..].to_vec();
         // A planned study has its settings.
-        let planned = args[1..].first().is_some_and(|arg| arg.starts_with("studies/") || arg == "--study");
+        let planned = args[1..]
+            .first()
+            .is_some_and(|arg| arg.starts_with("studies/") || arg == "--study" || arg.ends_with(".tar"));
         let small: Vec<&str> = match args[0].as_str() {
             _ if planned => Vec::new(),
             "run" => SMALL.to_vec(),
@@ -208,7 +214,8 @@ fn commands_and_settings_within_sentences_are_known() {
                 let key = word.split('=').next().unwrap_or_default();
                 let is_key = sections.iter().any(|section| key.starts_with(section))
                     && key.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '.' | '_'));
-                let is_file = key.ends_with(".txt") || key.ends_with(".csv") || key.ends_with(".toml") || key.ends_with(".npz");
+                let is_file =
+                    key.ends_with(".txt") || key.ends_with(".csv") || key.ends_with(".toml") || key.ends_with(".npz");
                 if is_key && !is_file && !others.contains(&key) && !known.contains_key(key) {
                     wrong.push(format!("{}: there is no setting {key}", page.path));
                 }
