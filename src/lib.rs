@@ -31,7 +31,7 @@
 //! | [`spec`] | the definition of a run or study: typed settings, validation, cost, presets, lessons, TOML; a network as a text and as the program that it writes | `math` | no | no |
 //! | [`run`] | the reports of a run: events, the bounded history, metrics, predictions, points of learning curves | `spec` | no | no |
 //! | [`analysis`] | the analysis of these reports: metrics of a kernel, figures of a switch, milestones, comparisons of the runs of a study, learning curves, power laws | `run` | no | no |
-//! | [`storage`] | files: run, study and experiment folders, autosave, the state of the window; the readers of other programs' arrays, archives, graphs and weights, and of the folder into which another training writes | `analysis` | no | no |
+//! | [`storage`] | files: run, study and experiment folders and the claims of those who write them, autosave, the state of the window; the readers of other programs' arrays, archives, graphs and weights, and of the folder into which another training writes | `analysis` | no | no |
 //! | [`chart`] | charts described as data: the curves of a run over time, for its views and its figures, and how they are read and thinned; the figures of studies; colours, ticks and number formats | `storage` | no | no |
 //! | [`paint`] | what paints: all charts, in the window and into files; the theme; a view or figure without a window, as SVG and PNG | `chart` | no | yes |
 //! | [`data`] | images (embedded, IDX, CIFAR in both versions), points of the plane, synthetic problems, task streams, probes, samples beside a run's, batch order | `run` | no | no |

@@ -92,7 +92,6 @@ pub(super) fn script(folder: &StudyFolder, system: BatchSystem) -> anyhow::Resul
              # all tasks are done.\n\
              {paths}logs={logs}\n{several}\
              # What the workers have decides how many run at a time.\n\
-             export kernelscope study runs\n\
              exec hq submit --wait --name={name} --array=1-{jobs} --cpus=1 --time-limit=1h \\\n  \
              --env kernelscope=\"$kernelscope\" --env study=\"$study\" --env runs=\"$runs\" \\\n  \
              --stdout=\"$logs/hq-%{{JOB_ID}}-%{{TASK_ID}}.out\" --stderr=\"$logs/hq-%{{JOB_ID}}-%{{TASK_ID}}.err\" \\\n  \

@@ -4,9 +4,11 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use anyhow::bail;
+use clap::ArgGroup;
 
 use super::device::Device;
 use super::follow::{follow, progress_bar};
+use super::pack::run_pack;
 use super::refused::RefusedRequest;
 use super::settings::Settings;
 use super::share::{ShareArgs, share};
@@ -19,7 +21,11 @@ use crate::worker::{DeviceChoice, Job, Worker};
 
 /// Arguments of `run`.
 #[derive(Debug, clap::Args)]
+#[command(group(ArgGroup::new("tasks").args(["study", "pack"])))]
 pub struct RunArgs {
+    /// Instead of one run: a file of tasks that --pack of `kernelscope study` wrote, which are done in the folder --out
+    #[arg(value_name = "PACK", conflicts_with_all = ["preset", "config", "study", "task", "claim", "overwrite"])]
+    pub pack: Option<PathBuf>,
     #[command(flatten)]
     pub settings: Settings,
     /// Where the network trains: `auto` times a step and a kernel on CPU and GPU, if there is one, and takes the faster
@@ -42,7 +48,10 @@ const QUIET: Duration = Duration::from_millis(200);
 pub(super) fn run(args: &RunArgs) -> anyhow::Result<()> {
     match (&args.share.study, &args.out) {
         (Some(study), _) => share(&args.share, study, args.device),
-        (None, Some(out)) => headless(&args.settings.spec()?, args.device.into(), out, args.overwrite),
+        (None, Some(out)) => match &args.pack {
+            Some(file) => run_pack(file, out, &args.settings.set, &args.share, args.device),
+            None => headless(&args.settings.spec()?, args.device.into(), out, args.overwrite),
+        },
         // The parser of the command line asks for one of the two.
         (None, None) => Err(RefusedRequest("give a folder for the results with --out".to_owned()).into()),
     }

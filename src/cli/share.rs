@@ -12,7 +12,7 @@ use anyhow::bail;
 use super::device::Device;
 use super::refused::RefusedRequest;
 use super::signals::Signals;
-use super::study::{StudyBar, at_once};
+use super::study_bar::{StudyBar, at_once};
 use super::task_numbers::TaskNumbers;
 use super::unfinished::Unfinished;
 use crate::storage::StudyFolder;
@@ -33,10 +33,10 @@ pub struct ShareArgs {
     #[arg(long, requires = "study", conflicts_with = "task")]
     pub claim: bool,
     /// Stop after this time, as on SIGTERM: 55m, 2h30m
-    #[arg(long = "for", value_name = "TIME", requires = "study", value_parser = duration)]
+    #[arg(long = "for", value_name = "TIME", requires = "tasks", value_parser = duration)]
     pub time: Option<Duration>,
     /// Runs at the same time; one for each core if not given, and no more than memory holds
-    #[arg(long, value_name = "J", requires = "study", value_parser = threads::count)]
+    #[arg(long, value_name = "J", requires = "tasks", value_parser = threads::count)]
     pub jobs: Option<NonZeroUsize>,
 }
 
@@ -110,7 +110,7 @@ pub(super) fn share(args: &ShareArgs, study: &std::path::Path, device: Device) -
     if until.is_some_and(|until| Instant::now() >= until) {
         return Err(Unfinished(format!("The time is up: {so_far}; the same command goes on")).into());
     }
-    let elsewhere = format!("{so_far}; other processes have the others in hand");
+    let elsewhere = format!("{so_far}; what is left is in the hands of other processes");
     if args.claim {
         eprintln!("{elsewhere}");
         return Ok(());

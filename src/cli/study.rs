@@ -7,32 +7,31 @@ use std::time::Instant;
 
 use anyhow::bail;
 use clap::ArgGroup;
-use indicatif::ProgressBar;
 
 use super::batch_script::{BatchSystem, script};
 use super::device::Device;
-use super::follow::progress_bar;
+use super::pack::{merge, pack};
 use super::refused::RefusedRequest;
 use super::settings::Settings;
 use super::signals::Signals;
+use super::study_bar::{StudyBar, at_once};
 use super::study_overview::{collect, status};
+use super::task_numbers::TaskNumbers;
 use crate::chart::Format;
 use crate::paint::write_study;
-use crate::spec::StudyRun;
 use crate::storage::{FIGURES, LOGS, StudyFolder, TABLE};
-use crate::worker::progress::{Progress, largest_bytes, runs_that_fit};
-use crate::worker::study_service::{StudyEvent, finish, headline};
+use crate::worker::study_service::{StudyEvent, finish};
 use crate::worker::threads;
 
 /// Arguments of `study`.
 #[derive(Debug, clap::Args)]
 #[command(
-    group(ArgGroup::new("where").required(true).args(["out", "plan", "folder"])),
-    group(ArgGroup::new("what").args(["status", "collect", "script"]))
+    group(ArgGroup::new("where").required(true).multiple(true).args(["out", "plan", "folder"])),
+    group(ArgGroup::new("what").args(["status", "collect", "script", "pack", "merge"]))
 )]
 pub struct StudyArgs {
-    /// The folder of a planned study, for --status, --collect or --script
-    #[arg(value_name = "STUDY", requires = "what", conflicts_with_all = ["preset", "config", "set"])]
+    /// The folder of a planned study, for --status, --collect, --script, --pack or --merge
+    #[arg(value_name = "STUDY", requires = "what", conflicts_with_all = ["preset", "config", "set", "plan"])]
     pub folder: Option<PathBuf>,
     #[command(flatten)]
     pub settings: Settings,
@@ -42,28 +41,34 @@ pub struct StudyArgs {
     /// Runs at the same time; one for each core if not given, and no more than memory holds
     #[arg(long, value_name = "J", value_parser = threads::count)]
     pub jobs: Option<NonZeroUsize>,
-    /// Folder for the study; what is done there is not done again
-    #[arg(long, value_name = "DIR")]
+    /// Folder for the study; what is done there is not done again. With --pack: the file
+    #[arg(short, long, value_name = "DIR", conflicts_with = "plan")]
     pub out: Option<PathBuf>,
     /// Folder for the study, into which only the study and its list of tasks are written: `kernelscope run --study DIR` does them
     #[arg(long, value_name = "DIR")]
     pub plan: Option<PathBuf>,
     /// Say on one screen what is done, what runs where, what failed and why
-    #[arg(long, requires = "folder")]
+    #[arg(long, requires = "folder", conflicts_with = "out")]
     pub status: bool,
     /// Write the tables and figures of the runs that are done, and say which are missing and why
-    #[arg(long, requires = "folder")]
+    #[arg(long, requires = "folder", conflicts_with = "out")]
     pub collect: bool,
     /// Print a script that does the tasks on a batch system, to be read, changed and submitted
-    #[arg(long, value_enum, value_name = "SYSTEM", requires = "folder")]
+    #[arg(long, value_enum, value_name = "SYSTEM", requires = "folder", conflicts_with = "out")]
     pub script: Option<BatchSystem>,
+    /// Pack these tasks into the file --out, for a machine that does not see the folder: `kernelscope run FILE` does them
+    #[arg(long, value_name = "N", requires_all = ["folder", "out"], value_parser = TaskNumbers::parse)]
+    pub pack: Option<TaskNumbers>,
+    /// Pack the files of the data and of initial weights, too
+    #[arg(long, requires = "pack")]
+    pub with_data: bool,
+    /// Take the runs that are done in these folders, if they are those of the study and trained on its data
+    #[arg(long, value_name = "DIR", num_args = 1.., requires = "folder", conflicts_with = "out")]
+    pub merge: Vec<PathBuf>,
 }
 
-/// Number of steps of the bar, for a study of any length.
-const STEPS: u64 = 10_000;
-
 pub(super) fn study(args: &StudyArgs) -> anyhow::Result<()> {
-    if let Some(out) = &args.out {
+    if let (Some(out), None) = (&args.out, &args.folder) {
         return train(args, out);
     }
     if let Some(out) = &args.plan {
@@ -73,9 +78,12 @@ pub(super) fn study(args: &StudyArgs) -> anyhow::Result<()> {
     match &args.folder {
         Some(folder) if args.status => status(&open(folder)?),
         Some(folder) if args.collect => collect(open(folder)?)?,
-        Some(folder) => match args.script {
-            Some(system) => print!("{}", script(&open(folder)?, system)?),
-            None => bail!(RefusedRequest("what about this study? --status, --collect or --script".to_owned())),
+        Some(folder) if !args.merge.is_empty() => merge(&open(folder)?, &args.merge)?,
+        Some(folder) => match (args.script, &args.pack, &args.out) {
+            (Some(system), ..) => print!("{}", script(&open(folder)?, system)?),
+            (None, Some(tasks), Some(out)) => pack(&open(folder)?, tasks, args.with_data, out)?,
+            // The parser of the command line asks for one of these.
+            _ => bail!(RefusedRequest("what about this study? --status shows how it stands".to_owned())),
         },
         // The parser of the command line asks for one of the three.
         None => bail!(RefusedRequest("give a folder for the study with --out".to_owned())),
@@ -140,78 +148,5 @@ fn train(args: &StudyArgs, out: &Path) -> anyhow::Result<()> {
     match missing(&folder) {
         0 => Ok(()),
         missing => bail!("{missing} of {count} runs did not come to their end; the same command tries them again"),
-    }
-}
-
-/// Returns the number of runs at a time: as many as requested or as there are cores, but no more than fit into memory.
-pub(super) fn at_once<'a>(
-    device: Device,
-    jobs: Option<NonZeroUsize>,
-    left: impl Iterator<Item = &'a StudyRun> + Clone,
-) -> usize {
-    let cores = threads::usable();
-    // Sharing one GPU does not make it faster.
-    let usual = if matches!(device, Device::Gpu) { 1 } else { cores };
-    let requested = jobs.map_or(usual, NonZeroUsize::get);
-    let fit = runs_that_fit(requested, largest_bytes(left.clone()));
-    if fit < requested.min(left.count()) {
-        eprintln!("{fit} at a time instead of {requested}: more would not fit into memory");
-    }
-    fit
-}
-
-/// One bar for all runs of a study, each weighted by its cost, and a line for each that ends.
-pub(super) struct StudyBar {
-    bar: ProgressBar,
-    progress: Progress,
-}
-
-impl StudyBar {
-    /// Starts the bar, with the runs that are done already.
-    pub(super) fn start(folder: &StudyFolder, is_done: impl Fn(usize) -> bool) -> Self {
-        let bar = progress_bar();
-        bar.set_length(STEPS);
-        let shown = Self { bar, progress: Progress::new(folder.runs(), is_done) };
-        shown.show();
-        // Runs that already existed took no time.
-        shown.bar.reset_eta();
-        shown
-    }
-
-    /// Shows what happened.
-    pub(super) fn hear(&mut self, folder: &StudyFolder, news: &StudyEvent) {
-        let (place, message) = match news {
-            StudyEvent::Progress { place, share } => {
-                self.progress.reach(*place, *share);
-                return self.show();
-            }
-            StudyEvent::LearningCurves { .. } => return,
-            StudyEvent::Held { place, holder: Some(holder) } => return self.line(folder, *place, &holder.in_words()),
-            StudyEvent::Held { holder: None, .. } => return,
-            StudyEvent::Ended { place, unread: Some(message) } | StudyEvent::Failed { place, message } => {
-                (*place, message.clone())
-            }
-            StudyEvent::Ended { place, unread: None } => {
-                let shown = folder.ended(*place).map(|history| history.headline());
-                (*place, shown.unwrap_or_else(|| headline(folder.points(*place))))
-            }
-        };
-        self.progress.reach(place, 1.0);
-        self.show();
-        self.line(folder, place, &message);
-    }
-
-    pub(super) fn clear(&self) {
-        self.bar.finish_and_clear();
-    }
-
-    fn line(&self, folder: &StudyFolder, place: usize, words: &str) {
-        self.bar.suspend(|| eprintln!("{}: {words}", folder.runs()[place].folder));
-    }
-
-    fn show(&self) {
-        let (done, all) = self.progress.done();
-        self.bar.set_message(format!("{done} of {all} runs"));
-        self.bar.set_position((self.progress.share() * STEPS as f64) as u64);
     }
 }

@@ -37,6 +37,21 @@ pub(super) fn load(path: &Path, kind: Cifar) -> Result<RawSet, DataError> {
     Ok(RawSet { name: kind.name().to_owned(), class_names: class_names(&folder, kind), train, test })
 }
 
+/// Returns the files that hold the images and the names of the classes.
+pub(super) fn files(path: &Path, kind: Cifar) -> Result<Vec<PathBuf>, DataError> {
+    let (folder, names): (PathBuf, Vec<&str>) = match locate(path, kind)? {
+        Version::Binary(folder) => {
+            let names = kind.training().0.iter().copied().chain([kind.test(), kind.names_file()]);
+            (folder, names.collect())
+        }
+        Version::Python(folder) => {
+            let (meta, _, batches, test) = python_files(kind);
+            (folder, batches.iter().copied().chain([test, meta]).collect())
+        }
+    };
+    Ok(names.into_iter().map(|name| folder.join(name)).filter(|path| path.is_file()).collect())
+}
+
 /// Finds the folder itself or the subfolder with the files.
 fn locate(path: &Path, kind: Cifar) -> Result<Version, DataError> {
     find_files::folder(path)?;
@@ -62,16 +77,20 @@ fn locate(path: &Path, kind: Cifar) -> Result<Version, DataError> {
     })
 }
 
-/// Reads the Python version.
-fn python(folder: &Path, kind: Cifar) -> Result<RawSet, DataError> {
-    let (names_file, names, files, test) = match kind {
+/// Returns the file of the class names with their key in it, the training files and the test file of the Python version.
+fn python_files(kind: Cifar) -> (&'static str, &'static str, &'static [&'static str], &'static str) {
+    match kind {
         Cifar::Ten => {
-            let batches: &'static [&'static str] =
-                &["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5"];
+            let batches = &["data_batch_1", "data_batch_2", "data_batch_3", "data_batch_4", "data_batch_5"];
             ("batches.meta", "label_names", batches, "test_batch")
         }
-        Cifar::Hundred => ("meta", "fine_label_names", &["train"] as &[_], "test"),
-    };
+        Cifar::Hundred => ("meta", "fine_label_names", &["train"], "test"),
+    }
+}
+
+/// Reads the Python version.
+fn python(folder: &Path, kind: Cifar) -> Result<RawSet, DataError> {
+    let (names_file, names, files, test) = python_files(kind);
     let whole = |name: &str, most: usize| -> Result<Vec<u8>, DataError> {
         let path = folder.join(name);
         if !path.exists() {

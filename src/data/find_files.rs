@@ -40,6 +40,14 @@ impl Files {
         self.found[part][held].first().map(|(_, path)| path.as_path())
     }
 
+    /// Returns all files that a reader of the set opens.
+    pub fn all(&self) -> Vec<PathBuf> {
+        let parts = [(0, 0), (0, 1), (1, 0), (1, 1)];
+        let table = self.folder.join(format!("{}-mapping.txt", self.prefix));
+        let images = parts.into_iter().filter_map(|(part, held)| self.file(part, held)).map(Path::to_owned);
+        images.chain(Some(table).filter(|table| !self.prefix.is_empty() && table.is_file())).collect()
+    }
+
     fn is_whole(&self) -> bool {
         self.found.iter().flatten().all(|files| !files.is_empty())
     }

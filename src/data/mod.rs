@@ -20,6 +20,7 @@ pub mod idx;
 mod idx_set;
 mod images;
 mod known_sets;
+pub mod packing;
 mod pickle;
 mod plane;
 mod probe;

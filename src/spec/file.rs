@@ -206,6 +206,11 @@ impl Spec {
         self.each_path(&|path| absolute(path, base));
     }
 
+    /// Replaces the paths in the spec: those of data and of weights, and those that variants set.
+    pub fn replace_paths(&mut self, replaced: &dyn Fn(&Path) -> PathBuf) {
+        self.each_path(replaced);
+    }
+
     /// Makes the paths of a run file absolute; relative ones start from its folder. Earlier versions wrote paths into the
     /// folders of runs and studies as they had been typed, relative to a folder that was not recorded: if nothing exists
     /// beside such a file but something does beneath the current folder, the latter is used.

@@ -42,6 +42,8 @@ pub use run_folder::weights::{WeightsFile, WeightsFileError, tensors_of};
 pub use run_folder::writer::RunFolder;
 pub use state_dir::{STATE, state_folder};
 pub use study_folder::log::{LOGS, LogEntry, RunLog};
+pub use study_folder::merge::Merged;
+pub use study_folder::pack::{Pack, PackFile, PackedTask};
 pub use study_folder::status::RunStatus;
 pub use study_folder::tasks::TASKS;
 pub use study_folder::{LAWS_TABLE, RUNS, StudyError, StudyFolder, TABLE};

@@ -28,6 +28,7 @@ use std::time::Duration;
 use crossbeam_channel::{Receiver, SendTimeoutError, Sender, bounded};
 
 pub use crate::data::Cifar;
+pub use crate::data::packing;
 pub use crate::lab::watch::WatchJob;
 pub use crate::lab::{Command, gram};
 use crate::lab::{Control, live, watch};

@@ -16,6 +16,7 @@ use kernelscope::storage::{
 };
 
 use super::cli::{kernelscope, text};
+use super::data_folders::fashion;
 use super::record::stream::{copy, events, rows, spec as told_spec};
 use super::{Missing, skipped, tiny, wait_until};
 
@@ -428,6 +429,9 @@ fn what_cannot_be_done_with_a_planned_study_is_refused_in_a_sentence() {
         (&["run", "--study", "bare", "--task", "1"], "--plan"),
         (&["run", "--study", "planned", "--claim", "--for", "soon"], "no time"),
         (&["study", "nowhere", "--status"], "nowhere"),
+        (&["study", "--out", "new", "--status"], "cannot be used with"),
+        (&["study", "planned", "--out", "new"], "required"),
+        (&["run", "--out", "new", "--jobs", "2"], "required"),
         (&["study", "bare", "--script", "slurm"], "--plan"),
     ] {
         let done = kernelscope(here, args);
@@ -450,11 +454,6 @@ fn what_cannot_be_done_with_a_planned_study_is_refused_in_a_sentence() {
     assert!(status.contains("broken/log/24-seed-1.log"), "{status}");
 }
 
-/// A folder of the tools of batch systems: that which `.ci/run` unpacked, or the system's.
-fn tools() -> PathBuf {
-    std::env::var_os("KERNELSCOPE_BATCH_SYSTEMS").map_or_else(|| PathBuf::from("/"), PathBuf::from)
-}
-
 #[cfg(unix)]
 #[test]
 fn a_script_is_one_that_a_shell_reads_and_gnu_parallel_runs() {
@@ -471,14 +470,97 @@ fn a_script_is_one_that_a_shell_reads_and_gnu_parallel_runs() {
         assert!(read.status.success(), "{system}: {}", text(&read.stderr));
         assert!(text(&script).contains("/my study") && here.join("my study/log").is_dir(), "{}", text(&script));
     }
-    let parallel = tools().join("usr/bin/parallel");
-    if !parallel.exists() {
+    if Command::new("parallel").arg("--version").output().is_err() {
         return skipped(Missing::Installable, "GNU parallel is not here, so its script was not run");
     }
     succeed(here, &["study", "--config", "study.toml", "--out", "whole"]);
-    let path = format!("{}:{}", parallel.parent().unwrap().display(), std::env::var("PATH").unwrap());
-    let done = Command::new("bash").arg(here.join("parallel")).env("PATH", path).env("HOME", here).output().unwrap();
+    let done = Command::new("bash").arg(here.join("parallel")).env("HOME", here).output().unwrap();
     assert!(done.status.success(), "{}", text(&done.stderr));
     succeed(here, &["study", "my study", "--collect"]);
     assert_eq!(tables(&here.join("my study")), tables(&here.join("whole")));
+}
+
+/// Tasks go to a machine that does not see the folder, with their data or without, and what was done there comes back: only runs
+/// of this study on its data, each once.
+#[test]
+fn packed_tasks_come_back_as_the_runs_of_one_process() {
+    let (place, elsewhere) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let (here, there) = (place.path(), elsewhere.path());
+    fashion(&here.join("data"), 40, false);
+    let mut spec = small(2);
+    spec.data.source = kernelscope::spec::Source::Idx;
+    spec.data.path = Some("data".into());
+    fs::write(here.join("study.toml"), spec.to_toml()).unwrap();
+    succeed(here, &["study", "--config", "study.toml", "--out", "whole"]);
+    succeed(here, &["study", "--config", "study.toml", "--plan", "study"]);
+
+    // With the data: nothing else is needed there.
+    succeed(here, &["study", "study", "--pack", "1-2", "--with-data", "-o", "with.tar"]);
+    succeed(here, &["study", "study", "--pack", "2-3", "-o", "without.tar"]);
+    fs::copy(here.join("with.tar"), there.join("with.tar")).unwrap();
+    fs::copy(here.join("without.tar"), there.join("without.tar")).unwrap();
+    let away = here.join("moved");
+    fs::rename(here.join("data"), &away).unwrap();
+    succeed(there, &["run", "with.tar", "--out", "first"]);
+    assert!(there.join("first/files/0").is_dir());
+    let again = succeed(there, &["run", "with.tar", "--out", "first"]);
+    assert!(text(&again.stderr).contains("there already"), "{}", text(&again.stderr));
+    // Without them they must be the same, wherever they are.
+    fashion(&there.join("others"), 39, false);
+    fashion(&there.join("same"), 40, false);
+    let others = ["run", "without.tar", "--out", "second", "--set", "data.path=others"];
+    let done = kernelscope(there, &others);
+    let said = text(&done.stderr);
+    assert!(done.status.code() == Some(2) && said.contains("others than those of the study"), "{said}");
+    assert!(!there.join("second").exists());
+    succeed(there, &["run", "without.tar", "--out", "second", "--set", "data.path=same", "--jobs", "1"]);
+    for (args, part) in [
+        (&["run", "without.tar", "--out", "third", "--set", "network.width=32"][..], "only the places of files"),
+        (&["run", "without.tar", "--out", "first"], "is not empty"),
+        (&["run", "same/train-labels-idx1-ubyte", "--out", "third"], "no pack of tasks"),
+    ] {
+        let done = kernelscope(there, args);
+        let said = text(&done.stderr);
+        assert!(done.status.code() == Some(2) && said.contains(part), "{args:?}: {said}");
+        assert!(!there.join("third").exists(), "{args:?}");
+    }
+
+    fs::rename(&away, here.join("data")).unwrap();
+    let (first, second) = (there.join("first").display().to_string(), there.join("second").display().to_string());
+    let merged = succeed(here, &["study", "study", "--merge", &first, &second]);
+    let said = text(&merged.stderr);
+    assert_eq!(text(&merged.stdout), "3 runs taken; 3 of 4 are done in study", "{said}");
+    assert!(said.contains("second/runs/16-seed-2: not taken: the study has it already"), "{said}");
+    // A run with other settings, one on other data, and one that is not done.
+    let altered = |file: &str, from: &str, to: &str| {
+        let text = fs::read_to_string(there.join(file)).unwrap();
+        assert!(text.contains(from), "{file} has no {from}: {text}");
+        fs::write(there.join(file), text.replace(from, to)).unwrap();
+    };
+    for run in ["16-seed-1", "16-seed-2", "24-seed-1"] {
+        fs::remove_dir_all(here.join("study/runs").join(run)).unwrap();
+    }
+    altered("first/runs/16-seed-1/run.toml", "batch = 16", "batch = 17");
+    fs::write(there.join("first/runs/16-seed-2/events.csv"), "step,epoch,event,detail\n").unwrap();
+    let pack = fs::read_to_string(there.join("second/pack.toml")).unwrap();
+    let hash = pack.lines().find_map(|line| line.strip_prefix("data = ")).unwrap().to_owned();
+    altered("second/pack.toml", &hash, "\"0000000000000000\"");
+    let refused = kernelscope(here, &["study", "study", "--merge", &first, &second]);
+    let said = text(&refused.stderr);
+    assert_eq!(refused.status.code(), Some(1), "{said}");
+    for part in [
+        "16-seed-1: not taken: its settings are not those",
+        "16-seed-2: not taken: it is not done",
+        "16-seed-2: not taken: it was trained on other data",
+        "24-seed-1: not taken: it was trained on other data",
+        "3 runs were not taken",
+    ] {
+        assert!(said.contains(part), "{part}: {said}");
+    }
+    altered("second/pack.toml", "\"0000000000000000\"", &hash);
+    succeed(here, &["study", "study", "--merge", &second]);
+    succeed(here, &["run", "--study", "study", "--claim"]);
+    succeed(here, &["study", "study", "--collect"]);
+    assert_eq!(tables(&here.join("study")), tables(&here.join("whole")));
+    assert_eq!(leftovers(&here.join("study")), Vec::<PathBuf>::new());
 }

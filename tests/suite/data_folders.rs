@@ -52,7 +52,7 @@ fn sentence(source: Source, path: &Path) -> String {
 }
 
 /// The embedded images as the files of a folder, so many of each class; the labels as they are or turned by one class.
-fn fashion(folder: &Path, per_class: usize, turned: bool) {
+pub fn fashion(folder: &Path, per_class: usize, turned: bool) {
     let all =
         load(&DataSpec { per_class, test_per_class: per_class, standardise: false, ..DataSpec::default() }).unwrap();
     for (part, images) in [(0, &all.train), (2, &all.test)] {

@@ -385,3 +385,45 @@ fn learners_are_drawn_as_they_finish_and_the_window_of_the_fit_decides() {
     assert!(!harness.state().study().shown);
     assert_eq!(harness.state().draft().data.samples, 16);
 }
+
+/// A folder that was planned for several processes is followed while they fill it: who runs what, what failed and why.
+#[test]
+fn the_page_follows_a_folder_that_other_processes_fill() {
+    let place = tempfile::tempdir().unwrap();
+    let (here, out) = (place.path(), place.path().join("planned"));
+    let mut spec = tiny();
+    spec.tasks.epochs = vec![40.0, 2.0];
+    fs::write(here.join("study.toml"), study_of(spec.clone()).to_toml()).unwrap();
+    let planned = kernelscope(here, &["study", "--config", "study.toml", "--plan", "planned"]);
+    assert!(planned.status.success(), "{}", text(&planned.stderr));
+    // A run that cannot begin.
+    fs::write(out.join("runs/24-seed-2"), "in the way").unwrap();
+    let mut harness = page(spec, &out);
+    super::ui::until_seen(&mut harness, "that it is followed", |harness| {
+        harness.query_by_label_contains("Start study helps them").is_some()
+    });
+
+    let program = env!("CARGO_BIN_EXE_kernelscope");
+    let mut claim = std::process::Command::new(program);
+    let claim = claim.current_dir(here).args(["run", "--study", "planned", "--claim", "--jobs", "1"]);
+    let claim = claim.stdout(std::process::Stdio::null()).stderr(std::process::Stdio::null());
+    let mut worker = claim.spawn().unwrap();
+    let holder = format!("16 · seed 1: run by process {}", worker.id());
+    super::ui::until_seen(&mut harness, "who runs the first", |harness| {
+        harness.query_by_label_contains(&holder).is_some()
+    });
+    assert!(!harness.state().study().is_running() && harness.state().study().can_start(), "one may help");
+    harness.get_by_label("Log of 16 · seed 1");
+    until(&mut harness, "the runs of the other process", |app| ended(app) == 3);
+    assert_eq!(worker.wait().unwrap().code(), Some(1), "one run failed");
+    super::ui::until_seen(&mut harness, "what failed, and why", |harness| {
+        harness.query_by_label_contains("24 · seed 2: failed: ").is_some()
+            && harness.query_by_label("Log of 24 · seed 2").is_some()
+    });
+    for panel in PanelKind::SWITCH {
+        harness.get_by_label(&format!("About {}", panel.title()));
+    }
+    // Nothing was done here, and the table is left to whoever collects.
+    assert_eq!(StudyFolder::open(&out).unwrap().table().len(), 1 + 3);
+    assert_eq!(fs::read_to_string(out.join(TABLE)).unwrap().lines().count(), 1);
+}

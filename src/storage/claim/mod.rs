@@ -228,7 +228,9 @@ enum Ticket {
 fn break_claim(folder: &Path, silent: &Found, which: Ticket) -> Result<bool, FolderError> {
     let (path, ticket) = (folder.join(CLAIM), folder.join(TICKET));
     let unable = |err: io::Error| FolderError::NoClaim { claim: path.clone(), why: disk::words(&err) };
-    let text = text_of(&Holder::new(), 0).map_err(unable)?;
+    let taker = Holder::new();
+    let _name = HeldName::register(&taker, folder);
+    let text = text_of(&taker, 0).map_err(unable)?;
     if which == Ticket::Any {
         disk::remove(&ticket).map_err(unable)?;
     }
@@ -237,7 +239,7 @@ fn break_claim(folder: &Path, silent: &Found, which: Ticket) -> Result<bool, Fol
         Err(err) if err.kind() == ErrorKind::AlreadyExists => {
             // Another process is about to break it, or was killed before it could.
             let left = read(&ticket).map_err(unable)?.and_then(|found| found.holder);
-            if left.is_some_and(|holder| holder.process.is_gone()) {
+            if left.is_some_and(|holder| is_gone(folder, &holder)) {
                 disk::remove(&ticket).map_err(unable)?;
             }
             return Ok(false);

@@ -7,6 +7,8 @@
 //! has the same table as one that was not; no folder of another study is touched.
 
 pub(crate) mod log;
+pub(crate) mod merge;
+pub(crate) mod pack;
 pub(crate) mod status;
 pub(crate) mod tables;
 pub(crate) mod tasks;
@@ -49,6 +51,8 @@ pub enum StudyError {
     NoTasks(PathBuf),
     #[error("{} has no task {number}: its tasks are 1 to {count}", file.display())]
     NoTask { file: PathBuf, number: usize, count: usize },
+    #[error("{} is no pack of tasks that --pack of `kernelscope study` wrote: {why}", file.display())]
+    NoPack { file: PathBuf, why: String },
     #[error(transparent)]
     Read(#[from] LoadError),
     #[error(transparent)]

@@ -183,7 +183,7 @@ fn in_words(page: &StudyPage, tokens: &Tokens) -> (String, Color32) {
         }
         Some((Busy::Following, _)) => {
             let elsewhere = count(|state| matches!(state, State::Elsewhere(_)));
-            format!("{ended} of {all} runs are done, {elsewhere} are run by other processes; Start study helps them")
+            format!("{ended} of {all} runs are done, and other processes do {elsewhere}; Start study helps them")
         }
         _ if ended > 0 => format!("{ended} of {all} runs are done; Start study does the others"),
         _ => format!("{all} runs to do"),

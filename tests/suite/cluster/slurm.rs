@@ -6,7 +6,7 @@ use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 
-use super::{begun, leftovers, small, succeed, tables, tools};
+use super::{begun, leftovers, small, succeed, tables};
 use crate::suite::cli::text;
 use crate::suite::{Missing, skipped, wait_until};
 
@@ -20,7 +20,8 @@ struct Slurm {
 impl Slurm {
     /// Starts it below a folder; `None` where SLURM is not here.
     fn start(place: &Path) -> Option<Self> {
-        let root = tools();
+        // Where `.ci/run` unpacked it, or the system's.
+        let root = std::env::var_os("KERNELSCOPE_BATCH_SYSTEMS").map_or_else(|| PathBuf::from("/"), PathBuf::from);
         let daemon = |name: &str| {
             ["", "-wlm"].map(|end| root.join(format!("usr/sbin/{name}{end}"))).into_iter().find(|path| path.exists())
         };
