@@ -82,7 +82,7 @@ fn a_folder_that_is_dropped_is_the_run_that_was_and_anything_else_gets_one_sente
     let told = harness.state().toasts().texts().next().unwrap().to_owned();
     assert_eq!(
         told,
-        "notes.txt is neither a run folder nor a study folder nor an .npz archive of kernels nor a module of PyTorch with its graph.json; kernelscope run and study make folders"
+        "notes.txt is neither a run folder nor a study folder nor an .npz archive of kernels nor a module of PyTorch with its graph.json nor a training with its watch.json; kernelscope run and study make folders"
     );
     assert!(harness.state().session().is_none() && harness.state().runs().list().is_empty());
 
