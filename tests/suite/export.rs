@@ -248,11 +248,19 @@ fn every_view_has_a_picture_and_its_numbers_or_says_why_not() {
                 let rows = csv::Reader::from_path(&numbers).unwrap().into_records().map(Result::unwrap).count();
                 assert!(rows > 0, "{view:?}");
             }
-            // A run of images has no circle, disk, fork or modes of the squared error; the map of distances is being made; no
-            // moments and no other run were chosen.
+            // A run of images has no circle, disk, fork or modes of the squared error; the map of distances is being made, as
+            // are the ratios; no moments and no other run were chosen.
             None => {
-                let without =
-                    [View::Circle, View::Disk, View::Forks, View::Modes, View::Distances, View::Compare, View::Beside];
+                let without = [
+                    View::Circle,
+                    View::Disk,
+                    View::Forks,
+                    View::Modes,
+                    View::Distances,
+                    View::LagRatios,
+                    View::Compare,
+                    View::Beside,
+                ];
                 assert!(without.contains(&view), "{view:?} has numbers");
             }
         }

@@ -399,10 +399,6 @@ fn the_page_follows_a_folder_that_other_processes_fill() {
     // A run that cannot begin.
     fs::write(out.join("runs/24-seed-2"), "in the way").unwrap();
     let mut harness = page(spec, &out);
-    super::ui::until_seen(&mut harness, "that it is followed", |harness| {
-        harness.query_by_label_contains("Start study helps them").is_some()
-    });
-
     let program = env!("CARGO_BIN_EXE_kernelscope");
     let mut claim = std::process::Command::new(program);
     let claim = claim.current_dir(here).args(["run", "--study", "planned", "--claim", "--jobs", "1"]);
@@ -412,6 +408,7 @@ fn the_page_follows_a_folder_that_other_processes_fill() {
     super::ui::until_seen(&mut harness, "who runs the first", |harness| {
         harness.query_by_label_contains(&holder).is_some()
     });
+    harness.get_by_label_contains("other processes do 1; Start study helps them");
     assert!(!harness.state().study().is_running() && harness.state().study().can_start(), "one may help");
     harness.get_by_label("Log of 16 · seed 1");
     until(&mut harness, "the runs of the other process", |app| ended(app) == 3);

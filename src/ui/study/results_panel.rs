@@ -174,6 +174,7 @@ fn in_words(page: &StudyPage, tokens: &Tokens) -> (String, Color32) {
     let ended = count(|state| matches!(state, State::Ended(_)));
     let diverged = count(|state| matches!(state, State::Ended(summary) if summary.diverged));
     let failed = count(|state| matches!(state, State::Failed(_)));
+    let elsewhere = count(|state| matches!(state, State::Elsewhere(_)));
     let all = opened.states.len();
     let mut text = match &page.work {
         Some((Busy::Cancelling, _)) => "Cancelling…".to_owned(),
@@ -181,8 +182,7 @@ fn in_words(page: &StudyPage, tokens: &Tokens) -> (String, Color32) {
         _ if ended == all => {
             format!("All {all} runs are done; the table is {}", page.plan.out.join(crate::storage::TABLE).display())
         }
-        Some((Busy::Following, _)) => {
-            let elsewhere = count(|state| matches!(state, State::Elsewhere(_)));
+        Some((Busy::Following, _)) if elsewhere > 0 => {
             format!("{ended} of {all} runs are done, and other processes do {elsewhere}; Start study helps them")
         }
         _ if ended > 0 => format!("{ended} of {all} runs are done; Start study does the others"),

@@ -123,7 +123,6 @@ macro_rules! views {
 views! {
     Gram: gram::GramView,
     Velocity: velocity::VelocityView,
-    LagRatios: lag_ratios::LagRatiosView,
     Scale: scale::ScaleView,
     Alignment: alignment::AlignmentView,
     Spectrum: spectrum::SpectrumView,
@@ -136,6 +135,7 @@ views! {
     Logits: logits::LogitsView,
     Coupling: coupling::CouplingView,
     Distances: distances::DistancesView,
+    LagRatios: lag_ratios::LagRatiosView,
     Compare: moment_comparison::MomentComparisonView,
     Beside: run_comparison::RunComparisonView,
     Program: program::ProgramView,
