@@ -52,7 +52,8 @@ fn facts(ui: &mut Ui, session: &Session) {
             "Steps that were not measured: there was no time, or no usable file",
         ),
     ];
-    if let Some(lag) = row.and_then(|row| row.blocks.first()?.lag_steps) {
+    // Only the second step of a pair has one.
+    if let Some(lag) = history.rows().iter().rev().find_map(|row| row.blocks.first()?.lag_steps) {
         lines.push(("Lag", format!("{lag} steps"), "Steps of a pair, over which a velocity is taken"));
     }
     let number = |value: Option<f64>| value.map(format::number);
