@@ -24,6 +24,24 @@ const FIRST: Duration = Duration::from_secs(1);
 const LATER: Duration = Duration::from_secs(2);
 const FRAME: Duration = Duration::from_millis(50);
 
+/// What kernelscope.export writes of Sequential(Flatten, Linear, ReLU, Linear, ReLU, Linear).
+const GRAPH: &str = r#"{"format":1,"torch":"2.15.0+cu132","kernelscope":"0.1.0","module":"Sequential","input":
+{"name":"input","shape":[1,1,28,28],"dtype":"float32"},"output":{"node":"linear_2","shape":[1,10]},"aliases":{},"lines":[
+{"name":"p_1_weight","op":"parameter","shape":[512,784],"dtype":"float32","target":"1.weight","module":"Linear","trained":true},
+{"name":"p_1_bias","op":"parameter","shape":[512],"dtype":"float32","target":"1.bias","module":"Linear","trained":true},
+{"name":"p_3_weight","op":"parameter","shape":[512,512],"dtype":"float32","target":"3.weight","module":"Linear","trained":true},
+{"name":"p_3_bias","op":"parameter","shape":[512],"dtype":"float32","target":"3.bias","module":"Linear","trained":true},
+{"name":"p_5_weight","op":"parameter","shape":[10,512],"dtype":"float32","target":"5.weight","module":"Linear","trained":true},
+{"name":"p_5_bias","op":"parameter","shape":[10],"dtype":"float32","target":"5.bias","module":"Linear","trained":true},
+{"name":"input","op":"input","shape":[1,1,28,28],"dtype":"float32"},
+{"name":"flatten","op":"aten::flatten.using_ints","shape":[1,784],"dtype":"float32","args":{"self":{"node":"input"},"start_dim":1,"end_dim":-1}},
+{"name":"linear","op":"aten::linear","shape":[1,512],"dtype":"float32","args":{"input":{"node":"flatten"},"weight":{"node":"p_1_weight"},"bias":{"node":"p_1_bias"}}},
+{"name":"relu","op":"aten::relu","shape":[1,512],"dtype":"float32","args":{"self":{"node":"linear"}}},
+{"name":"linear_1","op":"aten::linear","shape":[1,512],"dtype":"float32","args":{"input":{"node":"relu"},"weight":{"node":"p_3_weight"},"bias":{"node":"p_3_bias"}}},
+{"name":"relu_1","op":"aten::relu","shape":[1,512],"dtype":"float32","args":{"self":{"node":"linear_1"}}},
+{"name":"linear_2","op":"aten::linear","shape":[1,10],"dtype":"float32","args":{"input":{"node":"relu_1"},"weight":{"node":"p_5_weight"},"bias":{"node":"p_5_bias"}}},
+{"name":"output","op":"output","shape":[1,10],"dtype":"float32","args":{"input":{"node":"linear_2"}}}]}"#;
+
 fn main() {
     let place = tempfile::tempdir().expect("a temporary folder");
     let folder = place.path().join("watched");
@@ -91,8 +109,9 @@ fn noise(count: usize, scale: f32) -> Vec<u8> {
 
 fn write(folder: &Path) {
     fs::create_dir_all(folder.join("steps")).expect("room on the disk");
-    let about = r#"{"format": 1, "every": 5, "lag": 1, "network": "mlp"}"#;
+    let about = r#"{"format": 1, "every": 5, "lag": 1, "network": null}"#;
     fs::write(folder.join("watch.json"), about).expect("room on the disk");
+    fs::write(folder.join("graph.json"), GRAPH).expect("room on the disk");
     let inputs = noise(PROBES * PIXELS, 1.0);
     let labels: Vec<u8> = (0..PROBES).flat_map(|at| (at as i64 % 10).to_le_bytes()).collect();
     let probes = [
@@ -109,12 +128,12 @@ fn save(folder: &Path, step: u64) {
     let file = |step: u64| folder.join("steps").join(format!("{step:012}.safetensors"));
     if step == 0 {
         let shapes = [
-            ("fc1.weight", vec![WIDTH, PIXELS]),
-            ("fc1.bias", vec![WIDTH]),
-            ("fc2.weight", vec![WIDTH, WIDTH]),
-            ("fc2.bias", vec![WIDTH]),
-            ("fc3.weight", vec![10, WIDTH]),
-            ("fc3.bias", vec![10]),
+            ("1.weight", vec![WIDTH, PIXELS]),
+            ("1.bias", vec![WIDTH]),
+            ("3.weight", vec![WIDTH, WIDTH]),
+            ("3.bias", vec![WIDTH]),
+            ("5.weight", vec![10, WIDTH]),
+            ("5.bias", vec![10]),
         ];
         let data: Vec<Vec<u8>> =
             shapes.iter().map(|(_, shape)| noise(shape.iter().product(), (WIDTH as f32).powf(-0.5))).collect();

@@ -31,8 +31,10 @@ use crate::train::{displacement, score};
 
 /// The time between two looks at the log.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// With [`Order::Spread`]: the time in which the steps that are there are to be measured, else some are passed over.
+/// With [`Order::Spread`]: the time in which the steps that are there are to be measured, else some are passed over; and the
+/// same for those that were there at the beginning.
 const IN_TIME: Duration = Duration::from_secs(2);
+const TO_CATCH_UP: Duration = Duration::from_secs(5);
 /// Looks at which the folder is missing before that is told: a network file system may lose it for a moment.
 const MISSING: u32 = 3;
 /// The time after which a paused watch looks again whether it is to end.
@@ -101,6 +103,9 @@ struct Watcher<'a> {
     reported: Option<u64>,
     /// The passed-over steps as they were last reported.
     passed_over: u64,
+    /// The time that a step takes, and whether all that were there have been looked at once.
+    step_time: Option<Duration>,
+    has_caught_up: bool,
     /// Looks since the folder was last there.
     missing: u32,
     /// A file that could not be read, and its size and time of change then.
@@ -135,6 +140,8 @@ impl<'a> Watcher<'a> {
             kept,
             reported: None,
             passed_over: 0,
+            step_time: None,
+            has_caught_up: false,
             missing: 0,
             unread: None,
             is_paused: false,
@@ -167,7 +174,10 @@ impl<'a> Watcher<'a> {
                     Outcome::Done
                 }
                 Found::Step(line) => self.take(&line)?,
-                Found::Nothing => Outcome::Later,
+                Found::Nothing => {
+                    self.has_caught_up = true;
+                    Outcome::Later
+                }
             };
             match outcome {
                 Outcome::Done => active = Instant::now(),
@@ -181,6 +191,15 @@ impl<'a> Watcher<'a> {
                 }
             }
         }
+    }
+
+    /// Notes how long a step took, and with it how many can be measured in time. A single one that took long, on a busy machine,
+    /// is not to let many be passed over.
+    fn note_time(&mut self, took: Duration) {
+        let time = self.step_time.map_or(took, |before| took.min(2 * before));
+        self.step_time = Some(time);
+        let in_time = if self.has_caught_up { IN_TIME } else { TO_CATCH_UP };
+        self.follower.allow((in_time.as_secs_f64() / time.as_secs_f64()) as usize);
     }
 
     /// Tells once that the folder is gone. It may come back, so nothing ends.
@@ -301,7 +320,7 @@ impl<'a> Watcher<'a> {
             self.trail.switch();
         }
         self.follower.done(line, true);
-        self.follower.allow((IN_TIME.as_secs_f64() / began.elapsed().as_secs_f64()) as usize);
+        self.note_time(began.elapsed());
         self.emit(Event::Saved(SavedStep { step: line.step, epoch, mark: line.mark }))?;
         self.report_passed_over()?;
         self.report_progress()?;

@@ -40,8 +40,7 @@ pub fn show(
                 ui.label(RichText::new("The run continues meanwhile").size(theme::SMALL).color(scene.tokens.weak));
             }
         } else {
-            let watched = session.is_some_and(|session| session.watched.is_some());
-            presets(ui, scene.actions, preset, watched);
+            presets(ui, scene.actions, preset);
             ui.add_space(2.0 * GRID);
             transport(ui, scene.actions, session, available);
             ui.add_space(2.0 * GRID);
@@ -75,10 +74,8 @@ fn page(ui: &mut Ui, actions: &mut Actions, study: &StudyPage) {
     }
 }
 
-/// Draws the list of presets; where a training is `watched`, the settings are not those of what is shown.
-fn presets(ui: &mut Ui, actions: &mut Actions, current: Option<&Preset>, watched: bool) {
-    let current = current.filter(|_| !watched);
-    let text = current.map_or(if watched { "presets" } else { "own settings" }, |preset| preset.name);
+fn presets(ui: &mut Ui, actions: &mut Actions, current: Option<&Preset>) {
+    let text = current.map_or("own settings", |preset| preset.name);
     let list = ComboBox::from_id_salt("preset").selected_text(text).width(124.0).height(420.0);
     let shown = list.show_ui(ui, |ui| {
         ui.set_min_width(330.0);
