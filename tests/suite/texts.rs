@@ -132,6 +132,7 @@ t += attention(t, t, t, 2, #{masked: true});
 let r = rnn("rnn", rows(x), width) + recurrence("rec", t, "erf"); // [8]
 let m = embedding("emb", flatten(slice(select(x, 0, 1), 0, 0, 1)), 5, width, #{normal: true}); // [32, 8]
 freeze(["c2.bias"]);
+draw("emb.weight", "normal", 1.0);
 m = mean(transpose(reshape(m, [8, 32]), [1, 0]));
 let k = expand(learned("k", [8, 1], #{trained: true, start: 0.5}), [2, 8, width]) * constant([2, 8, width], 0.5); // [2, 8, 8]
 let k = mean(matmul(transpose(k, [0, 2, 1]), k)); // [2]

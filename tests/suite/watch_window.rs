@@ -94,6 +94,7 @@ fn a_watched_folder_that_is_dropped_is_followed_step_by_step() {
         View::Logits,
         View::Coupling,
         View::Distances,
+        View::LagRatios,
         View::Program,
         View::Trajectories,
     ];

@@ -256,13 +256,17 @@ fn retire(run: Worker) {
 }
 
 /// Returns whether the curves of two runs fit one axis: both solve the same problem and differ only in network size,
-/// start or training.
+/// start or training, frozen layers among it.
 pub fn is_comparable(a: &Spec, b: &Spec) -> bool {
     let of = |spec: &Spec| {
         let Spec { data, tasks, network, training, kernel, .. } = spec;
         (data.source, tasks.kind, network.parametrisation, training.loss, kernel.reduction)
     };
-    of(a) == of(b) && (&a.network.program, &a.network.text) == (&b.network.program, &b.network.text)
+    let trained = |spec: &Spec| -> Vec<String> {
+        let lines = spec.network.text.as_deref().unwrap_or_default().lines();
+        lines.filter(|line| !line.starts_with("freeze(")).map(str::to_owned).collect()
+    };
+    of(a) == of(b) && a.network.program == b.network.program && trained(a) == trained(b)
 }
 
 /// Copies the record of a run without its matrices, to be drawn faintly behind the next one.
