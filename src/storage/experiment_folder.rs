@@ -67,9 +67,11 @@ impl ExperimentFolder {
         if out.exists() && !out.is_dir() {
             return Err(FolderError::IsFile(out.to_owned()));
         }
-        let same = is_of(out, spec)?;
+        is_of(out, spec)?;
         disk::make_folder(out).map_err(|err| FolderError::write(out, err))?;
         let claim = Arc::new(claim(out)?);
+        // Again under the claim: another process may have written it since.
+        let same = is_of(out, spec)?;
         atomic::sweep(out);
         if !same {
             atomic::replace(&out.join(RUN), |writer| writer.write_all(spec.to_toml().as_bytes()))?;

@@ -392,7 +392,8 @@ fn the_page_follows_a_folder_that_other_processes_fill() {
     let place = tempfile::tempdir().unwrap();
     let (here, out) = (place.path(), place.path().join("planned"));
     let mut spec = tiny();
-    spec.tasks.epochs = vec![40.0, 2.0];
+    // Each run outlasts several looks at the folder.
+    spec.tasks.epochs = vec![300.0, 2.0];
     fs::write(here.join("study.toml"), study_of(spec.clone()).to_toml()).unwrap();
     let planned = kernelscope(here, &["study", "--config", "study.toml", "--plan", "planned"]);
     assert!(planned.status.success(), "{}", text(&planned.stderr));

@@ -39,10 +39,9 @@ pub fn create(out: &Path, spec: &Spec, overwrite: bool) -> Result<Opened, Folder
     disk::make_folder(out).map_err(|err| FolderError::write(out, err))?;
     let claim = claim::claim(out)?;
     let (mut spec, mut mended) = (spec.clone(), Vec::new());
-    let before = if missing {
-        PreviousContent::Missing
-    } else if atomic::is_bare(out) {
-        PreviousContent::Empty
+    // Looked at under the claim: another process may have made the folder and done the run since it was found missing.
+    let before = if atomic::is_bare(out) {
+        if missing { PreviousContent::Missing } else { PreviousContent::Empty }
     } else if overwrite {
         check_replaceable(out)?;
         PreviousContent::Replace
