@@ -171,8 +171,8 @@ fn steps_that_are_taken_back_leave_the_screen() {
     assert_eq!(harness.state().travel().marks.all().len(), 1);
     // The same steps come again with other weights: those of the step before each.
     start_again(&training, &folder, 6);
-    for at in 6..14 {
-        write_step(&folder, steps[at], &training.tensors(at - 1));
+    for (at, step) in steps.iter().enumerate().take(14).skip(6) {
+        write_step(&folder, *step, &training.tensors(at - 1));
         append(&folder, &training.line(at, 1));
     }
     let other = record(&folder, Order::Every);
@@ -219,8 +219,8 @@ fn curves_are_read_anew_where_steps_were_taken_back() {
     let whole = record(&folder, Order::Every);
     start_again(&training, &folder, 6);
     let steps = training.steps();
-    for at in 6..14 {
-        write_step(&folder, steps[at], &training.tensors(at - 1));
+    for (at, step) in steps.iter().enumerate().take(14).skip(6) {
+        write_step(&folder, *step, &training.tensors(at - 1));
         append(&folder, &training.line(at, 1));
     }
     let other = record(&folder, Order::Every);
