@@ -4,17 +4,17 @@
 //! The folder is written by the program's own writer to a temporary place; its numbers are synthetic. Times are wall-clock
 //! times, because a frame that waits for a disk also delays the window.
 
+mod driven_window;
 mod synthetic;
 
 use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use egui::{RawInput, Rect, pos2, vec2};
+use driven_window::DrivenWindow;
 use kernelscope::run::{Ending, Event, TaskStart};
 use kernelscope::spec::Spec;
 use kernelscope::storage::create;
-use kernelscope::ui::App;
 use synthetic::{PROBES, SWITCH, info, snapshot};
 
 /// Number of snapshots, of 205 kB each.
@@ -29,47 +29,24 @@ fn main() {
     write(&out);
     let bytes = std::fs::metadata(out.join("kernels.npz")).expect("the kernels").len();
     println!("a run folder with {:.0} MB of kernels", bytes as f64 / 1e6);
-    let mut app = App::new(Spec::default(), Box::new(|_, _| unreachable!("no run is started")));
-    let ctx = egui::Context::default();
-    let mut frames = Vec::new();
-    let mut frame = |app: &mut App| {
-        let began = Instant::now();
-        app.tick(&ctx);
-        let size = Rect::from_min_size(pos2(0.0, 0.0), vec2(1600.0, 1000.0));
-        let raw = RawInput { screen_rect: Some(size), ..RawInput::default() };
-        let mut output = ctx.run_ui(raw, |ui| app.show(ui));
-        output.textures_delta.clear();
-        std::hint::black_box(ctx.tessellate(output.shapes, output.pixels_per_point));
-        frames.push(began.elapsed());
-        std::thread::sleep(Duration::from_millis(4));
-    };
-    // The first frames of any window lay out fonts.
-    (0..10).for_each(|_| frame(&mut app));
-    let warm = 10;
+    let mut window = DrivenWindow::new();
     let begun = Instant::now();
-    app.open(vec![out]);
-    while app.session().is_none() {
-        frame(&mut app);
-    }
-    frame(&mut app);
+    window.app.open(vec![out]);
+    window.frames_until(|app| app.session().is_some());
+    window.frame();
     let curves = begun.elapsed();
-    let here = |app: &App| app.history().snapshots().last().is_some_and(|found| !found.gram.is_empty());
-    while !here(&app) {
-        frame(&mut app);
-    }
+    window.frames_until(|app| app.history().snapshots().last().is_some_and(|found| !found.gram.is_empty()));
     let kernel = begun.elapsed();
-    while app.history().snapshot_bytes() < 90 << 20 {
-        frame(&mut app);
-    }
+    window.frames_until(|app| app.history().snapshot_bytes() >= 90 << 20);
     let all = begun.elapsed();
     // Through the whole run, also where Grams are loaded and dropped.
     for step in 0..300 {
-        app.seek(f64::from(step) / 300.0 * 25.0);
-        frame(&mut app);
+        window.app.seek(f64::from(step) / 300.0 * 25.0);
+        window.frame();
     }
-    let longest = frames[warm..].iter().max().copied().unwrap_or_default();
+    let longest = window.longest();
     println!("curves after {curves:.0?}, the kernel at the cursor after {kernel:.0?}, as many as stay after {all:.0?}");
-    println!("{} frames, the longest {longest:.1?}", frames.len() - warm);
+    println!("{} frames, the longest {longest:.1?}", window.count());
     let verdict = if kernel <= FIRST && longest <= FRAME { "within" } else { "ABOVE" };
     println!("{verdict} the limits of {FIRST:?} and {FRAME:?}");
 }

@@ -4,13 +4,14 @@
 //! The files of all steps are one file on the disk; the log has a line for each. The window is driven without a display, as by
 //! the other benches, and frames are timed from beginning to end.
 
+mod driven_window;
+
 use std::fs::{self, OpenOptions};
 use std::io::Write as _;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use egui::{RawInput, Rect, pos2};
-use kernelscope::spec::Spec;
+use driven_window::DrivenWindow;
 use kernelscope::ui::App;
 use safetensors::Dtype;
 use safetensors::tensor::TensorView;
@@ -46,56 +47,32 @@ fn main() {
     let place = tempfile::tempdir().expect("a temporary folder");
     let folder = place.path().join("watched");
     write(&folder);
-    let mut app = App::new(Spec::default(), Box::new(|_, _| unreachable!("no run is started")));
-    let ctx = egui::Context::default();
-    let mut frames = Vec::new();
-    let mut frame = |app: &mut App| {
-        let began = Instant::now();
-        app.tick(&ctx);
-        let size = Rect::from_min_size(pos2(0.0, 0.0), egui::vec2(1600.0, 1000.0));
-        let raw = RawInput { screen_rect: Some(size), ..RawInput::default() };
-        let mut output = ctx.run_ui(raw, |ui| app.show(ui));
-        output.textures_delta.clear();
-        std::hint::black_box(ctx.tessellate(output.shapes, output.pixels_per_point));
-        frames.push(began.elapsed());
-        std::thread::sleep(Duration::from_millis(4));
-    };
-    // The first frames of any window lay out fonts.
-    (0..10).for_each(|_| frame(&mut app));
-    let warm = 10;
+    let mut window = DrivenWindow::new();
     let begun = Instant::now();
-    app.watch(folder.clone());
-    while app.history().rows().is_empty() {
-        frame(&mut app);
-    }
+    window.app.watch(folder.clone());
+    window.frames_until(|app| !app.history().rows().is_empty());
     let first = begun.elapsed();
     let newest = |app: &App| app.history().rows().last().map_or(0, |row| row.step);
-    while newest(&app) < STEPS - 1 {
-        frame(&mut app);
-    }
+    window.frames_until(|app| newest(app) >= STEPS - 1);
     let all = begun.elapsed();
-    let (rows, passed_over) = (app.history().rows().len(), app.history().passed_over());
+    let (rows, passed_over) = (window.app.history().rows().len(), window.app.history().passed_over());
     let mut slowest = Duration::ZERO;
     for step in STEPS..STEPS + 8 {
         // At any moment between two looks at the log.
         let pause = Instant::now() + Duration::from_millis(137 * (step - STEPS));
-        while Instant::now() < pause {
-            frame(&mut app);
-        }
+        window.frames_until(|_| Instant::now() >= pause);
         save(&folder, step);
         let saved = Instant::now();
-        while newest(&app) < step {
-            frame(&mut app);
-        }
+        window.frames_until(|app| newest(app) >= step);
         slowest = slowest.max(saved.elapsed());
     }
-    let longest = frames[warm..].iter().max().copied().unwrap_or_default();
+    let longest = window.longest();
     println!(
         "the first kernel after {first:.0?}; the newest after {all:.1?}, {rows} steps shown and {passed_over} passed over"
     );
     println!(
         "a step that is saved later after {slowest:.0?} at most; {} frames, the longest {longest:.1?}",
-        frames.len()
+        window.count()
     );
     let verdict = if first <= FIRST && slowest <= LATER && longest <= FRAME { "within" } else { "ABOVE" };
     println!("{verdict} the limits of {FIRST:?}, {LATER:?} and {FRAME:?}");

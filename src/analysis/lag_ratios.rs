@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::distance_matrix::block;
 use crate::math::distance::{Centring, Normalised};
-use crate::math::spike::{SPIKE_EPOCHS, spike};
+use crate::math::spike::{SPIKE_EPOCHS, last_third, spike};
 use crate::run::{History, Snapshot};
 
 /// The most lags, which are then spaced evenly on a logarithmic axis, and the most kernels that are compared.
@@ -19,7 +19,7 @@ const MOST_KERNELS: usize = 1024;
 /// less often or dropped from memory, the median of a part would stand beside the medians of the whole.
 const LEAST_PAIRS: usize = 8;
 
-/// The spike over one lag.
+/// Holds the spike over one lag.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct LagRatio {
     pub steps: u64,
@@ -36,7 +36,7 @@ pub struct LagRatio {
     pub fake: Option<f64>,
 }
 
-/// The kernels around a switch, and when it was.
+/// Holds the kernels around a switch, and when it was.
 #[derive(Clone, Debug)]
 pub struct SwitchKernels {
     /// Those within one epoch before what counts as the background, the background, and one epoch after the switch.
@@ -52,12 +52,12 @@ impl SwitchKernels {
         let times = *history.switches().get(place)?;
         let (start, switch, end) = times;
         let unit = history.epoch_after(switch, end)?;
-        let from = (start + (switch - start) * 2.0 / 3.0 - unit).max(start);
+        let from = (last_third(start, switch) - unit).max(start);
         let to = (switch + SPIKE_EPOCHS * unit).min(end);
         let is_near =
             |snapshot: &&Arc<Snapshot>| (from..=to).contains(&snapshot.row.epoch) && !snapshot.gram.is_empty();
         let mut snapshots: Vec<Arc<Snapshot>> = history.snapshots().iter().filter(is_near).cloned().collect();
-        // The newest of a long background say as much as all of them.
+        // Without the oldest, a lag that has no pair in the first half of the background has no ratio.
         let surplus = snapshots.len().saturating_sub(MOST_KERNELS);
         snapshots.drain(..surplus);
         Some(Self { snapshots, times, unit })
@@ -89,7 +89,7 @@ impl SwitchKernels {
                 }
             }
         }
-        let third = start + (switch - start) * 2.0 / 3.0;
+        let third = last_third(start, switch);
         let quiet = |pairs: &[(usize, usize)]| pairs.iter().filter(|pair| kernels[pair.1].1 > third).count();
         let is_covered = |pairs: &[(usize, usize)]| {
             let half = (third + switch) / 2.0;

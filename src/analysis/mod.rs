@@ -1,5 +1,6 @@
 //! Analyses what runs report: the figures of a switch, milestones, comparisons of studies, learning curves, power laws,
-//! distances between kernels of a run, the spike over every lag, residuals along a kernel's eigenvectors, comparisons of two moments.
+//! distances between kernels of a run, the spike over every lag, residuals along a kernel's eigenvectors, comparisons of two
+//! moments.
 
 pub mod comparison;
 mod distance_matrix;

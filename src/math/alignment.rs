@@ -17,8 +17,8 @@ pub fn alignment_centred(gram: &Gram, labels: &[usize]) -> Option<f64> {
     cosine(&gram.over(gram.scale()).centred_unless_constant()?, &label_gram(labels).centred())
 }
 
-/// The alignment that labels without any relation to the kernel reach: mean and standard deviation of the alignment over all
-/// permutations of the labels.
+/// Holds the alignment that labels without any relation to the kernel reach: mean and standard deviation over all permutations
+/// of the labels.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct PermutedAlignment {
     pub mean: f64,
@@ -70,7 +70,7 @@ impl PermutedAlignment {
     }
 }
 
-/// Sums over the entries a_ij off the diagonal of a symmetric matrix, taken around their mean.
+/// Holds sums over the entries a_ij off the diagonal of a symmetric matrix, taken around their mean.
 struct Moments {
     /// Σ_ij a_ij².
     squares: f64,

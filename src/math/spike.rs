@@ -61,7 +61,7 @@ pub struct Dip {
 /// Returns the spike at `switch`, from (epoch, velocity) in order of time. `start` is the beginning of the previous task,
 /// `end` the end of the new one (or infinity). `None` if there is no velocity on one of the sides, or the background is 0.
 pub fn spike(velocity: &[(f64, f64)], start: f64, switch: f64, end: f64) -> Option<Spike> {
-    let third = start + (switch - start) * 2.0 / 3.0;
+    let third = last_third(start, switch);
     let quiet: Vec<(f64, f64)> = velocity.iter().copied().filter(|p| p.0 > third && p.0 <= switch).collect();
     let background = quantile(quiet.iter().map(|p| p.1), 0.5)?;
     let after = velocity.iter().filter(|p| p.0 > switch && p.0 <= (switch + SPIKE_EPOCHS).min(end));
@@ -83,7 +83,7 @@ pub fn dip(lambda_max: &[(f64, f64)], start: f64, switch: f64, end: f64) -> Opti
     let &(epoch, minimum) = smallest(after, switch)?;
     let last = after.last()?.1;
     let back = after.iter().find(|p| p.0 >= epoch && p.1 >= before);
-    let third = start + (switch - start) * 2.0 / 3.0;
+    let third = last_third(start, switch);
     let quiet = lambda_max.iter().filter(|p| p.0 > third && p.0 + DIP_EPOCHS <= switch + 1e-9);
     let fakes = quiet.filter_map(|fake| {
         let (before, after) = around(lambda_max, fake.0, switch)?;
@@ -99,6 +99,11 @@ pub fn dip(lambda_max: &[(f64, f64)], start: f64, switch: f64, end: f64) -> Opti
         recovery: last / minimum,
         recovery_epochs: back.map(|p| p.0 - switch),
     })
+}
+
+/// Returns the beginning of the last third of a task, which is the background of the switch that ends it.
+pub fn last_third(start: f64, switch: f64) -> f64 {
+    start + (switch - start) * 2.0 / 3.0
 }
 
 /// Returns the median of the last three values up to a time, and the points after it up to `end`.
