@@ -308,11 +308,15 @@ fn a_step_waits_for_the_card_once_and_for_the_step_before() {
             found.extend(outcomes);
         }
         found.extend(late.settle());
-        assert_eq!(found, expected, "each outcome once, and in its order");
-        for (found, exact) in found.iter().zip(&exact) {
-            let off = |a: f64, b: f64| (a / b - 1.0).abs();
-            assert!(off(found.loss, exact.loss) < 1e-5, "{found:?} and not {exact:?}");
-            assert!(off(found.grad_norm.unwrap(), exact.grad_norm.unwrap()) < 1e-4, "{found:?} and not {exact:?}");
+        // Each outcome once, and in its order. A driver may round a sum otherwise when the same program runs again.
+        for (others, of_loss, of_norm) in [(&expected, 1e-6, 1e-6), (&exact, 1e-5, 1e-4)] {
+            assert_eq!(found.len(), others.len());
+            for (found, other) in found.iter().zip(others) {
+                let off = |a: f64, b: f64| (a / b - 1.0).abs();
+                assert!(off(found.loss, other.loss) < of_loss, "{found:?} and not {other:?}");
+                assert!(off(found.grad_norm.unwrap(), other.grad_norm.unwrap()) < of_norm, "{found:?} and not {other:?}");
+                assert_eq!(found.rate, other.rate);
+            }
         }
     }
 }
@@ -339,5 +343,7 @@ fn what_comes_after_a_loss_that_is_no_number_is_taken_back() {
     let (mut other, ..) = learner(&card.device, "training.momentum=0.9");
     (0..2).for_each(|_| _ = other.step(&pixels, &labels, &terms, false));
     late.step(&pixels, &labels, &terms, false);
-    assert_eq!(values(&late), values(&other));
+    for (found, other) in values(&late).into_iter().zip(values(&other)) {
+        assert!((found - other).abs() < 1e-6, "{found} and not {other}");
+    }
 }
