@@ -59,9 +59,11 @@ pub struct NetworkTrainer {
 
 /// A step that a graphics card was given, and everything to go back to if its loss turns out not to be a number.
 struct UnreadStep {
-    /// The loss, ‖Δw‖² and, if requested, ‖∇L‖².
+    /// The loss; ‖Δw‖², unless the step is plain; and ‖∇L‖², if it is requested or the step is plain.
     read: PendingRead,
     rate: f64,
+    is_plain: bool,
+    want_norm: bool,
     network: Network,
     optimiser: ModuleOptimizer,
 }
@@ -189,12 +191,14 @@ impl NetworkTrainer {
         let of_gradient = if want_norm || is_plain { squares(&self.network, &gradients) } else { None };
         let (network, optimiser) = (self.network.clone(), self.optimiser.clone());
         self.take(terms.rate, gradients, statistics);
-        let moved = || all_squares(differences(&self.parameters(), &network.flatten()).collect());
-        let length = if is_plain { of_gradient.clone().map(|square| square * terms.rate.powi(2)) } else { moved() };
-        read.push(length.unwrap_or_else(|| Tensor::zeros([1], &self.device)));
-        read.extend(of_gradient.filter(|_| want_norm));
+        if !is_plain {
+            let moved = all_squares(differences(&self.parameters(), &network.flatten()).collect());
+            read.push(moved.unwrap_or_else(|| Tensor::zeros([1], &self.device)));
+        }
+        read.extend(of_gradient);
         let read = PendingRead::of(read);
-        let before = self.unread.replace(UnreadStep { read, rate: terms.rate, network, optimiser });
+        let before =
+            self.unread.replace(UnreadStep { read, rate: terms.rate, is_plain, want_norm, network, optimiser });
         let Some(before) = before else { return known };
         let outcome = self.looked_at(before, 2);
         if !outcome.loss.is_finite() {
@@ -219,7 +223,9 @@ impl NetworkTrainer {
             return StepOutcome { loss, grad_norm: None, rate: step.rate, length: None };
         }
         let root = |place: usize| values.get(place).map(|square| square.sqrt());
-        StepOutcome { loss, grad_norm: root(2), rate: step.rate, length: root(1) }
+        let norm = root(if step.is_plain { 1 } else { 2 });
+        let length = if step.is_plain { Some(step.rate * norm.unwrap_or(0.0)) } else { root(1) };
+        StepOutcome { loss, grad_norm: norm.filter(|_| step.want_norm), rate: step.rate, length }
     }
 
     /// Takes one step, and looks at the loss before.

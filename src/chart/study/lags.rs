@@ -13,6 +13,12 @@ use crate::storage::{StudyFolder, StudyLags};
 /// A figure of a lag, where it is defined.
 type Figure = fn(&LagRatio) -> Option<f64>;
 
+/// The ratios of the runs of one series and value, with their places.
+struct Group<'a> {
+    of: (usize, usize),
+    runs: Vec<&'a [LagRatio]>,
+}
+
 /// Returns the figure: the ratios per epoch, which are those per step, and those per path length where the runs tell it.
 pub fn figure(study: &StudyFolder, lags: &StudyLags) -> Chart {
     let done = |place| Findings::of(study.ended(place)?).map(Arc::new);
@@ -44,12 +50,12 @@ fn panel(
         curve.iter().map(|&(steps, value)| ((steps as f64).log10(), value.log10())).collect()
     };
     // The runs of one series and value stand together.
-    let mut groups: Vec<((usize, usize), Vec<&[LagRatio]>)> = Vec::new();
+    let mut groups: Vec<Group<'_>> = Vec::new();
     for (place, ratios) in lags {
         let Some(of) = runs.place(&study.runs()[*place]) else { continue };
-        match groups.iter_mut().find(|group| group.0 == of) {
-            Some(group) => group.1.push(ratios),
-            None => groups.push((of, vec![ratios])),
+        match groups.iter_mut().find(|group| group.of == of) {
+            Some(group) => group.runs.push(ratios),
+            None => groups.push(Group { of, runs: vec![ratios] }),
         }
     }
     let mut add = |curve: &[(u64, f64)], ink: Ink, width: f32, style: Dashes| {
@@ -57,7 +63,7 @@ fn panel(
             panel.lines.push(Line::new(stored(curve), ink, width, style));
         }
     };
-    for (of, group) in &groups {
+    for Group { of, runs: group } in &groups {
         let ink = colour(runs, *of);
         let [ratios, fakes] =
             [ratio, fake].map(|figure| group.iter().map(|ratios| curve(ratios, figure)).collect::<Vec<_>>());
