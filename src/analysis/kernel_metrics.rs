@@ -173,7 +173,7 @@ pub struct Moved {
 }
 
 impl Moved {
-    /// Returns net over path, which is at most 1: there where every step went into the same direction.
+    /// Returns net over path: at most 1, and 1 where every step went the same way.
     pub fn straightness(self) -> Option<f64> {
         finite(self.net? / self.path.filter(|path| *path > 0.0)?)
     }

@@ -44,7 +44,8 @@ impl KernelParts {
         Ok(Self { layers, tensors, logits })
     }
 
-    /// Computes the metrics of each layer. `before` are the parts one lag ago and that lag in epochs, `wholes` the blocks of all layers together.
+    /// Computes the metrics of each layer. `before` are the parts one lag ago and that lag in epochs, `wholes` the blocks of all
+    /// layers together.
     pub fn layers(&self, before: Option<(&Self, f64)>, wholes: &[Gram], labels: &[&[usize]]) -> Arc<[LayerMetrics]> {
         let one = |task: usize, place: usize| {
             let (name, blocks) = &self.layers[place];
