@@ -116,7 +116,7 @@ impl MetricHistory {
                 start: &first[place],
                 switch: self.at_switch.as_ref().map(|grams| &grams[place]),
                 lagged: before.map(|(step, epoch, held)| (&held[place], moment.step - step, moment.epoch - epoch)),
-                moved: None,
+                moved: Moved::default(),
                 labels: self.labels.as_ref().map(|labels| &labels[rows.clone()]),
             };
             let metrics = BlockMetrics::of_kernel(*block, &grams[place], &spectra[place], &against);
@@ -163,6 +163,22 @@ impl MetricHistory {
     }
 }
 
+/// How far the weights went over a lag, where there are weights.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Moved {
+    /// ‖Δw‖ from the beginning of the lag to its end.
+    pub net: Option<f64>,
+    /// Σ ‖Δw‖ over its steps.
+    pub path: Option<f64>,
+}
+
+impl Moved {
+    /// Returns net over path: at most 1, and 1 where every step went the same way.
+    pub fn straightness(self) -> Option<f64> {
+        finite(self.net? / self.path.filter(|path| *path > 0.0)?)
+    }
+}
+
 /// The kernels and labels that a kernel is compared with.
 pub struct ReferenceKernels<'a> {
     /// The kernel at the start, and at the last switch, if there was one.
@@ -170,8 +186,7 @@ pub struct ReferenceKernels<'a> {
     pub switch: Option<&'a Gram>,
     /// The kernel at the beginning of the lag: this many steps and epochs ago.
     pub lagged: Option<(&'a Gram, u64, f64)>,
-    /// ‖Δw‖ over the lag, where there are weights.
-    pub moved: Option<f64>,
+    pub moved: Moved,
     /// The class of each row.
     pub labels: Option<&'a [usize]>,
 }
@@ -194,9 +209,13 @@ impl BlockMetrics {
             velocity_uncentred: uncentred.and_then(|(gap, lag)| finite(gap / lag)),
             velocity_debiased: debiased.and_then(|(gap, lag)| finite(gap / lag)),
             velocity_angle: centred.and_then(|(gap, lag)| finite(angle(gap) / lag)),
-            step_norm: moved.and_then(finite),
+            velocity_step: centred.zip(lag).and_then(|((gap, _), (_, steps, _))| finite(gap / steps as f64)),
+            velocity_path: centred.zip(moved.path).and_then(|((gap, _), path)| finite(gap / path)),
+            step_norm: moved.net.and_then(finite),
+            path_lag: moved.path.and_then(finite),
+            straightness: moved.straightness(),
             susceptibility: centred
-                .zip(moved)
+                .zip(moved.net)
                 .filter(|(_, moved)| *moved > 0.0)
                 .and_then(|((gap, _), moved)| finite(gap / (moved * moved))),
             distance: finite(distance(gram, start, Centring::Centred)),

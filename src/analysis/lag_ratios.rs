@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use super::distance_matrix::block;
 use crate::math::distance::{Centring, Normalised};
-use crate::math::spike::{SPIKE_EPOCHS, last_third, spike};
+use crate::math::spike::{SPIKE_EPOCHS, Spike, last_third, spike};
 use crate::run::{History, Snapshot};
 
 /// The most lags, which are then spaced evenly on a logarithmic axis, and the most kernels that are compared.
@@ -34,6 +34,8 @@ pub struct LagRatio {
     pub ratio: f64,
     /// 99th percentile of this ratio at fake switches, where the task before was long enough for them.
     pub fake: Option<f64>,
+    /// The spike of S per path length of the weights over the lag, where that is known.
+    pub by_path: Option<Spike>,
 }
 
 /// Holds the kernels around a switch, and when it was.
@@ -73,14 +75,14 @@ impl SwitchKernels {
         let (start, switch, end) = self.times;
         let of = |snapshot: &Arc<Snapshot>| {
             let kernel = Normalised::of(&block(snapshot, rows)?, Centring::Centred);
-            Some((snapshot.row.step, snapshot.row.epoch, kernel))
+            Some((snapshot.row.step, snapshot.row.epoch, kernel, snapshot.row.path))
         };
-        let kernels: Vec<(u64, f64, Normalised)> = self.snapshots.iter().filter_map(of).collect();
+        let kernels: Vec<(u64, f64, Normalised, Option<f64>)> = self.snapshots.iter().filter_map(of).collect();
         // Pairs by their lag, each as the indices of the earlier and the later kernel; before and after the switch.
         let mut pairs: BTreeMap<u64, [Vec<(usize, usize)>; 2]> = BTreeMap::new();
-        for (later, &(step, epoch, _)) in kernels.iter().enumerate() {
+        for (later, &(step, epoch, ..)) in kernels.iter().enumerate() {
             let is_after = epoch > switch;
-            for (earlier, &(from, begun, _)) in kernels[..later].iter().enumerate().rev() {
+            for (earlier, &(from, begun, ..)) in kernels[..later].iter().enumerate().rev() {
                 if epoch - begun > self.unit * (1.0 + 1e-9) || (is_after && begun < switch) {
                     break;
                 }
@@ -104,7 +106,13 @@ impl SwitchKernels {
             };
             let curve: Vec<(f64, f64)> =
                 before.iter().chain(after).map(distance).filter(|point| point.1.is_finite()).collect();
-            let found = spike(&curve, start / self.unit, switch / self.unit, end / self.unit)?;
+            let spike = |curve: &[(f64, f64)]| spike(curve, start / self.unit, switch / self.unit, end / self.unit);
+            let found = spike(&curve)?;
+            let per_path = |pair: &(usize, usize)| {
+                let ((time, gap), path) = (distance(pair), kernels[pair.1].3? - kernels[pair.0].3?);
+                Some((time, gap / path)).filter(|point| point.1.is_finite())
+            };
+            let by_path: Vec<(f64, f64)> = before.iter().chain(after).filter_map(per_path).collect();
             let (earlier, later) = after[0];
             Some(LagRatio {
                 steps,
@@ -113,7 +121,8 @@ impl SwitchKernels {
                 background: found.background,
                 height: found.height,
                 ratio: found.ratio,
-                fake: found.fake.map(|fake| fake / found.background),
+                fake: found.fake_ratio(),
+                by_path: spike(&by_path),
             })
         };
         thinned(&lags).into_iter().filter_map(one).collect()

@@ -14,7 +14,7 @@ mod power_laws;
 mod residuals;
 
 pub use distance_matrix::{DistanceMatrix, GrowingDistances, compared_snapshots};
-pub use kernel_metrics::ReferenceKernels;
+pub use kernel_metrics::{Moved, ReferenceKernels};
 pub use lag_ratios::{LagRatio, SwitchKernels};
 pub use learning_curves::{Curve, ErrorKind, Fitted, Instant, LearningCurves};
 pub use milestones::Milestone;

@@ -3,9 +3,9 @@
 //! [`History`] is declared in `run`, which must not depend on this analysis.
 
 use crate::math::forgetting::{average_accuracy, backward_transfer};
-use crate::math::spike::{Dip, Spike};
-use crate::run::{Block, Ending, History, Metric, Predictor, Row, RunState};
-use crate::spec::jaccard;
+use crate::math::spike::{Dip, SPIKE_EPOCHS, Spike, is_background, quantile};
+use crate::run::{Block, Ending, History, Metric, Origin, Predictor, Row, RunState};
+use crate::spec::{VelocityLag, jaccard};
 
 /// The effect of one switch on the probes of the task that ended.
 #[derive(Clone, Copy, Debug)]
@@ -17,6 +17,11 @@ pub struct Switch {
     pub spike: Option<Spike>,
     /// The spike of the velocity as an angle.
     pub angle: Option<Spike>,
+    /// The spikes of the velocity per step and per path length.
+    pub by_step: Option<Spike>,
+    pub by_path: Option<Spike>,
+    /// Net over path of the weights over the lag: the median over the background, and at the spike.
+    pub straightness: (Option<f64>, Option<f64>),
     /// The dip of λ_max.
     pub dip: Option<Dip>,
     /// Accuracy over all logits on the task that ended: at the switch, and at the end of the next task (`None` if that
@@ -30,7 +35,7 @@ pub struct Switch {
 }
 
 /// Names of the figures of a switch, in the order of [`Switch::figures`].
-pub const SWITCH_FIGURES: [&str; 15] = [
+pub const SWITCH_FIGURES: [&str; 20] = [
     "spike",
     "background",
     "ratio",
@@ -46,6 +51,11 @@ pub const SWITCH_FIGURES: [&str; 15] = [
     "accuracy_after",
     "accuracy_after_masked",
     "jaccard",
+    "ratio_step",
+    "ratio_path",
+    "fake_ratio_path",
+    "straightness_before",
+    "straightness",
 ];
 
 /// Names of the figures of a whole run, in the order of [`History::run_figures`].
@@ -69,7 +79,7 @@ impl Switch {
             spike.map(|spike| spike.height),
             spike.map(|spike| spike.background),
             spike.map(|spike| spike.ratio),
-            spike.and_then(|spike| Some(spike.fake? / spike.background)),
+            spike.and_then(Spike::fake_ratio),
             spike.map(|spike| spike.delay),
             self.angle.map(|spike| spike.ratio),
             dip.map(|dip| dip.depth),
@@ -81,6 +91,11 @@ impl Switch {
             self.accuracy.1,
             self.masked,
             self.jaccard,
+            self.by_step.map(|spike| spike.ratio),
+            self.by_path.map(|spike| spike.ratio),
+            self.by_path.and_then(Spike::fake_ratio),
+            self.straightness.0,
+            self.straightness.1,
         ]
     }
 }
@@ -95,19 +110,66 @@ impl History {
     pub fn outcome(&self, place: usize) -> Option<Switch> {
         let (before, begun) = (self.tasks().get(place)?, self.tasks().get(place + 1)?);
         let (from, to) = (before.task, begun.task);
-        let of = |metric| self.spikes(Block::Task(from), metric).get(place).copied().flatten();
+        let block = Block::Task(from);
+        let of = |metric| self.spikes(block, metric).get(place).copied().flatten();
+        let spike = of(Metric::Velocity);
+        let straightness = self.series(block, Metric::Straightness);
+        let &(start, switch, _) = self.switches().get(place)?;
+        let quiet = straightness.iter().filter(|point| is_background(point.0, start, switch)).map(|point| point.1);
+        let at = |epoch: f64| straightness.iter().find(|point| point.0 == epoch).map(|point| point.1);
         let accuracy = |row: Option<&Row>| row?.accuracy.iter().find(|found| found.task == from).copied();
         let (before, after) = (accuracy(self.end_of(place)), accuracy(self.end_of(place + 1)));
         Some(Switch {
             tasks: (from, to),
             epoch: begun.epoch,
-            spike: of(Metric::Velocity),
+            spike,
             angle: of(Metric::VelocityAngle),
-            dip: self.dips(Block::Task(from)).get(place).copied().flatten(),
+            by_step: of(Metric::VelocityStep),
+            by_path: of(Metric::VelocityPath),
+            straightness: (quantile(quiet, 0.5), spike.and_then(|spike| at(spike.epoch))),
+            dip: self.dips(block).get(place).copied().flatten(),
             accuracy: (before.and_then(|found| found.accuracy), after.and_then(|found| found.accuracy)),
             masked: after.and_then(|found| found.masked),
             jaccard: self.tasks().first().and_then(|first| self.jaccard(first.task, to)),
         })
+    }
+
+    /// Returns why a switch (by its number, from 0) has no velocity in its background or none after it, as a clause; `None` while
+    /// one may still come, and where there are both.
+    pub fn missing_velocity(&self, place: usize) -> Option<String> {
+        let (&(start, switch, end), from) = (self.switches().get(place)?, self.tasks().get(place)?.task);
+        let window = (switch + SPIKE_EPOCHS * self.epoch_after(switch, end)?).min(end);
+        let is_over = matches!(self.state(), RunState::Ended(_));
+        if !is_over && self.rows().last().is_none_or(|row| row.epoch < window - 1e-9) {
+            return None;
+        }
+        let lags = self.series(Block::Task(from), Metric::LagSteps);
+        let is_before = lags.iter().any(|point| is_background(point.0, start, switch));
+        let is_after = lags.iter().any(|point| point.0 > switch && point.0 <= window);
+        let stretch = match (is_before, is_after) {
+            (true, true) => return None,
+            (false, _) => "the last third of the task before, which is the background",
+            (true, false) => "the epoch after the switch, in which a spike is sought",
+        };
+        let info = self.info()?;
+        let why = match (&info.origin, info.spec.kernel.velocity_lag()) {
+            (Origin::Imported | Origin::Watched, _) => {
+                "no two kernels there are one lag apart: write them more often, or with a shorter lag".to_owned()
+            }
+            (Origin::Trained { .. }, VelocityLag::Epochs(epochs)) => {
+                format!("no two kernels there are the lag of {epochs} epochs apart: take a shorter one (kernel.lag)")
+            }
+            (Origin::Trained { .. }, VelocityLag::Steps(steps)) => {
+                format!(
+                    "no two kernels there are the lag of {steps} steps apart: take a shorter one (kernel.lag_steps)"
+                )
+            }
+            (Origin::Trained { .. }, VelocityLag::Path(path)) => format!(
+                "no two snapshots there are a path of about {path} apart: take more of them (kernel.per_epoch) or another \
+                 lag (kernel.lag_path)"
+            ),
+        };
+        Some(format!("there is no velocity in {stretch}, for {why}"))
     }
 
     /// Summarises the effect of the first switch in half a line; without a switch, the change of the kernel.

@@ -41,11 +41,22 @@ pub(super) fn panels(history: &History, figure: Figure) -> Vec<Panel> {
             let title = "Largest eigenvalues of the kernel of all probes";
             vec![eigenvalues(history, Block::All, EIGENVALUES).titled(title, "eigenvalue")]
         }
-        Figure::Susceptibility => vec![
-            strip(history, Metric::StepNorm).titled("Displacement of the weights over the lag", "norm of Δw"),
-            strip(history, Metric::Susceptibility)
-                .titled("Susceptibility: how far the kernel turns for it", "(1 − CKA) / (norm of Δw)²"),
-        ],
+        Figure::Susceptibility => {
+            let charts = [
+                strip(history, Metric::StepNorm).titled("Displacement of the weights over the lag", "norm of Δw"),
+                strip(history, Metric::Susceptibility)
+                    .titled("Susceptibility: how far the kernel turns for it", "(1 − CKA) / (norm of Δw)²"),
+            ];
+            // A record of an earlier version has no path, nor has a watched training.
+            let by_path = [
+                strip(history, Metric::Straightness)
+                    .titled("Straightness: displacement over the path of the lag", "ratio"),
+                velocity(history, Metric::VelocityPath, false)
+                    .titled("Kernel velocity per path length, on each task’s probes", "(1 − CKA) / Σ of norms of Δw"),
+            ];
+            let by_path = by_path.iter().map(|chart| chart.panel(history)).filter(|panel| !panel.is_empty());
+            return charts.iter().map(|chart| chart.panel(history)).chain(by_path).collect();
+        }
         Figure::Circle | Figure::Gram | Figure::Distances | Figure::Disk => Vec::new(),
     };
     charts.iter().map(|chart| chart.panel(history)).collect()

@@ -122,7 +122,11 @@ impl SeriesId {
                     | Metric::VelocityUncentred
                     | Metric::VelocityAngle
                     | Metric::VelocityDebiased
+                    | Metric::VelocityStep
+                    | Metric::VelocityPath
                     | Metric::StepNorm
+                    | Metric::PathLag
+                    | Metric::Straightness
                     | Metric::Susceptibility
                     | Metric::LagSteps
             ) | Self::Layer(_, _, OfLayer::Velocity)

@@ -6,7 +6,7 @@ use clap::ValueEnum;
 
 use super::refused::RefusedRequest;
 use crate::chart::Format;
-use crate::paint::{files, write_all, write_study};
+use crate::paint::{files, write_all, write_study, write_study_lags};
 use crate::storage::{FIGURES, RepairedFolder, STUDY, StudyFolder, array_of, load, load_kernels, tidy};
 
 /// Arguments of `figures`.
@@ -51,7 +51,7 @@ pub(super) fn figures(args: &FiguresArgs) -> anyhow::Result<()> {
                 tidied.repairs.iter().for_each(|sentence| eprintln!("{sentence}"));
             }
         }
-        for path in write_study(&study, &out, format)? {
+        for path in [write_study(&study, &out, format)?, write_study_lags(&study, &out, format)?].concat() {
             println!("{}", path.display());
         }
         return Ok(());

@@ -16,19 +16,28 @@ pub fn summary(history: &History) -> String {
 fn describe(history: &History, text: &mut String) -> std::fmt::Result {
     let Some(last) = history.rows().last() else { return writeln!(text, "Nothing was measured") };
     writeln!(text, "{} steps, {:.2} epochs, {} tasks", last.step, last.epoch, history.tasks().len())?;
-    for switch in history.outcomes() {
+    for (place, switch) in history.outcomes().iter().enumerate() {
         let (from, to) = switch.tasks;
         write!(text, "Task {from} → {to} at epoch {:.2}: on the probes of task {from}, ", switch.epoch)?;
         match switch.spike {
             Some(spike) => {
                 let (ratio, delay) = (spike.ratio, spike.delay);
                 write!(text, "velocity ×{ratio:.1} of its background {delay:.2} epochs later")?;
-                if let Some(fake) = spike.fake {
-                    write!(text, " (fake switches ×{:.1})", fake / spike.background)?;
+                if let Some(fake) = spike.fake_ratio() {
+                    write!(text, " (fake switches ×{fake:.1})")?;
+                }
+                if let Some(by_path) = switch.by_path {
+                    write!(text, ", per length of the path ×{:.1}", by_path.ratio)?;
+                    if let Some(fake) = by_path.fake_ratio() {
+                        write!(text, " (fake switches ×{fake:.1})")?;
+                    }
                 }
                 write!(text, ", ")?;
             }
-            None => write!(text, "no velocity to compare, ")?,
+            None => match history.missing_velocity(place) {
+                Some(why) => write!(text, "no velocity to compare ({why}), ")?,
+                None => write!(text, "no velocity to compare, ")?,
+            },
         }
         match switch.dip {
             Some(dip) => {

@@ -6,7 +6,7 @@
 //! measured, without a snapshot, one lag before each snapshot where the grid has no measurement; the numbers below are
 //! chosen so that it has.
 
-use crate::spec::KernelSpec;
+use crate::spec::{KernelSpec, VelocityLag};
 
 /// The grid of measurements of one task. Steps count from 0 at its start.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -73,11 +73,17 @@ impl Cadence {
     }
 }
 
-/// Returns the lag of the velocity in steps: a whole number of snapshot spacings where it is at least one, else whole
-/// steps.
+/// Returns the lag of the velocity in steps. Of one in epochs it is a whole number of snapshot spacings where it is at least
+/// one, else whole steps. Of one in path length, whose steps are found at each snapshot, it is 0, so that no kernel is measured
+/// for it beside the snapshots.
 pub fn lag_steps(kernel: &KernelSpec, steps_per_epoch: u64) -> u64 {
+    let lag = match kernel.velocity_lag() {
+        VelocityLag::Epochs(epochs) => epochs,
+        VelocityLag::Steps(steps) => return steps,
+        VelocityLag::Path(_) => return 0,
+    };
     let spacing = spacing(kernel.per_epoch, steps_per_epoch);
-    let wanted = kernel.lag * steps_per_epoch as f64;
+    let wanted = lag * steps_per_epoch as f64;
     let spacings = (wanted / spacing as f64).round() as u64;
     if spacings > 0 { spacings * spacing } else { (wanted.round() as u64).max(1) }
 }

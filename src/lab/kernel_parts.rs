@@ -44,21 +44,16 @@ impl KernelParts {
         Ok(Self { layers, tensors, logits })
     }
 
-    /// Computes the metrics of each layer. `before` are the parts one lag ago, `wholes` the blocks of all layers together.
-    pub fn layers(
-        &self,
-        before: Option<&Self>,
-        lag_epochs: f64,
-        wholes: &[Gram],
-        labels: &[&[usize]],
-    ) -> Arc<[LayerMetrics]> {
+    /// Computes the metrics of each layer. `before` are the parts one lag ago and that lag in epochs, `wholes` the blocks of all
+    /// layers together.
+    pub fn layers(&self, before: Option<(&Self, f64)>, wholes: &[Gram], labels: &[&[usize]]) -> Arc<[LayerMetrics]> {
         let one = |task: usize, place: usize| {
             let (name, blocks) = &self.layers[place];
             let gram = &blocks[task];
             LayerMetrics {
                 task: task + 1,
                 layer: Arc::clone(name),
-                velocity: before.and_then(|before| velocity(gram, &before.layers.get(place)?.1[task], lag_epochs)),
+                velocity: before.and_then(|(before, lag)| velocity(gram, &before.layers.get(place)?.1[task], lag)),
                 alignment: finite(alignment(gram, labels[task])),
                 alignment_centred: alignment_centred(gram, labels[task]).and_then(finite),
                 share: finite(gram.trace() / wholes[task].trace()),
@@ -68,14 +63,14 @@ impl KernelParts {
     }
 
     /// Computes the metrics of each tensor in the same way.
-    pub fn tensors(&self, before: Option<&Self>, lag_epochs: f64, wholes: &[Gram]) -> Arc<[TensorMetrics]> {
+    pub fn tensors(&self, before: Option<(&Self, f64)>, wholes: &[Gram]) -> Arc<[TensorMetrics]> {
         let one = |task: usize, place: usize| {
             let (name, blocks) = &self.tensors[place];
             let gram = &blocks[task];
             TensorMetrics {
                 task: task + 1,
                 tensor: Arc::clone(name),
-                velocity: before.and_then(|before| velocity(gram, &before.tensors.get(place)?.1[task], lag_epochs)),
+                velocity: before.and_then(|(before, lag)| velocity(gram, &before.tensors.get(place)?.1[task], lag)),
                 share: finite(gram.trace() / wholes[task].trace()),
             }
         };
@@ -83,13 +78,13 @@ impl KernelParts {
     }
 
     /// Computes the metrics of each set of logits.
-    pub fn logits(&self, before: Option<&Self>, lag_epochs: f64) -> Arc<[LogitMetrics]> {
+    pub fn logits(&self, before: Option<(&Self, f64)>) -> Arc<[LogitMetrics]> {
         let one = |task: usize, place: usize| {
             let gram = &self.logits[place][task];
             LogitMetrics {
                 task: task + 1,
                 logits: [Logits::Old, Logits::New][place],
-                velocity: before.and_then(|before| velocity(gram, &before.logits.get(place)?[task], lag_epochs)),
+                velocity: before.and_then(|(before, lag)| velocity(gram, &before.logits.get(place)?[task], lag)),
                 lambda_max: largest(gram.len(), |vector, product| gram.multiply(vector, product)).and_then(finite),
                 trace: finite(gram.trace()),
             }

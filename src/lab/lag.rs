@@ -6,18 +6,27 @@
 
 use std::collections::VecDeque;
 
+use crate::spec::MOST_LAGGED;
+
 /// The lag that ends at the current step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Lag {
     /// The steps of the task done at its end.
     pub done: u64,
-    /// The length of the lag in steps.
-    pub steps: u64,
+    /// The length of the lag in steps; `None` where no value was stored that could begin it.
+    pub steps: Option<u64>,
     /// The steps of an epoch.
     pub epoch_steps: u64,
 }
 
-/// Values of this task, by the number of steps done; as far back as one lag.
+impl Lag {
+    /// Returns its length in epochs.
+    pub fn epochs(self) -> Option<f64> {
+        self.steps.map(|steps| steps as f64 / self.epoch_steps as f64)
+    }
+}
+
+/// Values of this task, by the number of steps done; as far back as one lag, at most [`MOST_LAGGED`] where that is not known.
 #[derive(Clone)]
 pub struct Lagged<T>(VecDeque<(u64, T)>);
 
@@ -30,7 +39,12 @@ impl<T> Default for Lagged<T> {
 impl<T> Lagged<T> {
     /// Stores the value at the end of this lag, and drops values older than its beginning.
     pub fn store(&mut self, lag: Lag, item: T) {
-        while self.0.front().is_some_and(|(then, _)| then + lag.steps < lag.done) {
+        let is_over = |held: &VecDeque<(u64, T)>| match (held.front(), lag.steps) {
+            (Some((then, _)), Some(steps)) => then + steps < lag.done,
+            (Some(_), None) => held.len() >= MOST_LAGGED,
+            (None, _) => false,
+        };
+        while is_over(&self.0) {
             self.0.pop_front();
         }
         self.0.push_back((lag.done, item));
@@ -38,7 +52,13 @@ impl<T> Lagged<T> {
 
     /// Returns the value at the beginning of this lag; `None` while the lag would reach back over a switch.
     pub fn before(&self, lag: Lag) -> Option<&T> {
-        self.0.iter().find(|(then, _)| then + lag.steps == lag.done).map(|(_, item)| item)
+        let steps = lag.steps?;
+        self.0.iter().find(|(then, _)| then + steps == lag.done).map(|(_, item)| item)
+    }
+
+    /// Returns the stored values with the number of steps done at each, oldest first.
+    pub fn iter(&self) -> impl Iterator<Item = (u64, &T)> {
+        self.0.iter().map(|(done, item)| (*done, item))
     }
 
     /// Maps each stored value.

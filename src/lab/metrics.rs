@@ -10,7 +10,7 @@ use std::sync::Arc;
 
 use super::kernel_parts::KernelParts;
 use super::lag::{Lag, Lagged};
-use crate::analysis::ReferenceKernels;
+use crate::analysis::{Moved, ReferenceKernels};
 use crate::data::Targets;
 use crate::math::alignment::{alignment, alignment_centred};
 use crate::math::distance::{Centring, change, distance, distance_if_defined};
@@ -154,23 +154,23 @@ impl Meter {
     }
 
     /// Fills the row with the metrics of every block, layer, tensor, pair of tasks and set of logits. `outputs` are those of the
-    /// probes, [n, C]; `moved` is ‖Δw‖ over the lag.
+    /// probes, [n, C]; `moved` is how far the weights went over the lag.
     pub fn fill(
         &self,
         row: &mut Row,
         reading: &MeasuredBlocks,
         spectra: &Spectra,
         outputs: &[f32],
-        moved: Option<f64>,
+        moved: Moved,
         lag: Lag,
     ) {
         row.blocks = self.metrics(reading, spectra, outputs, moved, lag, row.rate);
-        let (tasks, lag_epochs) = (self.tasks(), lag.steps as f64 / lag.epoch_steps as f64);
+        let tasks = self.tasks();
         let labels: Vec<&[usize]> = tasks.iter().map(|rows| &self.labels[rows.clone()]).collect();
-        let before = self.recent.before(lag).map(|before| &before.parts);
-        row.layers = reading.parts.layers(before, lag_epochs, &reading.grams[1..], &labels);
-        row.tensors = reading.parts.tensors(before, lag_epochs, &reading.grams[1..]);
-        row.logits = reading.parts.logits(before, lag_epochs);
+        let before = self.recent.before(lag).map(|before| &before.parts).zip(lag.epochs());
+        row.layers = reading.parts.layers(before, &reading.grams[1..], &labels);
+        row.tensors = reading.parts.tensors(before, &reading.grams[1..]);
+        row.logits = reading.parts.logits(before);
         row.cross = CrossMetrics::between(reading.whole(), &tasks);
         row.optimiser = self.geometry(reading, lag);
     }
@@ -178,14 +178,15 @@ impl Meter {
     /// Computes the metrics of the optimiser's kernel, block by block.
     fn geometry(&self, reading: &MeasuredBlocks, lag: Lag) -> Arc<[OptimiserMetrics]> {
         let Some(grams) = &reading.optimiser else { return Arc::default() };
-        let before = self.recent.before(lag).and_then(|before| before.optimiser.as_ref());
-        let lag_epochs = lag.steps as f64 / lag.epoch_steps as f64;
+        let before = self.recent.before(lag).and_then(|before| before.optimiser.as_ref()).zip(lag.epochs());
         let one = |(place, (block, rows)): (usize, &(Block, Range<usize>))| {
             let (gram, labels) = (&grams[place], &self.labels[rows.clone()]);
-            let gap = |before: &Vec<Gram>| distance_if_defined(gram, &before[place], Centring::Centred);
+            let velocity = |(before, lag): (&Vec<Gram>, f64)| {
+                finite(distance_if_defined(gram, &before[place], Centring::Centred)? / lag)
+            };
             OptimiserMetrics {
                 block: *block,
-                velocity: before.and_then(gap).and_then(|gap| finite(gap / lag_epochs)),
+                velocity: before.and_then(velocity),
                 apart: finite(distance(gram, &reading.grams[place], Centring::Centred)),
                 alignment: finite(alignment(gram, labels)),
                 alignment_centred: alignment_centred(gram, labels).and_then(finite),
@@ -201,12 +202,11 @@ impl Meter {
         reading: &MeasuredBlocks,
         spectra: &Spectra,
         outputs: &[f32],
-        moved: Option<f64>,
+        moved: Moved,
         lag: Lag,
         rate: Option<f64>,
     ) -> Vec<BlockMetrics> {
-        let before = self.recent.before(lag);
-        let lag_epochs = lag.steps as f64 / lag.epoch_steps as f64;
+        let before = self.recent.before(lag).zip(lag.steps).zip(lag.epochs());
         let classes = outputs.len() / self.labels.len().max(1);
         let one = |(place, (block, rows)): (usize, &(Block, Range<usize>))| {
             let gram = &reading.grams[place];
@@ -224,7 +224,7 @@ impl Meter {
             let against = ReferenceKernels {
                 start: first,
                 switch: self.at_switch.as_ref().map(|grams| &grams[place]),
-                lagged: before.map(|before| (&before.grams[place], lag.steps, lag_epochs)),
+                lagged: before.map(|((before, steps), epochs)| (&before.grams[place], steps, epochs)),
                 moved,
                 labels: Some(labels),
             };

@@ -37,8 +37,15 @@ pub struct Spike {
     pub background: f64,
     /// height / background.
     pub ratio: f64,
-    /// 99th percentile of the ratios at fake switches; `None` if the last third of the task is shorter than an epoch.
+    /// 99th percentile of the heights at fake switches; `None` if the last third of the task is shorter than an epoch.
     pub fake: Option<f64>,
+}
+
+impl Spike {
+    /// Returns the 99th percentile of the ratios at fake switches.
+    pub fn fake_ratio(self) -> Option<f64> {
+        Some(self.fake? / self.background)
+    }
 }
 
 /// The reaction of λ_max to one switch.
@@ -61,8 +68,7 @@ pub struct Dip {
 /// Returns the spike at `switch`, from (epoch, velocity) in order of time. `start` is the beginning of the previous task,
 /// `end` the end of the new one (or infinity). `None` if there is no velocity on one of the sides, or the background is 0.
 pub fn spike(velocity: &[(f64, f64)], start: f64, switch: f64, end: f64) -> Option<Spike> {
-    let third = last_third(start, switch);
-    let quiet: Vec<(f64, f64)> = velocity.iter().copied().filter(|p| p.0 > third && p.0 <= switch).collect();
+    let quiet: Vec<(f64, f64)> = velocity.iter().copied().filter(|p| is_background(p.0, start, switch)).collect();
     let background = quantile(quiet.iter().map(|p| p.1), 0.5)?;
     let after = velocity.iter().filter(|p| p.0 > switch && p.0 <= (switch + SPIKE_EPOCHS).min(end));
     let &(epoch, height) = after.max_by(|a, b| a.1.total_cmp(&b.1))?;
@@ -104,6 +110,11 @@ pub fn dip(lambda_max: &[(f64, f64)], start: f64, switch: f64, end: f64) -> Opti
 /// Returns the beginning of the last third of a task, which is the background of the switch that ends it.
 pub fn last_third(start: f64, switch: f64) -> f64 {
     start + (switch - start) * 2.0 / 3.0
+}
+
+/// Returns whether a time lies in the background of a switch.
+pub fn is_background(time: f64, start: f64, switch: f64) -> bool {
+    time > last_third(start, switch) && time <= switch
 }
 
 /// Returns the median of the last three values up to a time, and the points after it up to `end`.

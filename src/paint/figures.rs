@@ -13,6 +13,7 @@ use super::offscreen_renderer::OffscreenRenderer;
 use super::theme::Tokens;
 use super::{heat_maps, page, raster, svg};
 use crate::chart::panel::Chart;
+use crate::chart::study::lags::figure as study_lags;
 use crate::chart::{Figure, Format, figure, figures_of_study};
 use crate::run::History;
 use crate::storage::{
@@ -56,6 +57,22 @@ fn figures_of(history: &History) -> impl Iterator<Item = Figure> {
 pub fn write_study(study: &StudyFolder, folder: &Path, format: Format) -> Result<Vec<PathBuf>, FigureError> {
     write(figures_of_study(study).into_iter(), folder, format)
 }
+
+/// Draws the ratio against the lag of a study's runs, with their table beside it, into a folder; none where no run has it.
+pub fn write_study_lags(study: &StudyFolder, folder: &Path, format: Format) -> Result<Vec<PathBuf>, FigureError> {
+    let lags = study.lag_ratios();
+    if lags.is_empty() {
+        return Ok(Vec::new());
+    }
+    let table = folder.join(format!("{STUDY_LAGS}.csv"));
+    let mut paths = write(std::iter::once((STUDY_LAGS.to_owned(), study_lags(study, &lags))), folder, format)?;
+    study.write_lags(&lags, &table)?;
+    paths.push(table);
+    Ok(paths)
+}
+
+/// The name of the files of the ratio against the lag.
+const STUDY_LAGS: &str = "study-lags";
 
 fn write(
     charts: impl Iterator<Item = (String, Chart)>,

@@ -19,4 +19,4 @@ pub mod svg;
 pub mod theme;
 pub mod transform;
 
-pub use figures::{FigureError, files, render, write_all, write_study};
+pub use figures::{FigureError, files, render, write_all, write_study, write_study_lags};

@@ -99,8 +99,18 @@ metrics! {
     VelocityAngle = block.velocity_angle: f64;
     /// (1 − CKA)/lag per epoch, debiased (HSIC₁, Song et al. 2012): for blocks of few probes.
     VelocityDebiased = block.velocity_debiased: f64;
+    /// (1 − CKA)/lag per step, centred.
+    VelocityStep = block.velocity_step: f64;
+    /// (1 − CKA)/path over the lag, centred: per length of the way of the weights.
+    VelocityPath = block.velocity_path: f64;
     /// ‖Δw‖ over the lag, all parameters.
     StepNorm = block.step_norm: f64;
+    /// Σ ‖Δw‖ over the steps of the lag.
+    PathLag = block.path_lag: f64;
+    /// ‖Δw‖ over the lag by its path: 1 where the weights go straight.
+    Straightness = block.straightness: f64;
+    /// Σ ‖Δw‖ over all steps of the run so far.
+    Path = row.path: f64;
     /// ‖∇L‖ of the last mini-batch, over all parameters.
     GradNorm = row.grad_norm: f64;
     /// (1 − CKA)/‖Δw‖² over the lag, centred; absent when the weights did not move.
@@ -210,6 +220,8 @@ pub struct Row {
     pub rate: Option<f64>,
     /// ‖∇L‖ of the last mini-batch, over all parameters.
     pub grad_norm: Option<f64>,
+    /// Σ ‖Δw‖ over all steps of the run so far.
+    pub path: Option<f64>,
     pub cost: SnapshotCost,
 }
 
@@ -232,6 +244,7 @@ impl Row {
             train_loss: None,
             rate: None,
             grad_norm: None,
+            path: None,
             cost: SnapshotCost::default(),
         }
     }

@@ -7,7 +7,8 @@
 //! The methods of [`Spec`] here count images for the estimate, and are used by validation, too.
 
 use super::{
-    DataShape, KERNEL_MEMORY, KernelShape, KernelSpec, Layer, MAJOR_SHARE, Method, Plan, Reduction, Spec, TaskKind,
+    DataShape, KERNEL_MEMORY, KernelShape, KernelSpec, Layer, MAJOR_SHARE, MOST_LAGGED, Method, Plan, Reduction, Spec,
+    TaskKind, VelocityLag,
 };
 
 /// The estimated cost of a run.
@@ -45,12 +46,15 @@ impl Cost {
         let (n, inputs) = (probes as f64, shape.inputs() as f64);
 
         let (mut steps, mut images, mut snapshots, mut full, mut largest) = (0u64, 0.0, 0u64, 0.0, 1usize);
+        // The steps of an epoch of the smallest task.
+        let mut shortest = u64::MAX;
         for (place, &task) in spec.tasks.sequence().iter().enumerate() {
             let trained = spec.train_count(task, shape);
             // A batch never exceeds the training set.
             let of_batch = spec.training.batch.min(trained.max(1));
             largest = largest.max(of_batch);
             let per_epoch = (trained as u64).div_ceil(spec.training.batch.max(1) as u64).max(1);
+            shortest = shortest.min(per_epoch);
             let of_task = spec.tasks.steps_at(place, per_epoch);
             steps = steps.saturating_add(of_task);
             let replayed = if place > 0 && spec.training.replay > 0 { 2.0 } else { 1.0 };
@@ -88,7 +92,13 @@ impl Cost {
 
         let state = spec.training.optimiser.copies(spec.training.momentum) as f64;
         // Weights, gradients and state; the weights of the last lag are kept, to measure how far they moved.
-        let lagged = (spec.kernel.lag * 3.0 * spec.kernel.per_epoch as f64).ceil().max(0.0) + 2.0;
+        let dense = 3.0 * spec.kernel.per_epoch as f64;
+        let lagged = match spec.kernel.velocity_lag() {
+            VelocityLag::Epochs(epochs) => (epochs * dense).ceil().max(0.0),
+            // Kernels are measured at most once a step, and each both as a snapshot and where a lag begins.
+            VelocityLag::Steps(lag) => (lag.min(steps) as f64).min((lag as f64 / shortest as f64 * 2.0 * dense).ceil()),
+            VelocityLag::Path(_) => MOST_LAGGED as f64,
+        } + 2.0;
         let batch = if spec.training.replay > 0 { 2.0 } else { 1.0 } * largest as f64 * (outputs * 4.0 + inputs);
         // At a switch the weights are sent as an event and written to disk: up to four copies at once.
         let initial = if spec.network.laziness().is_some() { 1.0 } else { 0.0 };
@@ -287,6 +297,15 @@ impl Spec {
     fn train_count(&self, task: usize, shape: &DataShape) -> usize {
         let all = self.trainable(task, shape);
         if self.data.samples > 0 { all.min(self.data.samples) } else { all }
+    }
+
+    /// Returns the steps of the longest task on images of this shape; `None` without a task.
+    pub(super) fn longest_task(&self, shape: &DataShape) -> Option<u64> {
+        let steps = |(place, &task): (usize, &usize)| {
+            let epoch_steps = (self.train_count(task, shape) as u64).div_ceil(self.training.batch.max(1) as u64);
+            self.tasks.steps_at(place, epoch_steps.max(1))
+        };
+        self.tasks.sequence().iter().enumerate().map(steps).max()
     }
 
     /// Returns the number of training images of a task before `data.samples` limits it.

@@ -19,6 +19,7 @@ pub(super) fn known() -> &'static Table {
         spec.network.begin_from(Some("w.safetensors".into()));
         (spec.network.weights_hash, spec.network.weights_copy) = (Some("0".to_owned()), Some("w.safetensors".into()));
         spec.kernel.piecewise = Some(1.0);
+        (spec.kernel.lag_steps, spec.kernel.lag_path) = (Some(1), Some(1.0));
         spec.training.rate_width = Some(1);
         spec.training.frozen = vec!["fc1".to_owned()];
         spec.training.masked = true;

@@ -102,6 +102,12 @@ impl Spec {
                 "one task is learnt: no replay, no masked logits, no changes on the way",
             ));
         }
+        if self.kernel.lag_path.is_some() {
+            found.push(problem(
+                "kernel.lag_path",
+                "learners have no snapshots along a path: give the lag in epochs or steps",
+            ));
+        }
         if has(Learner::Infinite)
             && let Err(why) = self.limit_known()
         {

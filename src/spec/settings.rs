@@ -166,6 +166,13 @@ pub struct KernelSpec {
     pub per_epoch: usize,
     /// Lag of the velocity in epochs of the task being trained, rounded to whole snapshots and steps.
     pub lag: f64,
+    /// When given, the lag in steps, used instead of `lag`: the same before and after a switch, for tasks of any length.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lag_steps: Option<u64>,
+    /// When given, the lag in path length Σ ‖Δw‖, used instead of `lag`: each velocity is taken from the snapshot whose
+    /// distance on the path is nearest to it, if it is within a quarter of it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub lag_path: Option<f64>,
     /// When above 0: the largest share of time for which training may pause for kernels (the analysis thread does not
     /// count); the cadence adapts, and the run is no longer repeatable.
     pub budget: f64,
@@ -286,6 +293,8 @@ impl Default for KernelSpec {
             train_on_probes: false,
             per_epoch: 4,
             lag: 0.25,
+            lag_steps: None,
+            lag_path: None,
             budget: 0.0,
             predict: false,
             piecewise: None,
@@ -297,6 +306,32 @@ impl Default for KernelSpec {
 impl Default for WindowSpec {
     fn default() -> Self {
         Self { pace: 1.25 }
+    }
+}
+
+/// The stretch of training over which velocities are taken, by the clock that it is given in.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum VelocityLag {
+    /// Epochs of the task being trained.
+    Epochs(f64),
+    Steps(u64),
+    /// Path length Σ ‖Δw‖.
+    Path(f64),
+}
+
+/// The share of a lag in path length by which the measured kernels that it lies between may miss it.
+pub const LAG_TOLERANCE: f64 = 0.25;
+/// The most kernels that are held for a lag in path length, which reaches back no further than these.
+pub const MOST_LAGGED: usize = 64;
+
+impl KernelSpec {
+    /// Returns the lag of the velocity.
+    pub fn velocity_lag(&self) -> VelocityLag {
+        match (self.lag_path, self.lag_steps) {
+            (Some(path), _) => VelocityLag::Path(path),
+            (None, Some(steps)) => VelocityLag::Steps(steps),
+            (None, None) => VelocityLag::Epochs(self.lag),
+        }
     }
 }
 

@@ -44,7 +44,7 @@ pub enum Figure {
     Gram,
     /// The distance of the kernel from itself at every other time.
     Distances,
-    /// The displacement of the weights, and the change of the kernel for it.
+    /// The displacement of the weights, and the change of the kernel for it; their path, and the velocity per length of it.
     Susceptibility,
     /// The kernel over the angle, before and after training; only for points of a circle.
     Circle,

@@ -41,6 +41,7 @@ pub use run_folder::table_writer::{metrics_of, write_metrics};
 pub use run_folder::weights::{WeightsFile, WeightsFileError, tensors_of};
 pub use run_folder::writer::RunFolder;
 pub use state_dir::{STATE, state_folder};
+pub use study_folder::lags::StudyLags;
 pub use study_folder::log::{LOGS, LogEntry, RunLog};
 pub use study_folder::merge::Merged;
 pub use study_folder::pack::{Pack, PackFile, PackedTask};

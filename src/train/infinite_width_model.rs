@@ -197,7 +197,7 @@ impl InfiniteWidthModel {
         if loss.is_finite() {
             self.recursion.step(&columns, &slopes, terms.rate, self.momentum);
         }
-        StepOutcome { loss, grad_norm: None, rate: terms.rate }
+        StepOutcome { loss, grad_norm: None, rate: terms.rate, length: None }
     }
 
     /// Returns the loss of a batch, and ∂L/∂F of its images, row-major [n, C], times α².

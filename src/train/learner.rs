@@ -11,6 +11,7 @@ use super::device_transfer::LearnerState;
 use super::linearised::Linearised;
 use super::loss::{batch_loss, wanted};
 use super::optimiser::optimiser;
+use super::step_length::step_length;
 use super::step_options::StepOptions;
 use crate::data::Targets;
 use crate::math::rng::{Stream, rng};
@@ -27,6 +28,8 @@ pub struct StepOutcome {
     pub grad_norm: Option<f64>,
     /// The rate of the step: that of its options, unless its length was given.
     pub rate: f64,
+    /// ‖Δw‖ of the step over all parameters; `None` where there are none, or where it was not taken.
+    pub length: Option<f64>,
 }
 
 /// Trains a network, step by step.
@@ -56,9 +59,11 @@ pub struct NetworkTrainer {
 
 /// A step that a graphics card was given, and everything to go back to if its loss turns out not to be a number.
 struct UnreadStep {
-    /// The loss and, if requested, ‖∇L‖².
+    /// The loss; ‖Δw‖², unless the step is plain; and ‖∇L‖², if it is requested or the step is plain.
     read: PendingRead,
     rate: f64,
+    is_plain: bool,
+    want_norm: bool,
     network: Network,
     optimiser: ModuleOptimizer,
 }
@@ -181,13 +186,19 @@ impl NetworkTrainer {
         let (loss, statistics) = self.loss(pixels, targets, terms);
         let mut read = vec![loss.clone().without_autodiff()];
         let gradients = self.network.trained_gradients(&mut loss.backward(), &terms.frozen);
-        if want_norm {
-            read.extend(squares(&self.network, &gradients));
-        }
+        // A plain step is −η ∇L: its length needs no programs of its own.
+        let is_plain = self.training.is_plain();
+        let of_gradient = if want_norm || is_plain { squares(&self.network, &gradients) } else { None };
         let (network, optimiser) = (self.network.clone(), self.optimiser.clone());
         self.take(terms.rate, gradients, statistics);
+        if !is_plain {
+            let moved = all_squares(differences(&self.parameters(), &network.flatten()).collect());
+            read.push(moved.unwrap_or_else(|| Tensor::zeros([1], &self.device)));
+        }
+        read.extend(of_gradient);
         let read = PendingRead::of(read);
-        let before = self.unread.replace(UnreadStep { read, rate: terms.rate, network, optimiser });
+        let before =
+            self.unread.replace(UnreadStep { read, rate: terms.rate, is_plain, want_norm, network, optimiser });
         let Some(before) = before else { return known };
         let outcome = self.looked_at(before, 2);
         if !outcome.loss.is_finite() {
@@ -209,9 +220,12 @@ impl NetworkTrainer {
         if !loss.is_finite() {
             (self.network, self.optimiser) = (step.network, step.optimiser);
             self.steps -= taken;
-            return StepOutcome { loss, grad_norm: None, rate: step.rate };
+            return StepOutcome { loss, grad_norm: None, rate: step.rate, length: None };
         }
-        StepOutcome { loss, grad_norm: values.get(1).map(|square| square.sqrt()), rate: step.rate }
+        let root = |place: usize| values.get(place).map(|square| square.sqrt());
+        let norm = root(if step.is_plain { 1 } else { 2 });
+        let length = if step.is_plain { Some(step.rate * norm.unwrap_or(0.0)) } else { root(1) };
+        StepOutcome { loss, grad_norm: norm.filter(|_| step.want_norm), rate: step.rate, length }
     }
 
     /// Takes one step, and looks at the loss before.
@@ -226,12 +240,19 @@ impl NetworkTrainer {
         let (value, gradients, grad_norm, statistics) = self.gradients(pixels, targets, terms, want_length);
         let Some(gradients) = gradients else {
             // No step is taken: the weights remain the last ones with a finite loss.
-            return StepOutcome { loss: value, grad_norm: None, rate: terms.rate };
+            return StepOutcome { loss: value, grad_norm: None, rate: terms.rate, length: None };
         };
         let clamped = terms.length.zip(grad_norm.filter(|norm| *norm > 0.0)).map(|(length, norm)| length / norm);
         let rate = clamped.unwrap_or(terms.rate);
+        let before = self.parameters();
         self.take(rate, gradients, statistics);
-        StepOutcome { loss: value, grad_norm: grad_norm.filter(|_| want_norm), rate }
+        let after = self.parameters();
+        let length = match grad_norm.filter(|_| self.training.is_plain()) {
+            _ if is_host(&self.device) => step_length(after, before),
+            Some(norm) => rate * norm,
+            None => displacement(&after, &before),
+        };
+        StepOutcome { loss: value, grad_norm: grad_norm.filter(|_| want_norm), rate, length: Some(length) }
     }
 
     fn take(&mut self, rate: f64, gradients: GradientsParams, statistics: Statistics) {
@@ -427,12 +448,15 @@ fn squares(network: &Network, gradients: &GradientsParams) -> Option<Tensor<1>> 
 
 /// Computes ‖a − b‖ over all parameters, summed in f64 over tensors; on a graphics card in f32, over all at once.
 pub fn displacement(a: &[Tensor<1>], b: &[Tensor<1>]) -> f64 {
-    let differences = a.iter().zip(b).map(|(a, b)| a.clone() - b.clone());
     if a.first().is_some_and(|first| !is_host(&first.device())) {
-        let square = all_squares(differences.collect());
+        let square = all_squares(differences(a, b).collect());
         return square.map_or(0.0, |square| f64::from(read(square)[0]).sqrt());
     }
-    differences.map(sum_of_squares).sum::<f64>().sqrt()
+    differences(a, b).map(sum_of_squares).sum::<f64>().sqrt()
+}
+
+fn differences(a: &[Tensor<1>], b: &[Tensor<1>]) -> impl Iterator<Item = Tensor<1>> {
+    a.iter().zip(b).map(|(a, b)| a.clone() - b.clone())
 }
 
 fn all_squares(tensors: Vec<Tensor<1>>) -> Option<Tensor<1>> {

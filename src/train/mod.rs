@@ -10,6 +10,7 @@ mod linearised;
 mod loss;
 mod optimiser;
 mod preconditioner;
+mod step_length;
 mod step_options;
 
 pub use crate::train::device_transfer::LearnerState;

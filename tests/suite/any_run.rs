@@ -193,6 +193,11 @@ impl Draw<'_> {
         kernel.predict = !infinite && quick && self.chance(0.3);
         kernel.piecewise = self.rarely(&[None, Some(0.5)], &[Some(1e-6), Some(1e4)]);
         kernel.optimiser = self.chance(0.3);
+        (kernel.lag_steps, kernel.lag_path) = match self.rng.random_range(0..6) {
+            0 => (Some(1), None),
+            1 if !infinite => (None, Some(self.one(&[1e-6, 0.02, 1e6]))),
+            _ => (None, None),
+        };
     }
 
     fn changes(&mut self, spec: &mut Spec) {

@@ -39,6 +39,8 @@ fn each_lag_has_the_ratio_of_a_run_of_that_lag() {
         let here = found[lag as usize - 1];
         assert!((here.ratio / spike.ratio - 1.0).abs() < 1e-9, "lag {lag}: {} for {}", here.ratio, spike.ratio);
         assert!((here.height / (spike.height * here.epochs) - 1.0).abs() < 1e-9, "the distance is velocity times lag");
+        let by_path = (here.by_path.unwrap(), own.spikes(Block::Task(1), Metric::VelocityPath)[0].unwrap());
+        assert!((by_path.0.ratio / by_path.1.ratio - 1.0).abs() < 1e-9, "lag {lag}: {by_path:?}");
         let fake = spike.fake.map(|fake| fake / spike.background);
         assert!(
             here.fake.zip(fake).is_some_and(|(here, fake)| (here / fake - 1.0).abs() < 1e-9),

@@ -15,6 +15,7 @@ mod breaks;
 mod card;
 mod claims;
 mod cli;
+mod clocks;
 mod cluster;
 mod compositions;
 mod data;

@@ -4,6 +4,7 @@
 //! The panels are those of the study page in the window.
 
 pub mod kinds;
+pub mod lags;
 pub mod panels;
 
 use std::sync::Arc;

@@ -9,6 +9,7 @@ use std::time::Instant;
 use super::fork::TrainerState;
 use super::predictors::Predicted;
 use super::subject::SnapshotOutputs;
+use crate::analysis::Moved;
 use crate::data::{Prepared, Targets};
 use crate::lab::Halt;
 use crate::lab::kernel_parts::tensor_grams;
@@ -33,6 +34,8 @@ pub(super) enum Work {
 pub(super) struct SnapshotRequest {
     /// The row with the trainer's numbers: `blocks` and `accuracy` are empty.
     pub row: Row,
+    /// Σ ‖Δw‖ over the steps of the lag.
+    pub path: Option<f64>,
     pub outputs: SnapshotOutputs,
 }
 
@@ -87,8 +90,9 @@ impl Analyzer {
         let reading = self.meter.read(measured).map_err(|err| err.to_string())?;
         let reading_seconds = began.elapsed().as_secs_f64();
         let snapshot = request.map(|request| {
-            let SnapshotRequest { mut row, outputs } = *request;
+            let SnapshotRequest { mut row, path, outputs } = *request;
             let SnapshotOutputs { probes, tests, features, moved, mut predicted } = outputs;
+            let moved = Moved { net: moved, path };
             let began = Instant::now();
             let spectra = self.meter.spectra(&reading)?;
             row.cost.eigen_seconds = Some(began.elapsed().as_secs_f64());
@@ -104,9 +108,10 @@ impl Analyzer {
             self.meter.fill(&mut row, &reading, &spectra, &probes, moved, lag);
             row.cost.metrics_seconds = Some(reading_seconds + began.elapsed().as_secs_f64());
 
-            let partner = self.meter.partner(lag).map(|gram| Partner {
-                step: row.step.saturating_sub(lag.steps),
-                epoch: row.epoch - lag.steps as f64 / lag.epoch_steps as f64,
+            let begins = self.meter.partner(lag).zip(lag.steps).zip(lag.epochs());
+            let partner = begins.map(|((gram, steps), epochs)| Partner {
+                step: row.step.saturating_sub(steps),
+                epoch: row.epoch - epochs,
                 gram: Arc::clone(gram.values()),
             });
             let (eigenvalues, block_eigenvalues) = spectra.into_parts();

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 
 use super::training_conditions::TrainingConditions;
 use crate::lab::cadence::Cadence;
+use crate::lab::lag::Lagged;
 use crate::spec::{Change, Spec};
 
 /// The position of a run between two tasks.
@@ -25,6 +26,8 @@ pub(super) struct Position {
     pub per_epoch: usize,
     /// The learning rate of the last step.
     pub last_rate: Option<f64>,
+    /// Σ ‖Δw‖ over all steps; `None` where there are no weights.
+    pub path: Option<f64>,
 }
 
 impl Position {
@@ -40,6 +43,7 @@ impl Position {
             conditions: TrainingConditions::of(&spec.training),
             per_epoch: spec.kernel.per_epoch,
             last_rate: None,
+            path: (!spec.network.is_infinite()).then_some(0.0),
         }
     }
 
@@ -62,4 +66,6 @@ pub(super) struct CurrentTask {
     /// Whether a snapshot was taken at this step already.
     pub measured: bool,
     pub losses: (f64, u64),
+    /// The path of the run at each measured kernel.
+    pub paths: Lagged<Option<f64>>,
 }

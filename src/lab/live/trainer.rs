@@ -20,7 +20,7 @@ use super::subject::Subject;
 use crate::data::{Batch, Prepared, Task, prepare};
 use crate::lab::cadence::{Cadence, lag_steps};
 use crate::lab::event_queue::{EventQueue, Halt, WaitTime};
-use crate::lab::lag::Lag;
+use crate::lab::lag::{Lag, Lagged};
 use crate::lab::metrics::Meter;
 use crate::lab::pacing::Pacing;
 use crate::lab::{Command, Control};
@@ -29,7 +29,10 @@ use crate::model::ChosenDevice;
 use crate::run::{
     Ending, Event, Ledger, NamedTensor, Origin, Probe, Row, RunInfo, Sink, SnapshotCost, TaskStart, Weights, finite,
 };
-use crate::spec::{Change, Cost, Effect, KnownSettings, LINEAR_PROBE_IMAGES, NetworkSpec, PER_EPOCH, RATES, Spec};
+use crate::spec::{
+    Change, Cost, Effect, KnownSettings, LAG_TOLERANCE, LINEAR_PROBE_IMAGES, NetworkSpec, PER_EPOCH, RATES, Spec,
+    VelocityLag,
+};
 use crate::train::{InfiniteWidthModelError, StepOutcome};
 
 /// The time after which a paused run checks whether it is cancelled.
@@ -286,6 +289,8 @@ impl<'a> Trainer<'a> {
         let epoch_steps = self.data.stream.task(number).info().steps_per_epoch;
         let total = self.spec.tasks.steps_at(place, epoch_steps).max(1);
         let lag = lag_steps(&self.spec.kernel, epoch_steps);
+        let mut paths = Lagged::default();
+        paths.store(Lag { done: 0, steps: Some(lag), epoch_steps }, self.at.path);
         CurrentTask {
             number,
             place,
@@ -295,6 +300,7 @@ impl<'a> Trainer<'a> {
             cadence: Cadence::new(self.at.per_epoch, lag, epoch_steps, place > 0, total),
             measured: false,
             losses: (0.0, 0),
+            paths,
         }
     }
 
@@ -331,6 +337,7 @@ impl<'a> Trainer<'a> {
             }
             self.unread -= 1;
             self.at.last_rate = Some(outcome.rate);
+            self.at.path = self.at.path.zip(outcome.length).map(|(path, length)| path + length);
             current.losses.0 += outcome.loss;
             current.losses.1 += 1;
             self.pacing.stepped(began.elapsed(), outcome.loss, outcome.grad_norm);
@@ -466,13 +473,16 @@ impl<'a> Trainer<'a> {
             |err| Stop::Diverged(format!("{err} at step {}: start again with a smaller rate", self.at.step)),
         )?;
         let kernel_seconds = began.elapsed().as_secs_f64();
-        let lag = Lag { done: current.done, steps: current.cadence.lag(), epoch_steps: current.epoch_steps };
+        let lag = self.lag(current);
         let mut request = if snapshot {
             Some(self.snapshot_request(current, lag, (at_switch, want_full), kernel_seconds)?)
         } else {
             None
         };
         self.on_device(epoch, |subject, _| subject.store_weights(lag))?;
+        if current.done > 0 {
+            current.paths.store(lag, self.at.path);
+        }
         if snapshot {
             self.renew_fallback(epoch)?;
         }
@@ -497,6 +507,23 @@ impl<'a> Trainer<'a> {
         Ok(())
     }
 
+    /// Returns the lag of the velocity that ends at the current step.
+    fn lag(&self, current: &CurrentTask) -> Lag {
+        let steps = match self.spec.kernel.velocity_lag() {
+            VelocityLag::Epochs(_) | VelocityLag::Steps(_) => Some(current.cadence.lag()),
+            VelocityLag::Path(wanted) => {
+                let off = |&(_, path): &(u64, Option<f64>)| {
+                    self.at.path.zip(path).map_or(f64::INFINITY, |(now, then)| (now - then - wanted).abs())
+                };
+                let measured = current.paths.iter().map(|(done, path)| (done, *path));
+                let nearest = measured.min_by(|a, b| off(a).total_cmp(&off(b)));
+                let is_near = |measured: &(u64, Option<f64>)| off(measured) <= LAG_TOLERANCE * wanted;
+                nearest.filter(is_near).map(|(done, _)| current.done - done).filter(|steps| *steps > 0)
+            }
+        };
+        Lag { done: current.done, steps, epoch_steps: current.epoch_steps }
+    }
+
     /// Collects the trainer's part of a snapshot: numbers of its row, and outputs of the network. `dearer` is set at a
     /// switch and at the end of an epoch.
     fn snapshot_request(
@@ -517,6 +544,7 @@ impl<'a> Trainer<'a> {
             train_loss: (count > 0).then(|| sum / count as f64).and_then(finite),
             rate: finite(self.rate()),
             grad_norm: self.pacing.take_grad_norm().and_then(finite),
+            path: self.at.path.and_then(finite),
             cost: SnapshotCost {
                 kernel_seconds: Some(kernel_seconds),
                 evaluation_seconds: Some(evaluation_seconds),
@@ -524,7 +552,9 @@ impl<'a> Trainer<'a> {
             },
             ..Row::bare(self.at.step, self.epoch(current), current.number)
         };
-        Ok(SnapshotRequest { row, outputs })
+        let before = current.paths.before(lag).copied().flatten();
+        let path = self.at.path.zip(before).map(|(path, before)| path - before);
+        Ok(SnapshotRequest { row, path, outputs })
     }
 
     // Commands: everything that changes a result passes through `apply`.

@@ -249,7 +249,9 @@ struct NetworkCopies {
 
 impl NetworkCopies {
     fn new(epochs: &[f64], spec: &Spec, epoch_steps: u64, steps: u64) -> Self {
-        let lag = ((spec.kernel.lag * epoch_steps as f64).round() as u64).max(1);
+        // Of a lag in path length, which an experiment of learners refuses, that in epochs is taken.
+        let in_epochs = || ((spec.kernel.lag * epoch_steps as f64).round() as u64).max(1);
+        let lag = spec.kernel.lag_steps.unwrap_or_else(in_epochs);
         let mut copy_steps: Vec<(u64, f64)> =
             epochs.iter().map(|&epoch| ((epoch * epoch_steps as f64).round() as u64, epoch)).collect();
         copy_steps.retain(|(step, _)| *step <= steps);

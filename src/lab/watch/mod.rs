@@ -22,6 +22,7 @@ use super::command::Command;
 use super::kernel_parts::tensor_grams;
 use super::lag::{Lag, Lagged};
 use super::metrics::{MeasuredBlocks, Meter};
+use crate::analysis::Moved;
 use crate::data::Targets;
 use crate::run::{
     Accuracy, Ending, Event, Outputs, Progress, Row, RunInfo, SavedStep, Sink, Snapshot, TaskStart, finite,
@@ -346,7 +347,7 @@ impl<'a> Watcher<'a> {
 
     fn lag_at(&self, step: u64) -> Lag {
         let start = self.tasks.last().map_or(step, |(_, start)| *start);
-        Lag { done: step - start, steps: self.reader.folder.lag, epoch_steps: 1 }
+        Lag { done: step - start, steps: Some(self.reader.folder.lag), epoch_steps: 1 }
     }
 
     /// Analyses a measured step, the last of a task if it `switches`.
@@ -375,6 +376,8 @@ impl<'a> Watcher<'a> {
             (Some(weights), Some(before)) => Some(displacement(weights, before)),
             _ => None,
         };
+        // How the weights went from one saved step to the next is not known.
+        let moved = Moved { net: moved, path: None };
         self.meter.fill(&mut row, &reading, &spectra, outputs.as_deref().unwrap_or_default(), moved, lag);
         match &outputs {
             Some(outputs) => row.accuracy = self.accuracies(outputs),
@@ -439,7 +442,7 @@ impl<'a> Watcher<'a> {
                 continue;
             };
             // The first step of a task ends the one before.
-            let lag = if step <= start { Lag { done: 0, steps: lag, epoch_steps: 1 } } else { self.lag_at(step) };
+            let lag = if step <= start { Lag { done: 0, steps: Some(lag), epoch_steps: 1 } } else { self.lag_at(step) };
             if step <= start {
                 self.first_of_task.insert(step, Arc::clone(reading.whole().values()));
             }

@@ -45,7 +45,7 @@ impl Spec {
         let program = program.as_deref();
         self.weights_problems(program, &mut found);
         self.training_problems(program, &mut found);
-        self.kernel_problems(&mut found);
+        self.kernel_problems(shape, &mut found);
         self.infinite_problems(program, &mut found);
         if found.iter().all(|problem| !problem.field.starts_with("tasks.")) {
             self.probe_problems(shape, &mut found);
@@ -355,13 +355,41 @@ impl Spec {
         }
     }
 
-    fn kernel_problems(&self, found: &mut Vec<Problem>) {
+    fn kernel_problems(&self, shape: &DataShape, found: &mut Vec<Problem>) {
         let kernel = &self.kernel;
         if !PER_EPOCH.contains(&kernel.per_epoch) {
             found.push(problem("kernel.per_epoch", "there can be 1 to 1000 snapshots an epoch"));
         }
         if !(kernel.lag > 0.0 && kernel.lag <= 100.0) {
             found.push(problem("kernel.lag", "the lag of the velocity must be above 0 epochs"));
+        }
+        if let Some(lag) = kernel.lag_steps {
+            let longest = self.longest_task(shape);
+            if lag == 0 || lag > MOST_LAG_STEPS {
+                found.push(problem(
+                    "kernel.lag_steps",
+                    "the lag of the velocity must be at least one step (and at most 10⁹)",
+                ));
+            } else if kernel.lag_path.is_some() {
+                found.push(problem(
+                    "kernel.lag_steps",
+                    "the lag is given in steps and in path length: leave one of them out",
+                ));
+            } else if let Some(steps) = longest.filter(|steps| lag > *steps) {
+                let message = format!(
+                    "no lag goes back over a switch, and the longest task has {steps} steps: a lag of {lag} steps would give                      no velocity"
+                );
+                found.push(problem("kernel.lag_steps", message));
+            }
+        }
+        if let Some(path) = kernel.lag_path {
+            if !(path > 0.0 && path <= 1e9) {
+                found.push(problem("kernel.lag_path", "the lag of the velocity must be a path length above 0"));
+            } else if self.network.is_infinite() {
+                let message =
+                    "a network of infinite width has no weights, and so no path: give the lag in epochs or steps";
+                found.push(problem("kernel.lag_path", message));
+            }
         }
         if kernel.piecewise.is_some_and(|epochs| !(epochs > 0.0 && epochs <= 1e4)) {
             found.push(problem("kernel.piecewise", "the network is linearised anew every so many epochs, above 0"));
@@ -420,6 +448,8 @@ fn unknown_part<'a>(program: &Program, names: &'a [String]) -> Option<(&'a str, 
 
 /// Accepted learning rates.
 pub const RATES: RangeInclusive<f64> = 0.0..=1e6;
+/// Largest lag of the velocity in steps.
+const MOST_LAG_STEPS: u64 = 1_000_000_000;
 /// Accepted numbers of snapshots per epoch.
 pub const PER_EPOCH: RangeInclusive<usize> = 1..=1000;
 const GIB: f64 = (1u64 << 30) as f64;

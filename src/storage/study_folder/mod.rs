@@ -6,6 +6,7 @@
 //! Guarantees: a finished run is not repeated; a row is read only from its run's folder, so a study that was killed and resumed
 //! has the same table as one that was not; no folder of another study is touched.
 
+pub(crate) mod lags;
 pub(crate) mod log;
 pub(crate) mod merge;
 pub(crate) mod pack;

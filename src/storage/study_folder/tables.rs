@@ -160,6 +160,6 @@ fn word(history: &History) -> &'static str {
 }
 
 /// Returns the shortest digits that read back as the same number.
-fn cell(figure: Option<f64>) -> String {
+pub(super) fn cell(figure: Option<f64>) -> String {
     figure.filter(|value| value.is_finite()).map(|value| value.to_string()).unwrap_or_default()
 }

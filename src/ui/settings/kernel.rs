@@ -3,7 +3,8 @@
 use egui::Ui;
 
 use super::form::{Form, real, whole};
-use crate::spec::{Method, Reduction};
+use crate::spec::{Method, Reduction, VelocityLag};
+use crate::ui::kit::widgets::choose;
 use crate::worker::Command;
 
 pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
@@ -38,12 +39,9 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
             ui.weak("an epoch");
         },
     );
-    let hover = "The lag over which the velocity is taken, in epochs of the task being trained: the ratio of the spike \
-        to its background grows with it";
-    form.row(ui, "kernel.lag", "Lag", hover, |ui, form| {
-        real(ui, &mut form.draft.kernel.lag, 0.005);
-        ui.weak("epochs");
-    });
+    let hover = "The lag over which the velocity is taken, in epochs of the task being trained, or in steps or path length, \
+        which are the same before and after a switch: the ratio of the spike to its background grows with it";
+    lag(ui, form, hover);
     let hover = "The largest share of the time for which training waits for kernels: they are measured less often if \
         need be, and the run no longer repeats bit for bit";
     form.row(ui, "kernel.budget", "Budget", hover, |ui, form| {
@@ -91,3 +89,45 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
     let hover = "Both are exact; the Jacobian is slow, and the reference against which the fast method is tested";
     form.choice(ui, "kernel.method", "Method", hover, |spec| &mut spec.kernel.method, &methods);
 }
+
+/// The clocks that a lag can be given in.
+#[derive(Clone, Copy, PartialEq)]
+enum Clock {
+    Epochs,
+    Steps,
+    Path,
+}
+
+/// Draws the lag of the velocity, and the clock that it is given in.
+fn lag(ui: &mut Ui, form: &mut Form<'_>, hover: &str) {
+    let (clock, key) = match form.draft.kernel.velocity_lag() {
+        VelocityLag::Epochs(_) => (Clock::Epochs, "kernel.lag"),
+        VelocityLag::Steps(_) => (Clock::Steps, "kernel.lag_steps"),
+        VelocityLag::Path(_) => (Clock::Path, "kernel.lag_path"),
+    };
+    form.row(ui, key, "Lag", hover, |ui, form| {
+        let kernel = &mut form.draft.kernel;
+        match (&mut kernel.lag_path, &mut kernel.lag_steps) {
+            (Some(path), _) => drop(real(ui, path, 0.005)),
+            (None, Some(steps)) => {
+                let mut shown = usize::try_from(*steps).unwrap_or(usize::MAX);
+                whole(ui, &mut shown, 1..=1_000_000_000);
+                *steps = shown as u64;
+            }
+            (None, None) => drop(real(ui, &mut kernel.lag, 0.005)),
+        }
+        let clocks = [(Clock::Epochs, "epochs"), (Clock::Steps, "steps"), (Clock::Path, "path length")];
+        let mut chosen = clock;
+        if choose(ui, "Clock of the lag", &mut chosen, &clocks) {
+            (kernel.lag_steps, kernel.lag_path) = match chosen {
+                Clock::Epochs => (None, None),
+                Clock::Steps => (Some(USUAL_STEPS), None),
+                Clock::Path => (None, Some(USUAL_PATH)),
+            };
+        }
+    });
+}
+
+/// The lags with which these clocks begin: about those of a quarter epoch of the default run.
+const USUAL_STEPS: u64 = 12;
+const USUAL_PATH: f64 = 0.1;

@@ -9,6 +9,7 @@ use super::view::{Needs, ViewClass};
 use crate::analysis::{LagRatio, SwitchKernels};
 use crate::chart::palette::Colour;
 use crate::chart::panel::{Axis, Dashes, Dot, Line, MAIN, Panel, THIN};
+use crate::math::spike::Spike;
 use crate::paint::panel::{Look, paint};
 use crate::ui::kit::background_task::BackgroundTask;
 use crate::ui::kit::data_table::DataTable;
@@ -46,7 +47,9 @@ impl ViewClass for LagRatiosView {
                  centred; the ratio is the largest S within an epoch after the switch over the median of S in the last \
                  third of the task before, with the same lag in steps on both sides. Before a switch the kernel jitters \
                  about one place, so S hardly grows with the lag; after it the kernel moves on. Hollow and dashed: the \
-                 99th percentile at fake switches. The line across is the lag of this run's velocity. Lags are those \
+                 99th percentile at fake switches. Dotted: the same ratio of S per path length, Σ‖Δw‖ over the steps of the \
+                 lag, where the run tells it: how much of the ratio is left once the longer way of the weights is taken \
+                 out. The line across is the lag of this run's velocity. Lags are those \
                  of which the kernels in memory have pairs all over that third: for all from one step to an epoch set the \
                  snapshots an epoch to its number of steps, and take few probes, so that memory holds them. For the last \
                  switch up to the cursor.";
@@ -116,10 +119,14 @@ fn panel(found: &[LagRatio], task: usize, own: Option<u64>) -> Panel {
     let ratios = points(&|lag| Some(lag.ratio));
     let fakes = points(&|lag| lag.fake.filter(|fake| *fake > 0.0));
     let ink = Colour::Task(task);
+    let by_path = points(&|lag| lag.by_path.map(|spike| spike.ratio).filter(|ratio| *ratio > 0.0));
     for (points, full) in [(&fakes, false), (&ratios, true)] {
         panel.dots.extend(points.iter().map(|&at| Dot { at, ink: ink.into(), full }));
     }
     panel.curve(Some("fake switches".to_owned()), Line::new(fakes, ink.at(0.7), THIN, Dashes::Broken));
+    if !by_path.is_empty() {
+        panel.curve(Some("per path length".to_owned()), Line::new(by_path, ink, THIN, Dashes::Dotted));
+    }
     panel.curve(Some("switch".to_owned()), Line::new(ratios, ink, MAIN, Dashes::None));
     panel.rules = own.map(place).into_iter().collect();
     let (low, high) = (place(found[0].steps), place(found[found.len() - 1].steps));
@@ -146,6 +153,8 @@ fn write(table: &mut DataTable, found: &[LagRatio]) {
         "spike",
         "ratio",
         "fake_ratio",
+        "ratio_path",
+        "fake_ratio_path",
     ]);
     for lag in found {
         table.row([
@@ -157,6 +166,8 @@ fn write(table: &mut DataTable, found: &[LagRatio]) {
             lag.height.into(),
             lag.ratio.into(),
             lag.fake.into(),
+            lag.by_path.map(|spike| spike.ratio).into(),
+            lag.by_path.and_then(Spike::fake_ratio).into(),
         ]);
     }
 }

@@ -24,6 +24,7 @@ enum Strip {
     #[default]
     Displacement,
     Susceptibility,
+    Straightness,
     Gradient,
     Hidden,
 }
@@ -33,6 +34,7 @@ impl Strip {
         match self {
             Self::Displacement => Some(Metric::StepNorm),
             Self::Susceptibility => Some(Metric::Susceptibility),
+            Self::Straightness => Some(Metric::Straightness),
             Self::Gradient => Some(Metric::GradNorm),
             Self::Hidden => None,
         }
@@ -68,6 +70,10 @@ impl ViewClass for VelocityView {
                  square while the steps are small, so a spike with a smaller S/‖Δw‖² is no more than the longer way.\n\
                  With few probes the diagonals of the kernels, which hardly turn, make S too small: “debiased” takes them \
                  out (HSIC₁, Song et al. 2012). At 80 probes it gives a tenth more, at 10 three to four times as much.\n\
+                 “Per path length” divides S by Σ‖Δw‖ over the steps of the lag: what is left of n when the clock is the way of \
+                 the weights. The strip's straightness is ‖Δw‖ over that path: near 0 where steps go to and fro, 1 where \
+                 they go one way. Lags in steps or path length (kernel.lag_steps, kernel.lag_path) are the same before and \
+                 after a switch, for tasks of any length.\n\
                  Reactivation (2507.16039); uncentred, of the full NC × NC kernel: Fort et al. 2020 (2010.15110).";
     const NEEDS: Needs = Needs::Kernels;
 
@@ -75,7 +81,12 @@ impl ViewClass for VelocityView {
         let tensor = pane.selection.tensor.clone();
         let tensor = tensor.as_deref();
         let epoch = context.time_unit().trim_end_matches('s');
-        let unit = format!("{}/{epoch}", if self.metric == Metric::VelocityAngle { "rad" } else { "1" });
+        let unit = match self.metric {
+            Metric::VelocityAngle => format!("rad/{epoch}"),
+            Metric::VelocityStep => "1/step".to_owned(),
+            Metric::VelocityPath => "1/‖Δw‖".to_owned(),
+            _ => format!("1/{epoch}"),
+        };
         let mut card = pane.card(ui, &unit);
         let window = window(&card.body, context);
         // Tensors have the centred velocity only.
@@ -90,6 +101,7 @@ impl ViewClass for VelocityView {
         let strips = [
             (Strip::Displacement, "below: ‖Δw‖"),
             (Strip::Susceptibility, "below: S/‖Δw‖²"),
+            (Strip::Straightness, "below: straightness"),
             (Strip::Gradient, "below: ‖∇L‖"),
             (Strip::Hidden, "below: nothing"),
         ];
@@ -101,6 +113,8 @@ impl ViewClass for VelocityView {
             (Metric::VelocityUncentred, "uncentred"),
             (Metric::VelocityAngle, "as an angle"),
             (Metric::VelocityDebiased, "debiased"),
+            (Metric::VelocityStep, "per step"),
+            (Metric::VelocityPath, "per path length"),
         ];
         choose(header, "Kind of velocity", &mut self.metric, &metrics);
         if pane.roomy() {
@@ -114,6 +128,10 @@ impl ViewClass for VelocityView {
         plot.legend(left);
 
         let ui = &mut card.body;
+        let switches = 0..context.history.switches().len();
+        if let Some(why) = switches.rev().find_map(|place| context.history.missing_velocity(place)) {
+            ui.label(RichText::new(sentence(&why)).size(theme::SMALL).color(context.tokens.weak));
+        }
         let room = ui.available_height();
         let metric = self.strip.metric().filter(|_| pane.roomy() && room > 110.0);
         let Some(metric) = metric else {
@@ -134,6 +152,12 @@ impl ViewClass for VelocityView {
     fn choices(&self) -> Self {
         self.clone()
     }
+}
+
+/// Returns a clause as a sentence.
+fn sentence(clause: &str) -> String {
+    let mut letters = clause.chars();
+    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
 }
 
 /// Space between the velocity and the strip.
