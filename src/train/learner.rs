@@ -6,6 +6,7 @@ use burn::module::Module as _;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 
+use super::continual::{EndedTask, Method, method};
 use super::device_transfer;
 use super::device_transfer::LearnerState;
 use super::linearised::Linearised;
@@ -16,7 +17,7 @@ use crate::data::Targets;
 use crate::math::rng::{Stream, rng};
 use crate::model::{Network, PendingRead, Statistics, is_host, read, read_all};
 use crate::ntk::{MeasuredKernels, PartKind, Reduction, Request, jacobian, layerwise};
-use crate::spec::{Layer, MOST_FULL_ROWS, Method, PartGranularity, Spec, TrainingSpec};
+use crate::spec::{self, Layer, MOST_FULL_ROWS, PartGranularity, Spec, TrainingSpec};
 
 /// The result of one step.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -38,10 +39,10 @@ pub struct NetworkTrainer {
     pub(super) optimiser: ModuleOptimizer,
     device: Device,
     inputs: usize,
-    classes: usize,
+    pub(super) classes: usize,
     pub(super) training: TrainingSpec,
-    alpha: Option<f64>,
-    method: Method,
+    pub(super) alpha: Option<f64>,
+    method: spec::Method,
     pub(super) reduction: Reduction,
     /// Sets of logits whose kernels are stored separately.
     logits: Vec<Vec<usize>>,
@@ -50,6 +51,8 @@ pub struct NetworkTrainer {
     seed: u64,
     /// Number of steps taken, which seeds the dropout masks.
     steps: u64,
+    /// The continual-learning strategy, unless the next task is simply trained.
+    strategy: Option<Box<dyn Method>>,
     /// The last step, where its outcome has not been looked at yet.
     unread: Option<UnreadStep>,
 }
@@ -61,6 +64,7 @@ struct UnreadStep {
     rate: f64,
     network: Network,
     optimiser: ModuleOptimizer,
+    strategy: Option<Box<dyn Method>>,
 }
 
 /// Largest number of images of one forward pass in evaluation, and of images times parameters, so that it can be cancelled
@@ -101,6 +105,7 @@ impl NetworkTrainer {
             layers: spec.network.layers(image, classes),
             seed: spec.seed,
             steps: 0,
+            strategy: method(spec),
             unread: None,
         }
     }
@@ -116,6 +121,11 @@ impl NetworkTrainer {
             training: self.training.clone(),
             logits: self.logits.clone(),
             layers: self.layers.clone(),
+            strategy: self.strategy.as_ref().map(|strategy| {
+                let mut copy = strategy.copy();
+                copy.restore(&strategy.state(), device);
+                copy
+            }),
             unread: None,
             ..*self
         }
@@ -133,7 +143,8 @@ impl NetworkTrainer {
 
     /// Returns the state of the learner in plain numbers.
     pub fn state(&self) -> LearnerState {
-        LearnerState::of(&self.network.valid(), &self.optimiser, self.steps)
+        let strategy = self.strategy.as_ref().map(|strategy| strategy.state());
+        LearnerState::of(&self.network.valid(), &self.optimiser, self.steps).with_method(strategy)
     }
 
     /// Continues from the state of another learner of the same spec.
@@ -141,6 +152,9 @@ impl NetworkTrainer {
         let optimiser = optimiser(&self.training, &self.device);
         let (network, optimiser) = state.bring_back(&self.network.valid(), optimiser, &self.device);
         (self.network, self.optimiser, self.steps) = (network.train(), optimiser, state.steps());
+        if let (Some(strategy), Some(state)) = (&mut self.strategy, state.method()) {
+            strategy.restore(state, &self.device);
+        }
         self.unread = None;
     }
 
@@ -185,9 +199,10 @@ impl NetworkTrainer {
             read.extend(squares(&self.network, &gradients));
         }
         let (network, optimiser) = (self.network.clone(), self.optimiser.clone());
-        self.take(terms.rate, gradients, statistics);
+        let strategy = self.strategy.as_ref().map(|strategy| strategy.copy());
+        self.take(terms, terms.rate, gradients, statistics);
         let read = PendingRead::of(read);
-        let before = self.unread.replace(UnreadStep { read, rate: terms.rate, network, optimiser });
+        let before = self.unread.replace(UnreadStep { read, rate: terms.rate, network, optimiser, strategy });
         let Some(before) = before else { return known };
         let outcome = self.looked_at(before, 2);
         if !outcome.loss.is_finite() {
@@ -207,7 +222,7 @@ impl NetworkTrainer {
         let values: Vec<f64> = step.read.wait().into_iter().flatten().map(f64::from).collect();
         let loss = values[0];
         if !loss.is_finite() {
-            (self.network, self.optimiser) = (step.network, step.optimiser);
+            (self.network, self.optimiser, self.strategy) = (step.network, step.optimiser, step.strategy);
             self.steps -= taken;
             return StepOutcome { loss, grad_norm: None, rate: step.rate };
         }
@@ -230,13 +245,25 @@ impl NetworkTrainer {
         };
         let clamped = terms.length.zip(grad_norm.filter(|norm| *norm > 0.0)).map(|(length, norm)| length / norm);
         let rate = clamped.unwrap_or(terms.rate);
-        self.take(rate, gradients, statistics);
+        self.take(terms, rate, gradients, statistics);
         StepOutcome { loss: value, grad_norm: grad_norm.filter(|_| want_norm), rate }
     }
 
-    fn take(&mut self, rate: f64, gradients: GradientsParams, statistics: Statistics) {
+    fn take(&mut self, terms: &StepOptions, rate: f64, gradients: GradientsParams, statistics: Statistics) {
+        let gradients = match &self.strategy {
+            Some(strategy) => strategy.gradients(self, terms, gradients),
+            None => gradients,
+        };
         self.network = self.optimiser.step(rate, self.network.clone(), gradients).with_statistics(statistics);
         self.steps += 1;
+    }
+
+    /// Tells the continual-learning strategy that a task ends, before another one. `None` if `cancelled` returns true.
+    pub fn end_task(&mut self, ended: &EndedTask, cancelled: &dyn Fn() -> bool) -> Option<()> {
+        let Some(mut strategy) = self.strategy.take() else { return Some(()) };
+        let done = strategy.end_task(self, ended, cancelled);
+        self.strategy = Some(strategy);
+        done
     }
 
     /// Returns the length of a step of plain SGD on this batch: η ‖∇L‖ over the parameters that are trained.
@@ -372,8 +399,8 @@ impl NetworkTrainer {
         let [n, _] = images.dims();
         let full = want_full && n * self.classes <= MOST_FULL_ROWS && self.method.is_layerwise();
         let measure = |request: &Request| match self.method {
-            Method::Layerwise => layerwise::measure(&network, images, None, request, cancelled),
-            Method::Jacobian => jacobian::measure(&network, images, None, request, cancelled),
+            spec::Method::Layerwise => layerwise::measure(&network, images, None, request, cancelled),
+            spec::Method::Jacobian => jacobian::measure(&network, images, None, request, cancelled),
         };
         let mut request = Request::of(self.reduction);
         let apart = match PartGranularity::fitting(n, &self.layers, self.logits.len()) {
@@ -407,7 +434,7 @@ impl NetworkTrainer {
     }
 
     /// Computes F = α (f − f₀), or f without α.
-    fn lazy(&self, outputs: Tensor<2>, images: &Tensor<2>) -> Tensor<2> {
+    pub(super) fn lazy(&self, outputs: Tensor<2>, images: &Tensor<2>) -> Tensor<2> {
         match (self.alpha, &self.initial) {
             (Some(alpha), Some(initial)) => (outputs - initial.forward(images.clone())) * alpha,
             _ => outputs,

@@ -17,6 +17,7 @@ mod claims;
 mod cli;
 mod cluster;
 mod compositions;
+mod continual;
 mod data;
 mod data_folders;
 mod documents;
