@@ -47,8 +47,22 @@ pub struct ContinualSpec {
 pub enum Strategy {
     /// Fine-tuning: the next task is simply trained.
     None,
+    /// Joint training: the images of a step come from all tasks seen so far.
+    Joint,
     /// Elastic weight consolidation (Kirkpatrick et al. 2017; online: Schwarz et al. 2018).
     Ewc,
+    /// Synaptic intelligence (Zenke et al. 2017).
+    Si,
+    /// Learning without forgetting (Li & Hoiem 2016).
+    Lwf,
+    /// Replay from one memory for the whole stream (Chaudhry et al. 2019).
+    ExperienceReplay,
+    /// Averaged gradient episodic memory (Chaudhry et al. 2019).
+    AGem,
+    /// Dark experience replay ++ (Buzzega et al. 2020).
+    #[serde(rename = "der++")]
+    #[strum(serialize = "der++")]
+    DerPlusPlus,
 }
 
 /// The rule by which a full memory makes room.
@@ -91,29 +105,45 @@ impl ContinualSpec {
     pub fn label(&self) -> String {
         match self.strategy {
             Strategy::None => String::new(),
+            Strategy::Joint => "joint training".to_owned(),
             Strategy::Ewc => match self.ewc_decay {
                 None => format!("EWC, λ {}", self.ewc_lambda),
                 Some(decay) => format!("online EWC, λ {}, γ {decay}", self.ewc_lambda),
             },
+            Strategy::Si => format!("SI, c {}, ξ {}", self.si_c, self.si_xi),
+            Strategy::Lwf => format!("LwF, α {}, T {}", self.lwf_alpha, self.lwf_temperature),
+            Strategy::ExperienceReplay => format!("replay of {}, {}", self.memory, self.selection.words()),
+            Strategy::AGem => format!("A-GEM, {} images", self.memory),
+            Strategy::DerPlusPlus => {
+                format!("DER++, α {}, β {}, {} images", self.der_alpha, self.der_beta, self.memory)
+            }
         }
     }
 
     /// Returns the number of training images of a task that the strategy looks at when the task ends, of a stream of so many
     /// tasks; 0 is none, and `usize::MAX` all.
-    pub fn images_at_end(&self, _tasks: usize) -> usize {
+    pub fn images_at_end(&self, tasks: usize) -> usize {
         match self.strategy {
-            Strategy::None => 0,
+            Strategy::None
+            | Strategy::Joint
+            | Strategy::Si
+            | Strategy::Lwf
+            | Strategy::ExperienceReplay
+            | Strategy::DerPlusPlus => 0,
             Strategy::Ewc if self.ewc_images == 0 => usize::MAX,
             Strategy::Ewc => self.ewc_images,
+            Strategy::AGem => self.memory / tasks.max(1),
         }
     }
 
     /// Returns the number of copies of all parameters that the strategy stores at most, in a stream of so many tasks.
     pub fn copies(&self, tasks: usize) -> usize {
         match self.strategy {
-            Strategy::None => 0,
+            Strategy::None | Strategy::Joint | Strategy::ExperienceReplay | Strategy::DerPlusPlus => 0,
             Strategy::Ewc if self.ewc_decay.is_some() => 2,
             Strategy::Ewc => 2 * tasks.saturating_sub(1),
+            Strategy::Si => 3,
+            Strategy::Lwf | Strategy::AGem => 1,
         }
     }
 }
@@ -130,7 +160,13 @@ impl Strategy {
     pub fn words(self) -> &'static str {
         match self {
             Self::None => "fine-tuning",
+            Self::Joint => "joint training",
             Self::Ewc => "EWC",
+            Self::Si => "SI",
+            Self::Lwf => "LwF",
+            Self::ExperienceReplay => "experience replay",
+            Self::AGem => "A-GEM",
+            Self::DerPlusPlus => "DER++",
         }
     }
 
@@ -142,6 +178,30 @@ impl Strategy {
                 "Elastic weight consolidation: weights that mattered for an earlier task, by the diagonal of its Fisher \
                  information, are pulled back to where that task left them (Kirkpatrick et al. 2017)"
             }
+            Self::Joint => {
+                "Each step draws its images from all tasks seen so far, with as many steps as before: what could be reached \
+                 if nothing had to be remembered"
+            }
+            Self::Si => {
+                "Synaptic intelligence: weights along whose path the loss of earlier tasks fell are pulled back to where the \
+                 last task left them (Zenke, Poole & Ganguli 2017)"
+            }
+            Self::Lwf => {
+                "Learning without forgetting: on the images of the new task, the logits of earlier classes should stay what the \
+                 network said before it (Li & Hoiem 2016)"
+            }
+            Self::ExperienceReplay => {
+                "Each batch is joined by as many images from one memory, which is filled while training goes on \
+                 (Chaudhry et al. 2019)"
+            }
+            Self::AGem => {
+                "Averaged gradient episodic memory: a step that would raise the loss on a sample of earlier tasks' images is \
+                 projected so that it does not (Chaudhry et al. 2019)"
+            }
+            Self::DerPlusPlus => {
+                "Dark experience replay: the memory has the logits that the network once gave its images, and both these and the \
+                 labels are learnt again (Buzzega et al. 2020)"
+            }
         }
     }
 
@@ -149,22 +209,72 @@ impl Strategy {
     pub fn is_any(self) -> bool {
         match self {
             Self::None => false,
-            Self::Ewc => true,
+            Self::Joint
+            | Self::Ewc
+            | Self::Si
+            | Self::Lwf
+            | Self::ExperienceReplay
+            | Self::AGem
+            | Self::DerPlusPlus => true,
+        }
+    }
+
+    /// Returns whether the batches of the new task come from earlier tasks, too.
+    pub fn is_joint(self) -> bool {
+        match self {
+            Self::Joint => true,
+            Self::None | Self::Ewc | Self::Si | Self::Lwf | Self::ExperienceReplay | Self::AGem | Self::DerPlusPlus => {
+                false
+            }
+        }
+    }
+
+    /// Returns whether it has a memory of images.
+    pub fn has_memory(self) -> bool {
+        match self {
+            Self::ExperienceReplay | Self::AGem | Self::DerPlusPlus => true,
+            Self::None | Self::Joint | Self::Ewc | Self::Si | Self::Lwf => false,
+        }
+    }
+
+    /// Returns whether images of earlier tasks are learnt together with a batch, so that the logits of their classes are part
+    /// of its loss.
+    pub fn replays(self) -> bool {
+        match self {
+            Self::Joint | Self::ExperienceReplay | Self::DerPlusPlus => true,
+            Self::None | Self::Ewc | Self::Si | Self::Lwf | Self::AGem => false,
+        }
+    }
+
+    /// Returns whether it compares probabilities, which the squared error has not.
+    pub fn needs_probabilities(self) -> bool {
+        match self {
+            Self::Lwf => true,
+            Self::None
+            | Self::Joint
+            | Self::Ewc
+            | Self::Si
+            | Self::ExperienceReplay
+            | Self::AGem
+            | Self::DerPlusPlus => false,
         }
     }
 
     /// Returns whether a step follows the gradient of the loss of its batch, so that the kernel and the batch explain it.
     pub fn follows_batch(self) -> bool {
         match self {
-            Self::None => true,
-            Self::Ewc => false,
+            Self::None | Self::Joint => true,
+            Self::Ewc | Self::Si | Self::Lwf | Self::ExperienceReplay | Self::AGem | Self::DerPlusPlus => false,
         }
     }
 
     /// Returns the forward and backward passes that a step takes, in those of fine-tuning.
     pub fn passes(self) -> f64 {
         match self {
-            Self::None | Self::Ewc => 1.0,
+            Self::None | Self::Joint | Self::Ewc | Self::Si => 1.0,
+            Self::Lwf => 4.0 / 3.0,
+            Self::ExperienceReplay | Self::AGem => 2.0,
+            Self::DerPlusPlus => 3.0,
         }
     }
 }

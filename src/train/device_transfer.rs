@@ -6,7 +6,7 @@ use burn::module::{Module as _, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
 use burn::tensor::{Bytes, Device, Tensor, TensorData};
 
-use super::continual::MethodState;
+use super::continual::method::MethodState;
 use crate::model::{Network, read_all};
 
 /// Returns a copy of the network, without autodiff; parameters keep their identity.

@@ -13,7 +13,7 @@ mod optimiser;
 mod preconditioner;
 mod step_options;
 
-pub use crate::train::continual::EndedTask;
+pub use crate::train::continual::method::EndedTask;
 pub use crate::train::device_transfer::LearnerState;
 pub use crate::train::image_index::ImageIndex;
 pub use crate::train::infinite_width_model::{InfiniteWidthModel, InfiniteWidthModelError, InfiniteWidthModelState};

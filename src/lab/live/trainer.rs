@@ -290,7 +290,8 @@ impl<'a> Trainer<'a> {
             let most = continual.images_at_end(self.spec.tasks.sequence().len());
             let images = self.data.stream.task(current.number).some(self.spec.seed, most);
             let terms = self.plan(current.place, current.number, current.done).terms;
-            EndedTask { images, present: terms.present }
+            let classes = self.data.stream.task(current.number).classes().iter().copied();
+            EndedTask { images, classes: self.data.set.readout().outputs(classes), present: terms.present }
         });
         let end = |subject: &mut dyn Subject, cancelled: &dyn Fn() -> bool| subject.end_task(ended.as_ref(), cancelled);
         self.on_device(self.epoch(current), end)?.ok_or(Stop::Cancelled)?;
@@ -386,7 +387,8 @@ impl<'a> Trainer<'a> {
 
     /// Prepares a step of this task.
     fn prepare(&mut self, plan: &StepPlan, current: &CurrentTask) -> Result<(), Stop> {
-        let mut tasks = if plan.replay > 0 { self.at.trained.clone() } else { Vec::new() };
+        let several = plan.replay > 0 || self.spec.continual.strategy.is_joint();
+        let mut tasks = if several { self.at.trained.clone() } else { Vec::new() };
         tasks.push(plan.at.task);
         let cancelled = || self.control.cancelled();
         let problems = self.subject.prepare_step(&tasks, current, &cancelled).map_err(|why| match why {

@@ -9,9 +9,10 @@ use burn::optim::GradientsParams;
 use burn::tensor::{Device, Tensor};
 
 use super::fisher::fisher;
-use super::{EndedTask, Method, MethodState, PerParameter, placed, plain, with_terms};
+use super::method::{EndedTask, Learner, Method, MethodState, PerParameter, placed, plain, with_terms};
+use crate::model::Network;
 use crate::spec::ContinualSpec;
-use crate::train::{NetworkTrainer, StepOptions};
+use crate::train::step_options::StepOptions;
 use std::sync::Arc;
 
 /// A quadratic penalty.
@@ -44,7 +45,7 @@ impl Method for Ewc {
         Box::new(self.clone())
     }
 
-    fn gradients(&self, learner: &NetworkTrainer, _: &StepOptions, of_loss: GradientsParams) -> GradientsParams {
+    fn gradients(&self, learner: &dyn Learner, _: &StepOptions, of_loss: GradientsParams) -> GradientsParams {
         if self.penalties.is_empty() {
             return of_loss;
         }
@@ -56,7 +57,7 @@ impl Method for Ewc {
         })
     }
 
-    fn end_task(&mut self, learner: &NetworkTrainer, ended: &EndedTask, cancelled: &dyn Fn() -> bool) -> Option<()> {
+    fn end_task(&mut self, learner: &dyn Learner, ended: &EndedTask, cancelled: &dyn Fn() -> bool) -> Option<()> {
         let own = fisher(learner, &ended.images, ended.present.as_deref(), cancelled)?;
         let weights = learner.network().flatten();
         let fisher = match (self.decay, self.penalties.pop_if(|_| self.decay.is_some())) {
@@ -75,7 +76,7 @@ impl Method for Ewc {
         Arc::new(kept)
     }
 
-    fn restore(&mut self, state: &MethodState, device: &Device) {
+    fn restore(&mut self, state: &MethodState, _: &Network, device: &Device) {
         let kept = state.downcast_ref::<Kept>().expect("the state is that of the same strategy");
         let penalty = |[fisher, weights]: &[Vec<Vec<f32>>; 2]| Penalty {
             fisher: placed(fisher, device),

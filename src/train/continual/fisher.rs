@@ -8,24 +8,25 @@
 
 use std::collections::HashMap;
 
+use burn::module::Module as _;
 use burn::tensor::{Tensor, TensorData};
 
-use super::PerParameter;
+use super::method::{Learner, PerParameter};
 use crate::data::Images;
 use crate::model::read;
 use crate::ntk::squared_gradients;
-use crate::train::NetworkTrainer;
 
 /// Computes the diagonal on these images, where the loss includes these logits, all if `None`; of a tensor that is not trained
 /// it is 0. `None` if `cancelled` returns true.
 pub(super) fn fisher(
-    learner: &NetworkTrainer,
+    learner: &dyn Learner,
     images: &Images,
     present: Option<&[usize]>,
     cancelled: &dyn Fn() -> bool,
 ) -> Option<PerParameter> {
-    let network = learner.without_autodiff();
-    let all: Vec<usize> = (0..learner.classes).collect();
+    let network = learner.network().valid();
+    let (classes, ..) = learner.readout();
+    let all: Vec<usize> = (0..classes).collect();
     let present = present.unwrap_or(&all);
     let (n, inputs) = (images.len(), images.dim());
     let mut sums: HashMap<String, Tensor<1>> = HashMap::new();
@@ -56,17 +57,16 @@ pub(super) fn fisher(
 }
 
 /// Returns the directions v_nc of these images, [n, present, C], times α, because the loss acts on α (f − f₀).
-fn directions(learner: &NetworkTrainer, images: &Tensor<2>, present: &[usize]) -> Tensor<3> {
-    let ([n, _], classes) = (images.dims(), learner.classes);
-    let alpha = learner.alpha.unwrap_or(1.0);
+fn directions(learner: &dyn Learner, images: &Tensor<2>, present: &[usize]) -> Tensor<3> {
+    let ([n, _], (classes, loss, alpha)) = (images.dims(), learner.readout());
     let mut directions = vec![0.0; n * present.len() * classes];
-    if learner.training.loss.is_squared() {
+    if loss.is_squared() {
         let length = alpha / (classes as f64).sqrt();
         for (row, direction) in directions.chunks_exact_mut(classes).enumerate() {
             direction[present[row % present.len()]] = length as f32;
         }
     } else {
-        let outputs = read(learner.lazy(learner.without_autodiff().forward(images.clone()), images));
+        let outputs = read(learner.lazy(learner.network().valid().forward(images.clone()), images));
         for (outputs, directions) in
             outputs.chunks_exact(classes).zip(directions.chunks_exact_mut(present.len() * classes))
         {
