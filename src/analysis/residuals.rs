@@ -73,7 +73,7 @@ pub fn static_kernel_rate(info: &RunInfo) -> Result<f64, &'static str> {
         Err("the probes are not exactly the training images")
     } else if spec.training.batch < images {
         Err("the batches are smaller than the training set")
-    } else if !spec.training.is_plain() {
+    } else if !spec.has_plain_steps() {
         Err("training is not plain gradient descent")
     } else if !spec.kernel.reduction.is_trace() {
         Err("the kernel is that of the logits' sum")

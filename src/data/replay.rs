@@ -6,7 +6,7 @@
 use rand::RngExt as _;
 use rand::seq::SliceRandom as _;
 
-use super::{Targets, TaskStream};
+use super::{Targets, Task, TaskStream};
 use crate::math::rng::{Stream, rng};
 
 /// The images of one step.
@@ -23,6 +23,13 @@ pub struct Batch {
 }
 
 impl Batch {
+    /// Appends one of a task's training images.
+    pub fn append(&mut self, task: &Task, place: usize) {
+        task.append(&[place], &mut self.pixels, &mut self.labels);
+        self.values.extend(task.values(&[place]));
+        self.images.push((task.number(), place));
+    }
+
     /// Returns the targets of the outputs.
     pub fn targets(&self) -> Targets<'_> {
         Targets::of(&self.labels, &self.values)
@@ -62,9 +69,7 @@ impl ReplayMemory {
         let mut draw = rng(seed, Stream::Replay, task as u64, done);
         for _ in 0..count {
             let (task, place) = self.images[draw.random_range(0..self.images.len())];
-            stream.task(task).append(&[place], &mut batch.pixels, &mut batch.labels);
-            batch.values.extend(stream.task(task).values(&[place]));
-            batch.images.push((task, place));
+            batch.append(stream.task(task), place);
         }
     }
 }

@@ -217,6 +217,14 @@ impl Task {
         self.transformed(&chosen)
     }
 
+    /// Returns at most `most` of its training images, chosen by this seed, transformed.
+    pub fn some(&self, seed: u64, most: usize) -> Images {
+        let mut chosen = self.train.clone();
+        chosen.shuffle(&mut rng(seed, Stream::TaskEnd, self.info.number as u64, 0));
+        chosen.truncate(most);
+        self.transformed(&chosen)
+    }
+
     /// Returns a copy of all its test images, transformed. The caller should keep it if it is needed often.
     pub fn test(&self) -> Images {
         let images = &self.set.test;

@@ -28,6 +28,12 @@ pub enum Stream {
     Samples = 9,
     /// Dropout masks of a training pass.
     Dropout = 10,
+    /// Selection of the images of a task that a continual-learning strategy looks at when the task ends.
+    TaskEnd = 21,
+    /// Selection of the images in a strategy's memory that a step rehearses.
+    Rehearsal = 22,
+    /// Selection of the images that stay in a strategy's memory.
+    Reservoir = 23,
 }
 
 /// Returns the generator of one use: `a` and `b` distinguish uses of the same stream (a layer; a task and an epoch).

@@ -172,6 +172,11 @@ impl Tape {
     /// Starts a backward pass from these directions of logit space, [directions, C], which stops at each wanted tap
     /// (`wanted` is by index among the taps), from the last layer to the first.
     pub fn pull(&self, directions: Tensor<2>, wanted: &[bool]) -> BackwardPass<'_> {
+        self.pull_from(Cotangent::Shared(directions), wanted)
+    }
+
+    /// Starts a backward pass as [`Self::pull`] does, from this cotangent of the logits, which may differ between samples.
+    pub fn pull_from(&self, cotangent: Cotangent, wanted: &[bool]) -> BackwardPass<'_> {
         let [n, _] = self.logits.dims();
         let mut count = 0..;
         let taps = self.nodes.iter().map(|node| node.tap.as_ref().and_then(|_| count.next()));
@@ -183,7 +188,7 @@ impl Tape {
         }
         let mut arrived: Vec<Option<Cotangent>> = self.nodes.iter().map(|_| None).collect();
         if let Some(last) = arrived.last_mut() {
-            *last = Some(Cotangent::Shared(directions));
+            *last = Some(cotangent);
         }
         BackwardPass { tape: self, n, useful, stops, left: self.nodes.len(), arrived }
     }

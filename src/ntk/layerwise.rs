@@ -192,19 +192,19 @@ impl<'a> Survey<'a> {
 }
 
 /// Gradients of tensors that several lines read, during a backward pass: they are summed before any inner product.
-struct Gathered {
+pub(super) struct Gathered {
     /// For each tensor, the number of taps to come, and the sum so far.
     tensors: HashMap<String, (usize, Option<Rows>)>,
 }
 
 impl Gathered {
-    fn new(shared: &HashMap<String, usize>) -> Self {
+    pub fn new(shared: &HashMap<String, usize>) -> Self {
         Self { tensors: shared.iter().map(|(name, count)| (name.clone(), (*count, None))).collect() }
     }
 
     /// Moves the gradients of shared tensors out of a side, and returns the sums that are complete, by the index of their
     /// tensor in the tap.
-    fn take(&mut self, tap: &LayerRecord, side: &mut LayerSide) -> Option<LayerSide> {
+    pub fn take(&mut self, tap: &LayerRecord, side: &mut LayerSide) -> Option<LayerSide> {
         if !tap.tensors.iter().any(|tensor| self.tensors.contains_key(tensor)) {
             return None;
         }

@@ -1,6 +1,7 @@
 //! Defines rows whose inner products form a kernel, in host memory or on another device.
 
 use burn::tensor::{Device, Tensor, TensorData};
+use rayon::prelude::*;
 
 use crate::model::{LONGEST, Values, inner, inner_of_long, is_host};
 
@@ -16,6 +17,9 @@ enum Storage {
     Host(Values),
     Device(Tensor<2>),
 }
+
+/// The number of columns whose squares are summed together: their sums stay in the processor's cache.
+const COLUMNS: usize = 4096;
 
 /// Inner products of rows with others, f32: in host memory, or on the device of the rows, from which they are read later.
 #[expect(clippy::large_enum_variant, reason = "a handful exist at a time; a box would only be one more step to follow")]
@@ -102,6 +106,26 @@ impl Rows {
                 Self::new(Tensor::from_data(data, &Device::flex()))
             }
             Storage::Device(tensor) => Self::new(scale(tensor)),
+        }
+    }
+
+    /// Computes the sum of the squares of each column, on the device of the rows; in host memory summed in 64 bits.
+    pub fn squares(&self) -> Tensor<1> {
+        match &self.storage {
+            Storage::Host(values) => {
+                let rows = values.slice();
+                let mut sums = vec![0.0f32; self.length];
+                sums.par_chunks_mut(COLUMNS).enumerate().for_each(|(chunk, sums)| {
+                    let mut exact = vec![0.0f64; sums.len()];
+                    for row in rows.chunks_exact(self.length) {
+                        let row = &row[chunk * COLUMNS..][..sums.len()];
+                        exact.iter_mut().zip(row).for_each(|(sum, value)| *sum += f64::from(*value).powi(2));
+                    }
+                    sums.iter_mut().zip(exact).for_each(|(sum, exact)| *sum = exact as f32);
+                });
+                Tensor::from_data(TensorData::new(sums, [self.length]), &Device::flex())
+            }
+            Storage::Device(tensor) => tensor.clone().powi_scalar(2).sum_dim(0).reshape([self.length]),
         }
     }
 

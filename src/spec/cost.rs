@@ -72,7 +72,7 @@ impl Cost {
         // logit.
         let predicted = if spec.kernel.predict { 2.0 } else { 0.0 };
         let linearised = predicted * (8.0 + 2.0 * shape.outputs as f64) * products;
-        let training_flop = images * (6.0 * products * centred + linearised);
+        let training_flop = images * (6.0 * products * centred * spec.continual.strategy.passes() + linearised);
         let evaluated = spec.evaluated(shape);
         let kernel = KernelCost::of(&spec.kernel, &layers, probes, shape.outputs);
         let preconditioned = spec.kernel.optimiser && spec.training.optimiser.is_preconditioned();
@@ -90,7 +90,8 @@ impl Cost {
         let kernel_flop = full * dearer + (snapshots as f64 - full) * kernel.trace_flop + snapshots as f64 * each;
         let first_flop = dearer + each;
 
-        let state = spec.training.optimiser.copies(spec.training.momentum) as f64;
+        let state = (spec.training.optimiser.copies(spec.training.momentum)
+            + spec.continual.copies(spec.tasks.sequence().len())) as f64;
         // Weights, gradients and state; the weights of the last lag are kept, to measure how far they moved.
         let dense = 3.0 * spec.kernel.per_epoch as f64;
         let lagged = match spec.kernel.velocity_lag() {

@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use toml::{Table, Value};
 
-use super::{Learner, NetworkSpec, Protocol, Spec, SpecError, StudySpec, Variant, text};
+use super::{Learner, NetworkSpec, Protocol, Spec, SpecError, Strategy, StudySpec, Variant, text};
 
 /// Returns all keys that a file may contain, each with an example value.
 pub(super) fn known() -> &'static Table {
@@ -23,6 +23,7 @@ pub(super) fn known() -> &'static Table {
         spec.training.rate_width = Some(1);
         spec.training.frozen = vec!["fc1".to_owned()];
         spec.training.masked = true;
+        (spec.continual.strategy, spec.continual.ewc_decay) = (Strategy::Ewc, Some(1.0));
         let study = StudySpec {
             values: vec![Value::Integer(1)],
             variants: vec![Variant::default()],

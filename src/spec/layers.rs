@@ -34,6 +34,19 @@ impl Layer {
         }
     }
 
+    /// Returns whether it is an affine map that acts once on a sample, with tensors of its own: its gradient is then one outer
+    /// product.
+    pub fn acts_once(&self) -> bool {
+        match *self {
+            Self::Affine { places, groups, shared, .. } => places == 1 && groups == 1 && !shared,
+            Self::Norm { .. }
+            | Self::Scale { .. }
+            | Self::Offset { .. }
+            | Self::Attention { .. }
+            | Self::Product { .. } => false,
+        }
+    }
+
     /// Marks the layer as one whose tensors are read by other lines, too.
     pub(super) fn shared(self) -> Self {
         match self {

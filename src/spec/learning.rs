@@ -96,6 +96,10 @@ impl Spec {
                 "regression with a kernel is the squared error: take mse for the network, too",
             ));
         }
+        if self.continual.strategy.is_any() {
+            let message = "one task is learnt, and there is nothing to forget: take continual.strategy = \"none\"";
+            found.push(problem("continual.strategy", message));
+        }
         if self.training.replay > 0 || self.training.masked || !self.changes.is_empty() {
             found.push(problem(
                 "training.replay",

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Change, NetworkSpec, Source, Spacing, StudySpec, Target};
+use super::{Change, ContinualSpec, NetworkSpec, Source, Spacing, StudySpec, Target};
 
 /// Version of the run file that this program writes. It reads this version and all earlier ones.
 pub const VERSION: u32 = 1;
@@ -25,6 +25,8 @@ pub struct Spec {
     pub tasks: TasksSpec,
     pub network: NetworkSpec,
     pub training: TrainingSpec,
+    #[serde(skip_serializing_if = "ContinualSpec::is_usual")]
+    pub continual: ContinualSpec,
     pub kernel: KernelSpec,
     pub window: WindowSpec,
     /// Changes that the user made during the run, in the order of their steps; a run with this list repeats them.
@@ -224,6 +226,7 @@ impl Default for Spec {
             tasks: TasksSpec::default(),
             network: NetworkSpec::default(),
             training: TrainingSpec::default(),
+            continual: ContinualSpec::default(),
             kernel: KernelSpec::default(),
             window: WindowSpec::default(),
             changes: Vec::new(),
@@ -343,6 +346,11 @@ impl TrainingSpec {
 }
 
 impl Spec {
+    /// Returns whether a step is exactly −η ∇L of its batch, which then explains it.
+    pub fn has_plain_steps(&self) -> bool {
+        self.training.is_plain() && self.continual.strategy.follows_batch()
+    }
+
     /// Returns the learning rate of the optimiser for a given `training.rate`: rate · rate_width/width / α².
     pub fn effective_rate(&self, rate: f64) -> f64 {
         let width = self.training.rate_width.map_or(1.0, |base| base as f64 / self.network.width.as_f64());

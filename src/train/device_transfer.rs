@@ -6,6 +6,7 @@ use burn::module::{Module as _, ModuleMapper, ModuleVisitor, Param, ParamId};
 use burn::optim::{ModuleOptimizer, OptimizerRecord};
 use burn::tensor::{Bytes, Device, Tensor, TensorData};
 
+use super::continual::method::MethodState;
 use crate::model::{Network, read_all};
 
 /// Returns a copy of the network, without autodiff; parameters keep their identity.
@@ -42,17 +43,29 @@ pub struct LearnerState {
     parameters: Parameters,
     optimiser: Vec<u8>,
     steps: u64,
+    /// What a continual-learning strategy keeps.
+    method: Option<MethodState>,
 }
 
 impl LearnerState {
     pub(super) fn of(network: &Network, optimiser: &ModuleOptimizer, steps: u64) -> Self {
         let bytes = optimiser.to_record().into_bytes().expect("a state that is made of tensors can be written");
-        Self { parameters: Parameters::of(network), optimiser: bytes.to_vec(), steps }
+        Self { parameters: Parameters::of(network), optimiser: bytes.to_vec(), steps, method: None }
+    }
+
+    /// Returns the state with what a continual-learning strategy keeps.
+    pub(super) fn with_method(self, method: Option<MethodState>) -> Self {
+        Self { method, ..self }
     }
 
     /// Returns the number of steps taken.
     pub(super) fn steps(&self) -> u64 {
         self.steps
+    }
+
+    /// Returns what a continual-learning strategy keeps.
+    pub(super) fn method(&self) -> Option<&MethodState> {
+        self.method.as_ref()
     }
 
     /// Restores the network as [`Parameters::bring_back`] does, and the optimiser with its state.

@@ -115,7 +115,7 @@ impl InfiniteWidthModel {
         let images = inputs.len() / dim;
         let trained = || places.train.iter().map(Range::len);
         let most = trained().max().unwrap_or(0);
-        let kept = if spec.training.replay > 0 { trained().sum() } else { most };
+        let kept = if spec.training.replay > 0 || spec.continual.strategy.is_joint() { trained().sum() } else { most };
         // While columns are computed a second kernel exists beside them; the inputs are stored twice with their variances.
         let bytes = 8.0 * (images as f64 * (kept + most) as f64 + 2.0 * inputs.len() as f64);
         check_memory(images, bytes)?;

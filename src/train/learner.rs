@@ -6,6 +6,8 @@ use burn::module::Module as _;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 
+use super::continual::method;
+use super::continual::method::{EndedTask, Learner, Method, Pass, TakenStep};
 use super::device_transfer;
 use super::device_transfer::LearnerState;
 use super::linearised::Linearised;
@@ -17,7 +19,7 @@ use crate::data::Targets;
 use crate::math::rng::{Stream, rng};
 use crate::model::{Network, PendingRead, Statistics, is_host, read, read_all};
 use crate::ntk::{MeasuredKernels, PartKind, Reduction, Request, jacobian, layerwise};
-use crate::spec::{Layer, MOST_FULL_ROWS, Method, PartGranularity, Spec, TrainingSpec};
+use crate::spec::{self, Layer, Loss, MOST_FULL_ROWS, PartGranularity, Spec, TrainingSpec};
 
 /// The result of one step.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -44,15 +46,17 @@ pub struct NetworkTrainer {
     classes: usize,
     pub(super) training: TrainingSpec,
     alpha: Option<f64>,
-    method: Method,
+    method: spec::Method,
     pub(super) reduction: Reduction,
     /// Sets of logits whose kernels are stored separately.
     logits: Vec<Vec<usize>>,
     /// The layers, to choose the granularity of the kernel's parts.
     layers: Vec<Layer>,
     seed: u64,
-    /// Number of steps taken, which seeds the dropout masks.
+    /// Number of steps taken, which seeds the dropout masks and what a strategy draws.
     steps: u64,
+    /// The continual-learning strategy, unless the next task is simply trained.
+    strategy: Option<Box<dyn Method>>,
     /// The last step, where its outcome has not been looked at yet.
     unread: Option<UnreadStep>,
 }
@@ -66,6 +70,15 @@ struct UnreadStep {
     want_norm: bool,
     network: Network,
     optimiser: ModuleOptimizer,
+    strategy: Option<Box<dyn Method>>,
+}
+
+/// What the pass of a batch leaves beside its loss.
+struct Passed {
+    /// The running statistics after it.
+    statistics: Statistics,
+    /// What the loss acted on, without autodiff.
+    outputs: Tensor<2>,
 }
 
 /// Largest number of images of one forward pass in evaluation, and of images times parameters, so that it can be cancelled
@@ -106,6 +119,7 @@ impl NetworkTrainer {
             layers: spec.network.layers(image, classes),
             seed: spec.seed,
             steps: 0,
+            strategy: method(spec),
             unread: None,
         }
     }
@@ -121,6 +135,11 @@ impl NetworkTrainer {
             training: self.training.clone(),
             logits: self.logits.clone(),
             layers: self.layers.clone(),
+            strategy: self.strategy.as_ref().map(|strategy| {
+                let mut copy = strategy.copy();
+                copy.restore(&strategy.state(), &self.network.valid(), device);
+                copy
+            }),
             unread: None,
             ..*self
         }
@@ -138,7 +157,8 @@ impl NetworkTrainer {
 
     /// Returns the state of the learner in plain numbers.
     pub fn state(&self) -> LearnerState {
-        LearnerState::of(&self.network.valid(), &self.optimiser, self.steps)
+        let strategy = self.strategy.as_ref().map(|strategy| strategy.state());
+        LearnerState::of(&self.network.valid(), &self.optimiser, self.steps).with_method(strategy)
     }
 
     /// Continues from the state of another learner of the same spec.
@@ -146,6 +166,9 @@ impl NetworkTrainer {
         let optimiser = optimiser(&self.training, &self.device);
         let (network, optimiser) = state.bring_back(&self.network.valid(), optimiser, &self.device);
         (self.network, self.optimiser, self.steps) = (network.train(), optimiser, state.steps());
+        if let (Some(strategy), Some(state)) = (&mut self.strategy, state.method()) {
+            strategy.restore(state, &self.network.valid(), &self.device);
+        }
         self.unread = None;
     }
 
@@ -183,22 +206,23 @@ impl NetworkTrainer {
             known.push(self.finish_step(pixels, targets, terms, want_norm));
             return known;
         }
-        let (loss, statistics) = self.loss(pixels, targets, terms);
+        let (loss, passed) = self.loss(pixels, targets, terms);
         let mut read = vec![loss.clone().without_autodiff()];
         let gradients = self.network.trained_gradients(&mut loss.backward(), &terms.frozen);
         // A plain step is −η ∇L: its length needs no programs of its own.
-        let is_plain = self.training.is_plain();
+        let is_plain = self.is_plain();
         let of_gradient = if want_norm || is_plain { squares(&self.network, &gradients) } else { None };
         let (network, optimiser) = (self.network.clone(), self.optimiser.clone());
-        self.take(terms.rate, gradients, statistics);
+        let strategy = self.strategy.as_ref().map(|strategy| strategy.copy());
+        self.take(terms, terms.rate, gradients, passed, (pixels, targets));
         if !is_plain {
             let moved = all_squares(differences(&self.parameters(), &network.flatten()).collect());
             read.push(moved.unwrap_or_else(|| Tensor::zeros([1], &self.device)));
         }
         read.extend(of_gradient);
         let read = PendingRead::of(read);
-        let before =
-            self.unread.replace(UnreadStep { read, rate: terms.rate, is_plain, want_norm, network, optimiser });
+        let step = UnreadStep { read, rate: terms.rate, is_plain, want_norm, network, optimiser, strategy };
+        let before = self.unread.replace(step);
         let Some(before) = before else { return known };
         let outcome = self.looked_at(before, 2);
         if !outcome.loss.is_finite() {
@@ -218,7 +242,7 @@ impl NetworkTrainer {
         let values: Vec<f64> = step.read.wait().into_iter().flatten().map(f64::from).collect();
         let loss = values[0];
         if !loss.is_finite() {
-            (self.network, self.optimiser) = (step.network, step.optimiser);
+            (self.network, self.optimiser, self.strategy) = (step.network, step.optimiser, step.strategy);
             self.steps -= taken;
             return StepOutcome { loss, grad_norm: None, rate: step.rate, length: None };
         }
@@ -237,7 +261,7 @@ impl NetworkTrainer {
         want_norm: bool,
     ) -> StepOutcome {
         let want_length = want_norm || terms.length.is_some();
-        let (value, gradients, grad_norm, statistics) = self.gradients(pixels, targets, terms, want_length);
+        let (value, gradients, grad_norm, passed) = self.gradients(pixels, targets, terms, want_length);
         let Some(gradients) = gradients else {
             // No step is taken: the weights remain the last ones with a finite loss.
             return StepOutcome { loss: value, grad_norm: None, rate: terms.rate, length: None };
@@ -245,9 +269,9 @@ impl NetworkTrainer {
         let clamped = terms.length.zip(grad_norm.filter(|norm| *norm > 0.0)).map(|(length, norm)| length / norm);
         let rate = clamped.unwrap_or(terms.rate);
         let before = self.parameters();
-        self.take(rate, gradients, statistics);
+        self.take(terms, rate, gradients, passed, (pixels, targets));
         let after = self.parameters();
-        let length = match grad_norm.filter(|_| self.training.is_plain()) {
+        let length = match grad_norm.filter(|_| self.is_plain()) {
             _ if is_host(&self.device) => step_length(after, before),
             Some(norm) => rate * norm,
             None => displacement(&after, &before),
@@ -255,9 +279,48 @@ impl NetworkTrainer {
         StepOutcome { loss: value, grad_norm: grad_norm.filter(|_| want_norm), rate, length: Some(length) }
     }
 
-    fn take(&mut self, rate: f64, gradients: GradientsParams, statistics: Statistics) {
-        self.network = self.optimiser.step(rate, self.network.clone(), gradients).with_statistics(statistics);
+    /// Returns whether a step is exactly −η ∇L of its batch: a strategy may give the optimiser other gradients.
+    fn is_plain(&self) -> bool {
+        self.training.is_plain() && self.strategy.is_none()
+    }
+
+    fn take(
+        &mut self,
+        terms: &StepOptions,
+        rate: f64,
+        gradients: GradientsParams,
+        passed: Passed,
+        (pixels, targets): (&[f32], Targets<'_>),
+    ) {
+        let Some(mut strategy) = self.strategy.take() else {
+            let network = self.optimiser.step(rate, self.network.clone(), gradients);
+            self.network = network.with_statistics(passed.statistics);
+            self.steps += 1;
+            return;
+        };
+        let before = self.network.clone();
+        let of_loss = before.ids().into_iter().map(|(_, id)| gradients.get::<1>(id)).collect();
+        let gradients = strategy.gradients(self, terms, gradients);
+        self.network = self.optimiser.step(rate, before.clone(), gradients).with_statistics(passed.statistics);
+        strategy.stepped(TakenStep {
+            address: (self.seed, self.steps),
+            before: &before,
+            after: &self.network,
+            gradients: of_loss,
+            pixels,
+            targets,
+            outputs: passed.outputs,
+        });
         self.steps += 1;
+        self.strategy = Some(strategy);
+    }
+
+    /// Tells the continual-learning strategy that a task ends, before another one. `None` if `cancelled` returns true.
+    pub fn end_task(&mut self, ended: &EndedTask, cancelled: &dyn Fn() -> bool) -> Option<()> {
+        let Some(mut strategy) = self.strategy.take() else { return Some(()) };
+        let done = strategy.end_task(self, ended, cancelled);
+        self.strategy = Some(strategy);
+        done
     }
 
     /// Returns the length of a step of plain SGD on this batch: η ‖∇L‖ over the parameters that are trained.
@@ -294,15 +357,15 @@ impl NetworkTrainer {
     }
 
     /// Returns the loss of a batch, the gradients of the trained tensors, with their norm if it is wanted, neither if the loss
-    /// is not finite, and the running statistics after it.
+    /// is not finite, and what else the pass leaves.
     fn gradients(
         &self,
         pixels: &[f32],
         targets: Targets<'_>,
         terms: &StepOptions,
         want_norm: bool,
-    ) -> (f64, Option<GradientsParams>, Option<f64>, Statistics) {
-        let (loss, statistics) = self.loss(pixels, targets, terms);
+    ) -> (f64, Option<GradientsParams>, Option<f64>, Passed) {
+        let (loss, passed) = self.loss(pixels, targets, terms);
         let trained = |loss: Tensor<1>| self.network.trained_gradients(&mut loss.backward(), &terms.frozen);
         if !is_host(&self.device) {
             let mut wanted = vec![loss.clone().without_autodiff()];
@@ -313,28 +376,27 @@ impl NetworkTrainer {
             let read: Vec<f64> = read_all(wanted).into_iter().flatten().map(f64::from).collect();
             let finite = read[0].is_finite();
             let norm = read.get(1).filter(|_| finite).map(|square| square.sqrt());
-            return (read[0], finite.then_some(gradients), norm, statistics);
+            return (read[0], finite.then_some(gradients), norm, passed);
         }
         let value = f64::from(read(loss.clone())[0]);
         if !value.is_finite() {
-            return (value, None, None, statistics);
+            return (value, None, None, passed);
         }
         let gradients = trained(loss);
         let norm = want_norm.then(|| norm(&self.network, &gradients));
-        (value, Some(gradients), norm, statistics)
+        (value, Some(gradients), norm, passed)
     }
 
-    /// Computes the loss of a batch, with autodiff, and the running statistics after it.
-    fn loss(&self, pixels: &[f32], targets: Targets<'_>, terms: &StepOptions) -> (Tensor<1>, Statistics) {
+    /// Computes the loss of a batch, with autodiff, as the continual-learning strategy has it, and what else the pass leaves.
+    fn loss(&self, pixels: &[f32], targets: Targets<'_>, terms: &StepOptions) -> (Tensor<1>, Passed) {
         let images = self.upload(pixels, targets.len());
         let targets = wanted(targets, self.classes, &self.device);
-        let (outputs, statistics) = if self.network.differs_in_training() {
-            self.network.forward_in_training(images.clone(), rng(self.seed, Stream::Dropout, self.steps, 0))
-        } else {
-            (self.network.forward(images.clone()), Statistics::default())
-        };
-        let outputs = self.lazy(outputs, &images);
-        (batch_loss(self.training.loss, outputs, targets, terms.present.as_deref()), statistics)
+        let (outputs, statistics) = self.outputs_in_training(&images, 0);
+        let passed = Passed { statistics, outputs: outputs.clone().without_autodiff() };
+        let loss = batch_loss(self.training.loss, outputs.clone(), targets, terms.present.as_deref());
+        let Some(strategy) = &self.strategy else { return (loss, passed) };
+        let pass = Pass { images: &images, outputs: &outputs, terms };
+        (strategy.objective(self, &pass, loss), passed)
     }
 
     /// Returns the network linearised at its current weights, to be trained beside it.
@@ -393,8 +455,8 @@ impl NetworkTrainer {
         let [n, _] = images.dims();
         let full = want_full && n * self.classes <= MOST_FULL_ROWS && self.method.is_layerwise();
         let measure = |request: &Request| match self.method {
-            Method::Layerwise => layerwise::measure(&network, images, None, request, cancelled),
-            Method::Jacobian => jacobian::measure(&network, images, None, request, cancelled),
+            spec::Method::Layerwise => layerwise::measure(&network, images, None, request, cancelled),
+            spec::Method::Jacobian => jacobian::measure(&network, images, None, request, cancelled),
         };
         let mut request = Request::of(self.reduction);
         let apart = match PartGranularity::fitting(n, &self.layers, self.logits.len()) {
@@ -433,6 +495,45 @@ impl NetworkTrainer {
             (Some(alpha), Some(initial)) => (outputs - initial.forward(images.clone())) * alpha,
             _ => outputs,
         }
+    }
+}
+
+impl Learner for NetworkTrainer {
+    fn network(&self) -> &Network {
+        &self.network
+    }
+
+    fn readout(&self) -> (usize, Loss, f64) {
+        (self.classes, self.training.loss, self.alpha.unwrap_or(1.0))
+    }
+
+    fn batch(&self) -> usize {
+        self.training.batch
+    }
+
+    fn address(&self) -> (u64, u64) {
+        (self.seed, self.steps)
+    }
+
+    fn device(&self) -> &Device {
+        &self.device
+    }
+
+    fn upload(&self, pixels: &[f32], n: usize) -> Tensor<2> {
+        Self::upload(self, pixels, n)
+    }
+
+    fn lazy(&self, outputs: Tensor<2>, images: &Tensor<2>) -> Tensor<2> {
+        Self::lazy(self, outputs, images)
+    }
+
+    fn outputs_in_training(&self, images: &Tensor<2>, pass: u64) -> (Tensor<2>, Statistics) {
+        let (outputs, statistics) = if self.network.differs_in_training() {
+            self.network.forward_in_training(images.clone(), rng(self.seed, Stream::Dropout, self.steps, pass))
+        } else {
+            (self.network.forward(images.clone()), Statistics::default())
+        };
+        (self.lazy(outputs, images), statistics)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Executes training steps, and the evaluations and measurements between steps. Depends on no thread, clock or file.
 
+mod continual;
 mod device_transfer;
 mod evaluate;
 mod image_index;
@@ -13,6 +14,7 @@ mod preconditioner;
 mod step_length;
 mod step_options;
 
+pub use crate::train::continual::method::EndedTask;
 pub use crate::train::device_transfer::LearnerState;
 pub use crate::train::image_index::ImageIndex;
 pub use crate::train::infinite_width_model::{InfiniteWidthModel, InfiniteWidthModelError, InfiniteWidthModelState};

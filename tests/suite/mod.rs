@@ -18,6 +18,7 @@ mod cli;
 mod clocks;
 mod cluster;
 mod compositions;
+mod continual;
 mod data;
 mod data_folders;
 mod documents;

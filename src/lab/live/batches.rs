@@ -1,6 +1,6 @@
 //! Draws the batches of a run: the images of a step follow from its address alone.
 
-use crate::data::{Batch, Prepared, ReplayMemory, batch_order, batch_range};
+use crate::data::{Batch, Prepared, ReplayMemory, batch_order, batch_range, steps_per_epoch};
 use crate::spec::Spec;
 use crate::train::StepOptions;
 
@@ -46,6 +46,9 @@ impl Batches {
         trained: &[usize],
         &StepPlan { at: StepAddress { place, task, done }, replay, .. }: &StepPlan,
     ) -> Batch {
+        if spec.continual.strategy.is_joint() {
+            return self.joint(spec, data, &trained[..place], (task, done));
+        }
         let stream = data.stream.task(task);
         let (epoch, within) = (done / stream.info().steps_per_epoch, done % stream.info().steps_per_epoch);
         if self.of != Some((task, epoch)) {
@@ -62,6 +65,26 @@ impl Batches {
             self.remembers = Some((place, replay));
         }
         self.memory.append_samples((spec.seed, task, done), batch.labels.len(), &data.stream, &mut batch);
+        batch
+    }
+
+    /// Returns the images of a step of joint training: passes through the images of all these tasks and the current one, each
+    /// image once in a pass. While there is one task the passes are its epochs.
+    fn joint(&mut self, spec: &Spec, data: &Prepared, trained: &[usize], (task, done): (usize, u64)) -> Batch {
+        let tasks = earlier(trained, task).into_iter().chain([task]);
+        let images: Vec<(usize, usize)> =
+            tasks.flat_map(|task| (0..data.stream.task(task).train_len()).map(move |image| (task, image))).collect();
+        let steps = steps_per_epoch(images.len(), spec.training.batch);
+        let (pass, within) = (done / steps, done % steps);
+        if self.of != Some((task, pass)) {
+            self.order = batch_order(spec.seed, task, pass, images.len());
+            self.of = Some((task, pass));
+        }
+        let mut batch = Batch::default();
+        for &at in &self.order[batch_range(within, spec.training.batch, images.len())] {
+            let (task, image) = images[at];
+            batch.append(data.stream.task(task), image);
+        }
         batch
     }
 }

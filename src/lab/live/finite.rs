@@ -14,7 +14,8 @@ use crate::ntk::{MeasuredKernels, Reduction, Request, layerwise};
 use crate::run::NamedTensor;
 use crate::spec::{LINEAR_PROBE_IMAGES, Spec};
 use crate::train::{
-    FeatureKernels, InfiniteWidthModelError, LearnerState, NetworkTrainer, StepOptions, StepOutcome, displacement,
+    EndedTask, FeatureKernels, InfiniteWidthModelError, LearnerState, NetworkTrainer, StepOptions, StepOutcome,
+    displacement,
 };
 
 /// A network of finite width in training.
@@ -190,8 +191,10 @@ impl Subject for Finite {
         self.trail.store(lag, self.learner.parameters());
     }
 
-    fn end_task(&mut self) {
+    fn end_task(&mut self, ended: Option<&EndedTask>, cancelled: &dyn Fn() -> bool) -> Option<()> {
+        ended.map_or(Some(()), |ended| self.learner.end_task(ended, cancelled))?;
         self.trail.switch();
+        Some(())
     }
 
     fn ledger(

@@ -14,7 +14,7 @@ use crate::model::is_host;
 use crate::ntk::MeasuredKernels;
 use crate::run::NamedTensor;
 use crate::spec::Spec;
-use crate::train::{FeatureKernels, InfiniteWidthModelError, NetworkTrainer, StepOptions, StepOutcome};
+use crate::train::{EndedTask, FeatureKernels, InfiniteWidthModelError, NetworkTrainer, StepOptions, StepOutcome};
 
 /// The state of a subject in plain numbers, from which another one of its kind continues.
 pub(super) type SubjectState = Box<dyn Any + Send + Sync>;
@@ -110,8 +110,10 @@ pub(super) trait Subject {
     /// Stores the weights, where there are any, for later displacements.
     fn store_weights(&mut self, _lag: Lag) {}
 
-    /// Ends a task.
-    fn end_task(&mut self) {}
+    /// Ends a task; `ended` tells of it where another one follows. `None` only if `cancelled` returns true.
+    fn end_task(&mut self, _ended: Option<&EndedTask>, _cancelled: &dyn Fn() -> bool) -> Option<()> {
+        Some(())
+    }
 
     /// Returns the weights, where there are any.
     fn weights(&self) -> Option<Vec<NamedTensor>>;

@@ -33,7 +33,7 @@ use crate::spec::{
     Change, Cost, Effect, KnownSettings, LAG_TOLERANCE, LINEAR_PROBE_IMAGES, NetworkSpec, PER_EPOCH, RATES, Spec,
     VelocityLag,
 };
-use crate::train::{InfiniteWidthModelError, StepOutcome};
+use crate::train::{EndedTask, InfiniteWidthModelError, StepOutcome};
 
 /// The time after which a paused run checks whether it is cancelled.
 const PAUSE_TICK: Duration = Duration::from_millis(50);
@@ -236,7 +236,7 @@ impl<'a> Trainer<'a> {
         while let Some(mut current) = self.next_task()? {
             self.train_task(&mut current)?;
             self.at.past_epochs += current.done as f64 / current.epoch_steps as f64;
-            self.subject.end_task();
+            self.end_task(&current)?;
             self.give(Work::Switch)?;
             self.send_weights()?;
             self.at.trained.push(current.number);
@@ -283,6 +283,23 @@ impl<'a> Trainer<'a> {
                 self.measure(current, ends)?;
             }
         }
+    }
+
+    /// Ends a task, whose images a continual-learning strategy may look at where another one follows.
+    fn end_task(&mut self, current: &CurrentTask) -> Result<(), Stop> {
+        let continual = &self.spec.continual;
+        let follows = continual.strategy.is_any() && !self.at.upcoming.is_empty();
+        let ended = follows.then(|| {
+            let most = continual.images_at_end(self.spec.tasks.sequence().len());
+            let images = self.data.stream.task(current.number).some(self.spec.seed, most);
+            let terms = self.plan(current.place, current.number, current.done).terms;
+            let classes = self.data.stream.task(current.number).classes().iter().copied();
+            EndedTask { images, classes: self.data.set.readout().outputs(classes), present: terms.present }
+        });
+        let end = |subject: &mut dyn Subject, cancelled: &dyn Fn() -> bool| subject.end_task(ended.as_ref(), cancelled);
+        self.on_device(self.epoch(current), end)?.ok_or(Stop::Cancelled)?;
+        // Steps that are repeated elsewhere after a failure must not lead over this.
+        if ended.is_some() { self.copy_to_fallback(self.epoch(current)) } else { Ok(()) }
     }
 
     fn begin(&self, number: usize, place: usize) -> CurrentTask {
@@ -377,7 +394,8 @@ impl<'a> Trainer<'a> {
 
     /// Prepares a step of this task.
     fn prepare(&mut self, plan: &StepPlan, current: &CurrentTask) -> Result<(), Stop> {
-        let mut tasks = if plan.replay > 0 { self.at.trained.clone() } else { Vec::new() };
+        let several = plan.replay > 0 || self.spec.continual.strategy.is_joint();
+        let mut tasks = if several { self.at.trained.clone() } else { Vec::new() };
         tasks.push(plan.at.task);
         let cancelled = || self.control.cancelled();
         let problems = self.subject.prepare_step(&tasks, current, &cancelled).map_err(|why| match why {
@@ -446,7 +464,7 @@ impl<'a> Trainer<'a> {
         let shape = self.data.set.shape();
         let program = || self.spec.network.program(shape.image, shape.outputs);
         let is_measured = || program().is_ok_and(|program| !program.differs_in_training());
-        (wanted || first) && self.spec.training.is_plain() && !self.at.trained.is_empty() && is_measured()
+        (wanted || first) && self.spec.has_plain_steps() && !self.at.trained.is_empty() && is_measured()
     }
 
     // Measuring.
@@ -780,7 +798,12 @@ impl<'a> Trainer<'a> {
 
     /// Copies the learner to the CPU, if its device can fail and a copy is due.
     fn renew_fallback(&mut self, epoch: f64) -> Result<(), Stop> {
-        if !self.fallback.as_ref().is_some_and(CpuFallback::is_due) {
+        if self.fallback.as_ref().is_some_and(CpuFallback::is_due) { self.copy_to_fallback(epoch) } else { Ok(()) }
+    }
+
+    /// Copies the learner to the CPU, if its device can fail.
+    fn copy_to_fallback(&mut self, epoch: f64) -> Result<(), Stop> {
+        if self.fallback.is_none() {
             return Ok(());
         }
         let began = Instant::now();

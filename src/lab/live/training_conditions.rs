@@ -47,7 +47,8 @@ impl TrainingConditions {
     ) -> StepPlan {
         let present = self.masked.then(|| {
             // With replay, the batch contains images of earlier tasks, too.
-            let earlier = if self.replay > 0 { &trained[..place] } else { &[] };
+            let replays = self.replay > 0 || spec.continual.strategy.replays();
+            let earlier = if replays { &trained[..place] } else { &[] };
             let tasks = earlier.iter().chain([&task]);
             let classes = tasks.flat_map(|&task| data.stream.task(task).classes()).copied();
             data.set.readout().outputs(classes)

@@ -4,6 +4,7 @@
 //!
 //! Its files add methods of [`Spec`] by subject, one for each list of problems.
 
+mod continual;
 pub(crate) mod finite;
 pub(crate) mod infinite;
 pub(crate) mod plane;
@@ -45,6 +46,7 @@ impl Spec {
         let program = program.as_deref();
         self.weights_problems(program, &mut found);
         self.training_problems(program, &mut found);
+        self.continual_problems(&mut found);
         self.kernel_problems(shape, &mut found);
         self.infinite_problems(program, &mut found);
         if found.iter().all(|problem| !problem.field.starts_with("tasks.")) {
@@ -420,6 +422,14 @@ impl Spec {
                 && let Some((name, parts)) = unknown_part(program, frozen)
             {
                 let message = format!("the change {when} freezes {name}, and this network has {parts}");
+                found.push(problem("changes", message));
+            }
+            if change.effect == Effect::Clamped && !self.continual.strategy.follows_batch() {
+                let message = format!(
+                    "steps can only be clamped where they follow the gradient of their batch, and {} changes it: take the \
+                     change or continual.strategy out",
+                    self.continual.strategy.words()
+                );
                 found.push(problem("changes", message));
             }
             if change.effect == Effect::Clamped && !self.training.is_plain() {

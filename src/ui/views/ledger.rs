@@ -49,7 +49,7 @@ impl ViewClass for LedgerView {
         let mut card = pane.card(ui, "");
         let header = &mut card.header;
         let info = context.history.info().cloned();
-        let plain = info.as_ref().is_some_and(|info| info.spec.training.is_plain());
+        let plain = info.as_ref().is_some_and(|info| info.spec.has_plain_steps());
         let live = matches!(context.history.state(), RunState::Running | RunState::Paused)
             && context.history.tasks().len() > 1;
         let button = Button::new(RichText::new("Take one now").size(theme::SMALL));
@@ -64,7 +64,8 @@ impl ViewClass for LedgerView {
                 "This view records the first step of the second task: the effect of each of its images on each probe \
                  of the first"
             } else {
-                "Only a step of plain SGD is −η Θ ∂L/∂f: switch momentum, weight decay and Adam off"
+                "Only a step of plain SGD is −η Θ ∂L/∂f: switch momentum, weight decay, Adam and the strategy against \
+                 forgetting off"
             };
             card.body.add_space(theme::GRID);
             card.body.label(RichText::new(text).color(context.tokens.weak));

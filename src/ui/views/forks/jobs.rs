@@ -47,7 +47,7 @@ pub fn ideas(spec: &Spec) -> Vec<ForkChange> {
         Effect::Frozen(all)
     };
     let mut ideas = Vec::new();
-    if spec.training.is_plain() {
+    if spec.has_plain_steps() {
         let about = "Each step as long as those before it: how much of the spike is larger steps? (Many steps in one \
             direction still lead further)";
         ideas.push(idea("steps clamped", about, Effect::Clamped));
