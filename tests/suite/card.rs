@@ -314,7 +314,10 @@ fn a_step_waits_for_the_card_once_and_for_the_step_before() {
             for (found, other) in found.iter().zip(others) {
                 let off = |a: f64, b: f64| (a / b - 1.0).abs();
                 assert!(off(found.loss, other.loss) < of_loss, "{found:?} and not {other:?}");
-                assert!(off(found.grad_norm.unwrap(), other.grad_norm.unwrap()) < of_norm, "{found:?} and not {other:?}");
+                assert!(
+                    off(found.grad_norm.unwrap(), other.grad_norm.unwrap()) < of_norm,
+                    "{found:?} and not {other:?}"
+                );
                 assert_eq!(found.rate, other.rate);
             }
         }
