@@ -6,7 +6,8 @@
 
 use std::sync::Arc;
 
-use crate::math::scaling::{FloorLaw, Interval, MeanPoint, bootstrap, fit, local_slopes, mean_curve};
+use crate::math::bootstrap::Summary;
+use crate::math::scaling::{FloorLaw, Interval, bootstrap, fit, local_slopes, mean_curve, summary_curve};
 use crate::run::{InstantCurve, Point};
 use crate::spec::{Learner, SAMPLES, StudyRun};
 
@@ -106,9 +107,9 @@ impl Curve {
         }
     }
 
-    /// Returns the mean, smallest and largest over seeds.
-    pub fn mean(&self, kind: ErrorKind) -> Vec<MeanPoint> {
-        mean_curve(&self.by_seed(kind, (0.0, f64::INFINITY)))
+    /// Returns the errors summarised over seeds, by their place on the axis.
+    pub fn mean(&self, kind: ErrorKind) -> Vec<(f64, Summary)> {
+        summary_curve(&self.by_seed(kind, (0.0, f64::INFINITY)))
     }
 
     /// Returns the law through the means within a window, both ends included.
@@ -120,7 +121,7 @@ impl Curve {
 
     /// Returns −d log E/d log n between neighbouring means.
     pub fn slopes(&self, kind: ErrorKind) -> Vec<(f64, f64)> {
-        let means: Vec<(f64, f64)> = self.mean(kind).into_iter().map(|point| (point.n, point.mean)).collect();
+        let means: Vec<(f64, f64)> = self.mean(kind).into_iter().map(|(n, summary)| (n, summary.mean)).collect();
         local_slopes(&means)
     }
 

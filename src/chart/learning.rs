@@ -81,8 +81,8 @@ pub fn errors(learnt: &LearningCurves, kind: ErrorKind, fits: Fits<'_>) -> Panel
     for (number, curve) in learnt.curves.iter().enumerate() {
         let (colour, broken) = colours[number];
         let mean = curve.mean(kind);
-        panel.ribbon(mean.iter().map(|m| (place(m.n), [m.low, m.mean, m.high])), colour);
-        let points = panel.points(mean.iter().map(|m| (place(m.n), m.mean)));
+        panel.ribbon(mean.iter().map(|&(n, summary)| (place(n), summary)), colour);
+        let points = panel.points(mean.iter().map(|&(n, summary)| (place(n), summary.mean)));
         let fit = fits.and_then(|(_, fits)| fits.get(number)?.clone());
         if let Some(end) = points.last() {
             let beta = fit.as_ref().map_or(String::new(), |fit| format!("  β {}", fit.in_words()));

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use super::format;
 use super::heat_maps::HeatMaps;
 use super::palette::Ink;
+use crate::math::bootstrap::Summary;
 
 /// Gives a position: x and y as stored.
 pub type Point = (f64, f64);
@@ -99,15 +100,15 @@ pub enum Dashes {
     Dotted,
 }
 
-/// Describes a band between the smallest and the largest of several runs.
+/// Describes a band around a curve: the interval of a mean, or what a null gives.
 #[derive(Clone, Debug)]
 pub struct Ribbon {
-    /// x, smallest and largest.
+    /// x, lower and upper end.
     pub points: Vec<(f64, f64, f64)>,
     pub ink: Ink,
 }
 
-/// Describes a vertical bar from the smallest to the largest value at one place.
+/// Describes a vertical bar at one place: the interval of a mean.
 #[derive(Clone, Debug)]
 pub struct Bar {
     pub at: f64,
@@ -243,10 +244,13 @@ impl Panel {
         points.into_iter().filter_map(|(x, y)| Some((x, self.stored(y)?))).collect()
     }
 
-    /// Adds a band between the smallest and the largest of the values at each place; a band needs two of them.
-    pub fn ribbon(&mut self, spread: impl IntoIterator<Item = (f64, [f64; 3])>, ink: impl Into<Ink>) {
-        let ends = |(x, [low, _, high]): (f64, [f64; 3])| Some((x, self.stored(low)?, self.stored(high)?));
-        let points: Vec<(f64, f64, f64)> = spread.into_iter().filter_map(ends).collect();
+    /// Adds the band of the intervals of several means, where they have one; a band needs two of them.
+    pub fn ribbon(&mut self, means: impl IntoIterator<Item = (f64, Summary)>, ink: impl Into<Ink>) {
+        let ends = |(x, mean): (f64, Summary)| {
+            let (low, high) = mean.interval?;
+            Some((x, self.stored(low)?, self.stored(high)?))
+        };
+        let points: Vec<(f64, f64, f64)> = means.into_iter().filter_map(ends).collect();
         if points.len() > 1 {
             self.ribbons.push(Ribbon { points, ink: ink.into() });
         }

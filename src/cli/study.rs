@@ -15,11 +15,9 @@ use super::refused::RefusedRequest;
 use super::settings::Settings;
 use super::signals::Signals;
 use super::study_bar::{StudyBar, at_once};
-use super::study_overview::{collect, status};
+use super::study_overview::{collect, print_results, status};
 use super::task_numbers::TaskNumbers;
-use crate::chart::Format;
-use crate::paint::write_study;
-use crate::storage::{FIGURES, LOGS, StudyFolder, TABLE};
+use crate::storage::{LOGS, StudyFolder};
 use crate::worker::study_service::{StudyEvent, finish};
 use crate::worker::threads;
 
@@ -140,10 +138,7 @@ fn train(args: &StudyArgs, out: &Path) -> anyhow::Result<()> {
     if let Some(stopped) = signals.stopped(&what) {
         return Err(stopped.into());
     }
-    println!("{}", out.join(TABLE).display());
-    for path in write_study(&folder, &out.join(FIGURES), Format::Svg)? {
-        println!("{}", path.display());
-    }
+    print_results(&folder)?;
     eprintln!("{count} runs, {:.0} s", begun.elapsed().as_secs_f64());
     match missing(&folder) {
         0 => Ok(()),

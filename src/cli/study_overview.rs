@@ -5,8 +5,9 @@ use anyhow::bail;
 
 use super::refused::RefusedRequest;
 use crate::chart::Format;
+use crate::math::bootstrap::INTERVAL_IN_WORDS;
 use crate::paint::write_study;
-use crate::storage::{FIGURES, RunLog, RunStatus, StudyFolder, TABLE};
+use crate::storage::{FIGURES, RunLog, RunStatus, SUMMARY_TABLE, StudyFolder, TABLE};
 
 /// Most lines of one kind, so that all of it fits on a screen.
 const MOST_LINES: usize = 8;
@@ -64,16 +65,34 @@ fn line(folder: &StudyFolder, number: Option<usize>, place: usize, status: &RunS
     format!("  {task}{}: {}{log}", folder.runs()[place].folder, status.in_words())
 }
 
+/// Draws the figures of the runs that have ended, prints the paths of tables and figures, and then what the runs did, a line for
+/// each value of the axis.
+pub(super) fn print_results(folder: &StudyFolder) -> anyhow::Result<()> {
+    let out = folder.folder();
+    println!("{}", out.join(TABLE).display());
+    if !folder.is_of_learners() {
+        println!("{}", out.join(SUMMARY_TABLE).display());
+    }
+    for path in write_study(folder, &out.join(FIGURES), Format::Svg)? {
+        println!("{}", path.display());
+    }
+    let runs = folder.comparison();
+    if runs.finished() > 0 {
+        let glance = runs.at_a_glance();
+        eprintln!("");
+        glance.in_columns().iter().for_each(|line| eprintln!("{line}"));
+        eprintln!("Mean and {INTERVAL_IN_WORDS}; of fewer seeds the single values.\n");
+    }
+    Ok(())
+}
+
 /// Writes the tables and figures of what is there, and says what is missing.
 pub(super) fn collect(mut folder: StudyFolder) -> anyhow::Result<()> {
     folder.tidy().map_err(|err| RefusedRequest(err.to_string()))?;
     for sentence in folder.repairs() {
         eprintln!("{sentence}");
     }
-    println!("{}", folder.folder().join(TABLE).display());
-    for path in write_study(&folder, &folder.folder().join(FIGURES), Format::Svg)? {
-        println!("{}", path.display());
-    }
+    print_results(&folder)?;
     let count = folder.runs().len();
     let missing: Vec<usize> = (0..count).filter(|&place| !folder.is_ended(place)).collect();
     let numbers = folder.task_numbers();

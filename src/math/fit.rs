@@ -44,7 +44,7 @@ pub fn power_law(points: &[(f64, f64)]) -> Option<PowerLaw> {
 }
 
 /// Returns the 97.5th percentile of Student's t, to three digits (Cornish–Fisher expansion beyond four degrees of freedom).
-fn student_t(degrees: usize) -> f64 {
+pub(super) fn student_t(degrees: usize) -> f64 {
     const SMALL: [f64; 4] = [12.706, 4.303, 3.182, 2.776];
     match degrees {
         1..=4 => SMALL[degrees - 1],

@@ -2,6 +2,7 @@
 //! because every other folder may need it.
 
 pub mod alignment;
+pub mod bootstrap;
 pub mod checksum;
 pub mod decomposed;
 pub mod deterministic_product;

@@ -34,6 +34,8 @@ pub enum Stream {
     Rehearsal = 22,
     /// Selection of the images that stay in a strategy's memory.
     Reservoir = 23,
+    /// Draws of seeds for an interval; of no run.
+    Resampling = 20,
 }
 
 /// Returns the generator of one use: `a` and `b` distinguish uses of the same stream (a layer; a task and an epoch).

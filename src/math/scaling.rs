@@ -13,6 +13,7 @@
 
 use rand::{RngExt as _, SeedableRng as _};
 
+use super::bootstrap::Summary;
 use super::spike::quantile;
 
 /// Holds the power law with a floor E = A (1/n + α)^β.
@@ -34,13 +35,11 @@ pub struct Interval {
     pub high: f64,
 }
 
-/// The mean error of several seeds at one n, with the smallest and the largest.
+/// The mean error of several seeds at one n.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct MeanPoint {
     pub n: f64,
     pub mean: f64,
-    pub low: f64,
-    pub high: f64,
 }
 
 impl FloorLaw {
@@ -100,6 +99,14 @@ pub fn mean_curve(curves: &[Vec<(f64, f64)>]) -> Vec<MeanPoint> {
     summarised(curves.concat())
 }
 
+/// Returns the errors of all curves at each n that one of them has, summarised, with n ascending.
+pub fn summary_curve(curves: &[Vec<(f64, f64)>]) -> Vec<(f64, Summary)> {
+    let points = ordered(curves.concat());
+    let summary =
+        |same: &[(f64, f64)]| Some((same[0].0, Summary::of(&same.iter().map(|point| point.1).collect::<Vec<_>>())?));
+    points.chunk_by(|a, b| a.0 == b.0).filter_map(summary).collect()
+}
+
 /// Returns the local exponent between neighbours, −Δ ln E/Δ ln n, at the geometric mean of their n. Points that share their
 /// n count as their mean.
 pub fn local_slopes(points: &[(f64, f64)]) -> Vec<(f64, f64)> {
@@ -115,16 +122,20 @@ fn usable((n, error): (f64, f64)) -> bool {
     n > 0.0 && n.is_finite() && error > 0.0 && error.is_finite()
 }
 
-/// Returns usable points by n, ascending; within an n ordered by E, so that the order of seeds does not change the last
+/// Returns the usable points by n, ascending; within an n ordered by E, so that the order of seeds does not change the last
 /// digit.
-fn summarised(mut points: Vec<(f64, f64)>) -> Vec<MeanPoint> {
+fn ordered(mut points: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
     points.retain(|point| usable(*point));
     points.sort_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+    points
+}
+
+/// Returns the mean of the usable points at each n, ascending.
+fn summarised(points: Vec<(f64, f64)>) -> Vec<MeanPoint> {
+    let points = ordered(points);
     let mean = |same: &[(f64, f64)]| MeanPoint {
         n: same[0].0,
         mean: same.iter().map(|point| point.1).sum::<f64>() / same.len() as f64,
-        low: same[0].1,
-        high: same[same.len() - 1].1,
     };
     points.chunk_by(|a, b| a.0 == b.0).map(mean).collect()
 }

@@ -158,6 +158,7 @@ pub fn finish_share(
     }
     if share.writes_tables {
         folder.write_table()?;
+        folder.write_summary()?;
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ mod any_run;
 mod arrays;
 mod autosave;
 mod beside;
+mod bootstrap;
 mod breaks;
 mod card;
 mod claims;

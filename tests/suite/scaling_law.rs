@@ -1,6 +1,6 @@
 //! Scaling laws with a floor: planted ones are found, units do not matter, and intervals hold what they ought to.
 
-use kernelscope::math::scaling::{FloorLaw, bootstrap, fit, local_slopes, mean_curve};
+use kernelscope::math::scaling::{FloorLaw, bootstrap, fit, local_slopes, mean_curve, summary_curve};
 use proptest::prelude::*;
 use rand::SeedableRng as _;
 use rand_distr::{Distribution as _, StandardNormal};
@@ -94,8 +94,10 @@ fn bootstrap_intervals() {
 fn means_and_slopes() {
     let curves =
         vec![vec![(4.0, 1.0), (1.0, 4.0)], vec![(1.0, 2.0), (4.0, 2.0), (16.0, 0.375)], vec![(4.0, 1.5), (8.0, -1.0)]];
-    let found: Vec<_> = mean_curve(&curves).iter().map(|point| (point.n, point.mean, point.low, point.high)).collect();
-    assert_eq!(found, vec![(1.0, 3.0, 2.0, 4.0), (4.0, 1.5, 1.0, 2.0), (16.0, 0.375, 0.375, 0.375)]);
+    let found: Vec<_> = mean_curve(&curves).iter().map(|point| (point.n, point.mean)).collect();
+    assert_eq!(found, vec![(1.0, 3.0), (4.0, 1.5), (16.0, 0.375)]);
+    let summaries: Vec<_> = summary_curve(&curves).iter().map(|(n, of)| (*n, of.mean, of.seeds, of.interval)).collect();
+    assert_eq!(summaries, vec![(1.0, 3.0, 2, None), (4.0, 1.5, 3, None), (16.0, 0.375, 1, None)]);
     let slopes = local_slopes(&curves.concat());
     assert_eq!((slopes.len(), slopes[0].0, slopes[1].0), (2, 2.0, 8.0));
     assert!((slopes[0].1 - 0.5).abs() < 1e-15 && (slopes[1].1 - 1.0).abs() < 1e-15);

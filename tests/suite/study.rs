@@ -232,6 +232,27 @@ fn a_row_says_what_its_run_says_and_the_figures_are_drawn() {
         assert_eq!((number("accuracy_after"), number("accuracy_after_masked")), (last, masked));
         assert_eq!(number("jaccard"), 0.0, "five classes and the other five");
     }
+    // Two seeds have a mean and no interval: the summary gives the single values.
+    let summary: Vec<Vec<String>> = csv::ReaderBuilder::new()
+        .has_headers(false)
+        .from_path(here.join("out/summary.csv"))
+        .unwrap()
+        .deserialize()
+        .map(Result::unwrap)
+        .collect();
+    assert_eq!(summary[0].join(","), "variant,network.width,figure,seeds,mean,low,high,values");
+    for line in summary.iter().skip(1).filter(|line| line[2] == "ratio") {
+        let of_value = rows.iter().filter(|row| row[column("network.width")] == line[1]);
+        let told: Vec<String> = of_value.map(|row| row[column("ratio")].clone()).collect();
+        let mean = told.iter().map(|value| value.parse::<f64>().unwrap()).sum::<f64>() / told.len() as f64;
+        assert_eq!(line[3..].join(","), format!("{},{mean},,,{}", told.len(), told.join(" ")));
+    }
+    assert!(summary.iter().filter(|line| line[2] == "dip").count() > 1);
+    let printed = text(&done.stderr);
+    assert!(
+        said.contains("summary.csv") && printed.contains("ratio") && printed.contains("95 % interval"),
+        "{printed}"
+    );
     // Read from the folder alone, the table is the same.
     let again = StudyFolder::open(&here.join("out")).unwrap();
     assert_eq!(again.table(), lines);

@@ -2,20 +2,23 @@
 //! switch; each series of runs has a curve with its band.
 //!
 //! Guarantees: the figure files and the views of the window use only this comparison; a run's contribution is computed once,
-//! when it has ended. A mean over seeds comes with the smallest and the largest value, because a handful of seeds supports no
-//! finer statistic. No curve is drawn across a switch where it was not measured.
+//! when it has ended. A mean over seeds comes with their number and, from five on, with its interval ([`Summary`]): never with
+//! a range, which only grows with more seeds. No curve is drawn across a switch where it was not measured.
 
 mod findings;
+mod table;
 
 use std::sync::Arc;
 
+use crate::math::bootstrap::Summary;
 use crate::math::fit::{PowerLaw, power_law};
 use crate::spec::StudyRun;
 
 pub use findings::{BEFORE, Findings, Points, Quantity};
+pub use table::{SummaryRow, SummaryTable};
 
-/// Points (time or position on the axis, smallest, mean and largest of several values), in order.
-pub type Spread = Vec<(f64, [f64; 3])>;
+/// Points (time or position on the axis, the values of several seeds there), in order.
+pub type Summaries = Vec<(f64, Summary)>;
 
 /// The scale on which the values of an axis are placed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,13 +55,13 @@ pub struct Series {
 pub struct FigureByAxis {
     /// The index of the value, the seed, and the figure, where it is defined.
     pub runs: Vec<(usize, u64, f64)>,
-    /// Smallest, mean and largest over the seeds for which it is defined, by place of the value.
-    pub spread: Spread,
+    /// The seeds for which it is defined, summarised by place of the value.
+    pub summaries: Summaries,
     /// The means where the figure is defined for all runs: a mean over only those runs in which an event happened would suggest
     /// that it always happens.
     pub means: Points,
-    /// Smallest, mean and largest at an infinite width, which has no position on the axis.
-    pub beyond: Option<[f64; 3]>,
+    /// The same at an infinite width, which has no position on the axis.
+    pub beyond: Option<Summary>,
     /// The power law through all runs with equal weights, where the axis is logarithmic.
     pub law: Option<PowerLaw>,
 }
@@ -68,7 +71,7 @@ pub struct FigureByAxis {
 pub struct SwitchCurves {
     /// The curves of each run, by seed.
     pub runs: Vec<(u64, Vec<Points>)>,
-    pub mean: Vec<Spread>,
+    pub mean: Vec<Summaries>,
 }
 
 /// The runs of a study that have finished, by series and by the values of its axis.
@@ -139,6 +142,17 @@ impl Comparison {
         self.findings().count()
     }
 
+    /// Describes how many seeds the values have: `10 seeds`, or `2 to 10 seeds`; empty where no run has finished.
+    pub fn seeds_in_words(&self) -> String {
+        let counts = self.series.iter().flat_map(|series| &series.runs).map(Vec::len).filter(|&count| count > 0);
+        match (counts.clone().min(), counts.max()) {
+            (Some(1), Some(1)) => "1 seed".to_owned(),
+            (Some(least), Some(most)) if least == most => format!("{most} seeds"),
+            (Some(least), Some(most)) => format!("{least} to {most} seeds"),
+            _ => String::new(),
+        }
+    }
+
     /// Returns a figure against the axis, by series: one of a switch (from 0) by its name in
     /// [`crate::analysis::outcome::SWITCH_FIGURES`], or one of the whole run by its name in
     /// [`crate::analysis::outcome::RUN_FIGURES`].
@@ -151,14 +165,14 @@ impl Comparison {
         for (place, (value, runs)) in self.values.iter().zip(&series.runs).enumerate() {
             let of = |(seed, findings): &(u64, Arc<Findings>)| Some((*seed, findings.figure(figure, switch)?));
             let values: Vec<(u64, f64)> = runs.iter().filter_map(of).collect();
-            if let Some(around) = ends_and_mean(&values.iter().map(|run| run.1).collect::<Vec<_>>()) {
+            if let Some(summary) = Summary::of(&values.iter().map(|run| run.1).collect::<Vec<_>>()) {
                 if value.at.is_infinite() {
-                    against.beyond = Some(around);
+                    against.beyond = Some(summary);
                 } else {
                     if values.len() == runs.len() {
-                        against.means.push((value.at, around[1]));
+                        against.means.push((value.at, summary.mean));
                     }
-                    against.spread.push((value.at, around));
+                    against.summaries.push((value.at, summary));
                 }
             }
             against.runs.extend(values.into_iter().map(|(seed, figure)| (place, seed, figure)));
@@ -210,13 +224,12 @@ fn pieces<T>(mut points: Vec<(f64, T)>, gap: bool) -> Vec<Vec<(f64, T)>> {
     [points, rest].into_iter().filter(|piece| !piece.is_empty()).collect()
 }
 
-/// Returns the mean, smallest and largest of several curves at the times of the first one, the others interpolated,
-/// within the range of all.
-fn mean_of(curves: &[(u64, Points)], gap: bool) -> Spread {
+/// Summarises several curves at the times of the first one, the others interpolated, within the range of all.
+fn mean_of(curves: &[(u64, Points)], gap: bool) -> Summaries {
     let Some((_, first)) = curves.first() else { return Vec::new() };
-    let at = |x: f64| -> Option<(f64, [f64; 3])> {
+    let at = |x: f64| -> Option<(f64, Summary)> {
         let values: Option<Vec<f64>> = curves.iter().map(|(_, curve)| interpolated(curve, x, gap)).collect();
-        Some((x, ends_and_mean(&values?)?))
+        Some((x, Summary::of_point(&values?)?))
     };
     first.iter().filter_map(|point| at(point.0)).collect()
 }
@@ -230,12 +243,6 @@ fn interpolated(curve: &[(f64, f64)], x: f64, gap: bool) -> Option<f64> {
     let &(left, before) = curve.get(after.checked_sub(1)?)?;
     let straddles = gap && left <= 1e-9 && right > 1e-9;
     (!straddles).then(|| before + (value - before) * (x - left) / (right - left))
-}
-
-/// Returns the smallest value, the mean and the largest value; `None` without values.
-fn ends_and_mean(values: &[f64]) -> Option<[f64; 3]> {
-    let (low, high) = ends(values.iter().copied());
-    (!values.is_empty()).then(|| [low, values.iter().sum::<f64>() / values.len() as f64, high])
 }
 
 fn ends(values: impl Iterator<Item = f64>) -> (f64, f64) {

@@ -4,6 +4,7 @@
 
 use crate::analysis::comparison::Quantity;
 use crate::analysis::{LAWS, Law};
+use crate::math::bootstrap::INTERVAL_IN_WORDS;
 use crate::math::spike::{DIP_IN_WORDS, FAKE_DIP_IN_WORDS, FAKE_IN_WORDS, RECOVERY_IN_WORDS, SPIKE_IN_WORDS};
 
 /// Names one of the panels.
@@ -217,16 +218,16 @@ impl PanelKind {
                 trained.".to_owned(),
         };
         let how = match self.content() {
-            Content::Aligned(_) => {
-                "Thin lines are single runs; a thick line is the mean over the seeds of one value of the axis, its band goes \
-                 from the smallest to the largest of them; where not all of them reach, neither is drawn. Time is counted from \
-                 the switch, over the stretch that all runs have."
-            }
-            Content::Axis(_) => {
-                "A dot is a run, the line goes through the means over seeds, a bar from the smallest to the largest of them. \
-                 The line is drawn only where every run has the figure."
-            }
-            Content::Law(_) => LAW_IN_WORDS,
+            Content::Aligned(_) => format!(
+                "Thin lines are single runs; a thick line is the mean over the seeds of one value of the axis, its band the \
+                 {INTERVAL_IN_WORDS} (a thousand draws here); where not all of them reach, neither is drawn. Time is counted \
+                 from the switch, over the stretch that all runs have."
+            ),
+            Content::Axis(_) => format!(
+                "A dot is a run, the line goes through the means over seeds, a bar is the {INTERVAL_IN_WORDS}. The line is \
+                 drawn only where every run has the figure."
+            ),
+            Content::Law(_) => law_in_words(),
         };
         let source = match self.content() {
             Content::Law(_) => "Tensor Programs IIb (2105.03703); Lee et al. 2019.",
@@ -237,8 +238,11 @@ impl PanelKind {
 }
 
 /// Explains how a power law is drawn, and the text beside it.
-const LAW_IN_WORDS: &str = "Logarithmic: a dot is a run, the band goes from the smallest to the largest of a value's \
-    seeds around their mean, and the straight line is the power law A·x^b through all runs by least squares of the \
-    logarithms. Beside it stands b with its 95 % interval (Student's t, all runs for one each). Where the width \
-    varies, the faint lines have the slopes −½ and −1. What is not above 0 has no place here; at an infinite width, \
-    which has none on the axis either, a value above 0 is a dotted level.";
+fn law_in_words() -> String {
+    format!(
+        "Logarithmic: a dot is a run, the band is the {INTERVAL_IN_WORDS}, and the straight line is the power law A·x^b through \
+         all runs by least squares of the logarithms. Beside it stands b with its 95 % interval (Student's t, all runs for one \
+         each). Where the width varies, the faint lines have the slopes −½ and −1. What is not above 0 has no place here; at an \
+         infinite width, which has none on the axis either, a value above 0 is a dotted level."
+    )
+}

@@ -7,14 +7,12 @@ pub mod kinds;
 pub mod lags;
 pub mod panels;
 
-use std::sync::Arc;
-
 use self::kinds::PanelKind;
 use self::panels::{View, keys, panel};
 use super::learning;
 use super::panel::{Chart, Panel};
 use crate::analysis::LAWS;
-use crate::analysis::comparison::{Comparison, Findings};
+use crate::analysis::comparison::Comparison;
 use crate::storage::StudyFolder;
 
 /// The panels of a switch against the axis, and those of the curves aligned at it.
@@ -27,8 +25,7 @@ pub(super) fn figures(study: &StudyFolder) -> Vec<(String, Chart)> {
     if study.is_of_learners() {
         return learning::figure(&study.learning_curves()).into_iter().collect();
     }
-    let done = |place| Findings::of(study.ended(place)?).map(Arc::new);
-    let runs = Comparison::of(study.axis(), study.runs(), done);
+    let runs = study.comparison();
     let mut figures = Vec::new();
     if runs.switches() > 0 {
         let panels = AGAINST.into_iter().map(|kind| described(kind, &runs, 0));
@@ -64,8 +61,9 @@ fn described(kind: PanelKind, runs: &Comparison, series: usize) -> Panel {
 fn aligned(runs: &Comparison, series: usize) -> Option<(String, Chart)> {
     let mut panels = ALIGNED.map(|kind| described(kind, runs, series));
     let of = if runs.has_series() { format!("{}; ", runs.series[series].name) } else { String::new() };
+    let seeds = runs.seeds_in_words();
     for panel in &mut panels {
-        panel.x.name = format!("epochs since the first switch; {of}colours: {}", runs.axis);
+        panel.x.name = format!("epochs since the first switch; {of}colours: {} ({seeds})", runs.axis);
     }
     let number = if runs.has_series() { format!("-{}", series + 1) } else { String::new() };
     let is_drawn = panels.iter().any(|panel| !panel.is_empty());

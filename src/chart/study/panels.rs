@@ -3,10 +3,11 @@
 //! Guarantees: a run, a mean and a law have the same colour and the same definition wherever they are shown.
 
 use super::kinds::{Content, PanelKind, Series, Style};
-use crate::analysis::comparison::{Comparison, FigureByAxis, Quantity, Spacing, Spread};
+use crate::analysis::comparison::{Comparison, FigureByAxis, Quantity, Spacing, Summaries};
 use crate::chart::format;
 use crate::chart::palette::{self, Colour, Ink};
 use crate::chart::panel::{Bar, Dashes, Dot, End, Entry, Line, Panel, Point, Sign, Target};
+use crate::math::bootstrap::Summary;
 
 /// Largest number of single runs drawn: more would be one grey area, and use up the time of a frame.
 pub const MOST_LINES: usize = 120;
@@ -88,7 +89,7 @@ impl Panel {
                 }
             }
             for piece in &around.mean {
-                let points = self.points(piece.iter().map(|&(x, [_, mean, _])| (x, mean)));
+                let points = self.points(piece.iter().map(|(x, summary)| (*x, summary.mean)));
                 self.lines.push(Line::new(points, colour, 1.8, Dashes::None));
             }
         }
@@ -109,7 +110,8 @@ impl Panel {
             self.x.range = (least - pad, most + pad);
         }
         self.x.ticks = Some(ticks);
-        self.x.name = if runs.axis.is_empty() { "run".to_owned() } else { runs.axis.clone() };
+        let name = if runs.axis.is_empty() { "run" } else { &runs.axis };
+        self.x.name = format!("{name} ({})", runs.seeds_in_words());
     }
 
     /// Adds a figure of a switch, or one of the run that follows no law.
@@ -133,7 +135,7 @@ impl Panel {
             let style = if broken || figure.style == Style::Broken { Dashes::Broken } else { Dashes::None };
             let points = self.points(found.means.iter().map(|&(at, mean)| (across(runs, at), mean)));
             self.lines.push(Line::new(points, line, 1.4, style));
-            self.bars(&found.spread, |at| across(runs, at), line);
+            self.bars(&found.summaries, |at| across(runs, at), line);
             let what = if figure.name.is_empty() { String::new() } else { format!(" ({})", figure.name) };
             self.level(runs, &found, line);
             self.runs(runs, series, &found, (figure.style == Style::Main, &what), |place| {
@@ -154,11 +156,11 @@ impl Panel {
             let (ink, broken) = series_colour(runs, series)
                 .map_or((Colour::Text.at(0.8), false), |(colour, broken)| (colour.into(), broken));
             let style = if broken { Dashes::Broken } else { Dashes::None };
-            self.ribbon(found.spread.iter().map(|&(at, around)| (across(runs, at), around)), ink);
+            self.ribbon(found.summaries.iter().map(|&(at, summary)| (across(runs, at), summary)), ink);
             let means = self.points(found.means.iter().map(|&(at, mean)| (across(runs, at), mean)));
             let width = if found.law.is_some() { 0.8 } else { 1.4 };
             self.lines.push(Line::new(means, ink, width, Dashes::Broken));
-            if let (Some(law), [from, .., to]) = (found.law, found.spread.as_slice()) {
+            if let (Some(law), [from, .., to]) = (found.law, found.summaries.as_slice()) {
                 let points = self.points([from.0, to.0].into_iter().map(|at| (across(runs, at), law.at(at))));
                 if let Some(end) = points.last() {
                     self.ends.push(End { at: *end, text: law.in_words(), ink });
@@ -205,7 +207,7 @@ impl Panel {
 
     /// Adds the value at infinite width as a level, because it has no position on the axis.
     fn level(&mut self, runs: &Comparison, found: &FigureByAxis, ink: Ink) {
-        if let Some([_, mean, _]) = found.beyond {
+        if let Some(Summary { mean, .. }) = found.beyond {
             let (left, right) = self.x.range;
             let points = self.points([(left, mean), (right, mean)]);
             if let Some(end) = points.last() {
@@ -216,8 +218,8 @@ impl Panel {
         }
     }
 
-    fn bars(&mut self, spread: &Spread, x: impl Fn(f64) -> f64, ink: Ink) {
-        for &(at, [low, _, high]) in spread {
+    fn bars(&mut self, summaries: &Summaries, x: impl Fn(f64) -> f64, ink: Ink) {
+        for (at, (low, high)) in summaries.iter().filter_map(|(at, summary)| Some((*at, summary.interval?))) {
             if let (Some(low), Some(high)) = (self.stored(low), self.stored(high)) {
                 self.bars.push(Bar { at: x(at), ends: (low, high), ink });
             }

@@ -30,6 +30,7 @@ use super::run_folder::files::STUDY;
 use super::run_folder::reader::{LoadError, load_rows, read_spec};
 use super::run_folder::resume;
 use crate::analysis::LearningCurves;
+use crate::analysis::comparison::{Comparison, Findings};
 use crate::run::{Event, History, InstantCurve, Point};
 use crate::spec::{Spec, StudyRun};
 use crate::storage::figure_files;
@@ -67,6 +68,9 @@ struct ExperimentResults {
     instants: Arc<[InstantCurve]>,
     complete: bool,
 }
+
+/// The file of the figures of each value of the axis, summarised over seeds.
+pub const SUMMARY_TABLE: &str = "summary.csv";
 
 /// The file of the power laws of a learning experiment.
 pub const LAWS_TABLE: &str = "laws.csv";
@@ -134,6 +138,7 @@ impl StudyFolder {
         atomic::sweep(&self.out);
         drop(claim);
         self.write_table()?;
+        self.write_summary()?;
         self.write_laws()?;
         Ok(())
     }
@@ -242,6 +247,11 @@ impl StudyFolder {
     pub fn learning_curves(&self) -> LearningCurves {
         let known = |place: usize| (Arc::clone(&self.results[place].points), Arc::clone(&self.results[place].instants));
         LearningCurves::of(self.axis(), &self.runs, known)
+    }
+
+    /// Compares the runs that have ended.
+    pub fn comparison(&self) -> Comparison {
+        Comparison::of(self.axis(), &self.runs, |place| Findings::of(self.ended(place)?).map(Arc::new))
     }
 
     /// Checks whether a run has ended, and reads it if so.

@@ -1,5 +1,5 @@
-//! Writes the tables of a study: a row for each run that has ended, or for each point of a learning experiment, and the power
-//! laws through these.
+//! Writes the tables of a study: a row for each run that has ended, or for each point of a learning experiment; the figures of
+//! each value of the axis, summarised over seeds; and the power laws of a learning experiment.
 //!
 //! Guarantees: a table replaces its predecessor as a whole; a cell is empty where a figure is undefined.
 //!
@@ -8,7 +8,7 @@
 use std::path::PathBuf;
 
 use super::StudyFolder;
-use super::{LAWS_TABLE, TABLE};
+use super::{LAWS_TABLE, SUMMARY_TABLE, TABLE};
 use crate::analysis::{ErrorKind, RUN_FIGURES, SWITCH_FIGURES, Switch};
 use crate::run::{Ending, History, RunState};
 use crate::storage::claim::claim;
@@ -19,6 +19,14 @@ impl StudyFolder {
     /// Writes the table of the runs that have ended.
     pub fn write_table(&self) -> Result<PathBuf, FolderError> {
         self.write_lines(TABLE, self.table())
+    }
+
+    /// Writes the summary over seeds of a study of runs with switches and laws; one of learners has its laws instead.
+    pub fn write_summary(&self) -> Result<(), FolderError> {
+        if self.is_of_learners() {
+            return Ok(());
+        }
+        self.write_lines(SUMMARY_TABLE, self.summary()).map(drop)
     }
 
     /// Writes the power laws of a study of learners; their confidence intervals take a while to compute.
@@ -71,6 +79,26 @@ impl StudyFolder {
             }
             line.extend(history.run_figures().map(cell));
             line.push(run.variant.clone());
+            lines.push(line);
+        }
+        lines
+    }
+
+    /// Returns the header and a row for each figure of each value: the number of seeds that have it, their mean and its interval
+    /// or, of a handful of seeds, the single values, in the order of the seeds.
+    fn summary(&self) -> Vec<Vec<String>> {
+        let head = ["variant", self.axis(), "figure", "seeds", "mean", "low", "high", "values"];
+        let mut lines = vec![head.map(str::to_owned).to_vec()];
+        for row in self.comparison().summaries() {
+            let ends = row.summary.interval;
+            let values = match ends {
+                Some(_) => String::new(),
+                None => row.values.iter().map(f64::to_string).collect::<Vec<_>>().join(" "),
+            };
+            let numbers = [Some(row.summary.mean), ends.map(|ends| ends.0), ends.map(|ends| ends.1)];
+            let mut line = vec![row.variant, row.value, row.figure, row.summary.seeds.to_string()];
+            line.extend(numbers.map(cell));
+            line.push(values);
             lines.push(line);
         }
         lines

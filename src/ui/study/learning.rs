@@ -297,8 +297,8 @@ fn window(ui: &mut Ui, learning: &mut Learning, learnt: &LearningCurves, transfo
 
 /// Explains the picture and its terms.
 const HELP: &str = "Test error of each learner against the samples n that it learnt from, on logarithmic axes: a dot \
-    is a seed, and a click on it makes its run the settings of the run page; a line goes through the means, its band \
-    from the smallest to the largest value. Kernels start from zero and fit y alone; ridge, rate and stopping are \
+    is a seed, and a click on it makes its run the settings of the run page; a line goes through the means, and from five \
+    seeds on its band is the 95 % bootstrap interval of these over seeds. Kernels start from zero and fit y alone; ridge, rate and stopping are \
     chosen on further samples (n/4) that nothing is fitted to.\n\
     Dotted: E = A (1/n + α)^β, fitted to the means within the window, whose edges can be dragged; α is freed only \
     where four or more n need it. Beside it stands β with the 2.5th and 97.5th percentile of a thousand draws of the \

@@ -75,7 +75,7 @@ fn fields(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions, run: &Spec) 
     row(
         ui,
         "Folder",
-        "The folder of the study, with a run folder for each run and study.csv; finished runs are not \
+        "The folder of the study, with a run folder for each run, study.csv and summary.csv; finished runs are not \
         repeated",
         |ui| {
             let mut text = draft.folder.clone().unwrap_or(usual);

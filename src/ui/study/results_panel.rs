@@ -94,7 +94,7 @@ pub(super) fn legend(ui: &Ui, shown: Shown, runs: &Comparison, rect: Rect) {
     let write = |x: f32, text: &str| {
         painter.text(pos2(x, rect.center().y), Align2::LEFT_CENTER, text, theme::note(), weak).right()
     };
-    let values = rect.with_min_x(write(rect.left(), &runs.axis));
+    let values = rect.with_min_x(write(rect.left(), &format!("{} ({})", runs.axis, runs.seeds_in_words())));
     let entries: Vec<_> = keys(runs, shown != Shown::Run).into_iter().map(|entry| (entry, None)).collect();
     let end = legend_within(ui, values, &entries, format::number);
     let many = shown != Shown::Run && runs.finished() > MOST_LINES;
