@@ -22,6 +22,7 @@ pub(super) fn known() -> &'static Table {
         spec.training.rate_width = Some(1);
         spec.training.frozen = vec!["fc1".to_owned()];
         spec.training.masked = true;
+        (spec.data.standardise_first, spec.data.side) = (true, 64);
         let study = StudySpec {
             values: vec![Value::Integer(1)],
             variants: vec![Variant::default()],

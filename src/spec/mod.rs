@@ -77,8 +77,8 @@ pub use program::{Builder, Line, MOST_LINES, Names, Program, Shapes, Value, belo
 pub use readout::{Readout, half};
 pub use section::read_modules_with;
 pub use settings::{
-    DataSpec, KernelSpec, Loss, Method, Optimiser, Reduction, Spec, TaskKind, TasksSpec, TrainingSpec, VERSION,
-    WindowSpec,
+    DataSpec, KernelSpec, Loss, MOST_PICTURE_SIDE, Method, Optimiser, Reduction, Spec, TaskKind, TasksSpec,
+    TrainingSpec, VERSION, WindowSpec,
 };
 pub use source::Source;
 pub use study::{SAMPLES, StudySpec, Variant};
