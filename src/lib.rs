@@ -34,7 +34,7 @@
 //! | [`storage`] | files: run, study and experiment folders and the claims of those who write them, autosave, the state of the window; the readers of other programs' arrays, archives, graphs and weights, and of the folder into which another training writes | `analysis` | no | no |
 //! | [`chart`] | charts described as data: the curves of a run over time, for its views and its figures, and how they are read and thinned; the figures of studies; colours, ticks and number formats | `storage` | no | no |
 //! | [`paint`] | what paints: all charts, in the window and into files; the theme; a view or figure without a window, as SVG and PNG | `chart` | no | yes |
-//! | [`data`] | images (embedded, IDX, CIFAR in both versions), points of the plane, synthetic problems, task streams, probes, samples beside a run's, batch order | `run` | no | no |
+//! | [`data`] | images (embedded, IDX, CIFAR in both versions, folders of pictures, NumPy archives), points of the plane, synthetic problems, task streams, probes, samples beside a run's, batch order | `run`, the readers of `storage` | no | no |
 //! | [`model`] | networks as their programs on burn, one file an operation, initialisation, the tape for the kernel, weights in and out, device | `spec`, the readers of `storage` | yes | no |
 //! | [`ntk`] | the empirical kernel: layer by layer by the plan of `spec`, and its oracle; that of the optimiser; J Δw; sharpness | `model` | yes | no |
 //! | [`theory`] | the infinite-width limit: kernels by the rule of each operation of a program, and which programs have none; training with a constant kernel; the recursive feature machine | `spec` | no | no |
@@ -46,7 +46,7 @@
 //! | [`cli`] | the command line, progress bars, signals | `ui` | no | no |
 //!
 //! A test reads the `use` lines and fails when an arrow runs the wrong way (`tests/suite/house.rs`). `data` and `model` may use
-//! the types of `run` and the readers of `storage`, because they provide task names and named tensors.
+//! the types of `run` and the readers of `storage`, because they provide task names, arrays and named tensors.
 //!
 //! # Where to begin reading
 //!

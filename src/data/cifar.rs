@@ -134,7 +134,7 @@ pub fn read_pickle(bytes: &[u8], kind: Cifar, most: usize) -> Option<RawImages> 
     let labels = batch.get(if kind == Cifar::Ten { "labels" } else { "fine_labels" })?.list()?;
     let Item::Array { rows, columns: PIXELS, bytes } = batch.get("data")? else { return None };
     let class = |label: &Item| label.whole().filter(|&label| (0..kind.classes() as i64).contains(&label));
-    let labels: Option<Vec<u8>> = labels.iter().map(|label| class(label).map(|label| label as u8)).collect();
+    let labels: Option<Vec<u16>> = labels.iter().map(|label| class(label).map(|label| label as u16)).collect();
     let labels = labels.filter(|labels| labels.len() == *rows && (1..=most).contains(rows))?;
     Some(RawImages { shape: [3, 32, 32], pixels: bytes.to_vec(), labels })
 }
@@ -178,7 +178,7 @@ pub fn read_records(file: &str, reader: impl Read, kind: Cifar, most: usize) -> 
                 return Err(DataError::Label { file: file.to_owned(), image, label, classes });
             }
         }
-        labels.push(bytes[start + bounds.len() - 1]);
+        labels.push(u16::from(bytes[start + bounds.len() - 1]));
         // The pixels are moved to the front: a second buffer would double the memory of the largest file.
         bytes.copy_within(start + bounds.len()..start + record, image * PIXELS);
     }

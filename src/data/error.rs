@@ -18,6 +18,17 @@ pub enum DataError {
          to choose by, or another data set"
     )]
     FewSamples { needed: usize, there: usize },
+    #[error("{file}: {reason}")]
+    Archived { file: String, reason: String },
+    #[error("{} cannot be read: {reason}", file.display())]
+    Picture { file: PathBuf, reason: String },
+    #[error("{} is a class of test pictures that {} does not have: give it the same name in both", folder.display(), train.display())]
+    ClassFolder { folder: PathBuf, train: PathBuf },
+    #[error(
+        "{} has no folders with pictures (.png, .jpg): choose the one with train/CLASS/x.png, or with a folder for each class",
+        .0.display()
+    )]
+    NoPictures(PathBuf),
     #[error("points of the plane are made for the tasks of a run and cannot be loaded without them")]
     Points,
     #[error("{} is not a folder that can be opened: choose the folder that holds the files of the data set", .0.display())]

@@ -248,14 +248,28 @@ pub(super) fn other(folder: &Path) -> Option<DataError> {
     if has("training.pt") || has("processed/training.pt") {
         return say("only what torchvision made of the files (training.pt)", way_out);
     }
+    if ends("npz") {
+        return say("archives of NumPy (.npz)", "set data.source=npz");
+    }
+    let of_pictures = |path: PathBuf| {
+        let pictures = fs::read_dir(path).into_iter().flatten().flatten().take(64).map(|entry| entry.path());
+        pictures.into_iter().any(|path| is_picture(&path))
+    };
+    if names().any(|path| is_picture(&path)) {
+        let instead = "put those of each class into a folder of their own and set data.source=image-folder";
+        return say("single pictures", instead);
+    }
+    let in_classes = |folder: PathBuf| {
+        fs::read_dir(folder).into_iter().flatten().flatten().take(64).any(|entry| of_pictures(entry.path()))
+    };
+    if in_classes(folder.to_owned()) || in_classes(folder.join("train")) {
+        return say("pictures in folders", "set data.source=image-folder");
+    }
     for (ending, kind) in [
         ("csv", "tables of text (.csv)"),
         ("parquet", "Parquet tables"),
-        ("npz", "archives of NumPy (.npz)"),
         ("pkl", "pickles of Python"),
         ("mat", "files of MATLAB (.mat)"),
-        ("png", "single pictures (.png)"),
-        ("jpg", "single pictures (.jpg)"),
     ] {
         if ends(ending) {
             return say(&format!("{kind} and no IDX files"), way_out);
@@ -269,6 +283,12 @@ pub(super) fn other(folder: &Path) -> Option<DataError> {
         }
     }
     None
+}
+
+/// Returns whether the name is that of a picture that is read.
+pub(super) fn is_picture(path: &Path) -> bool {
+    let ending = path.extension().unwrap_or_default().to_string_lossy().to_lowercase();
+    ["png", "jpg", "jpeg"].contains(&ending.as_str())
 }
 
 /// Returns an archive in this folder whose name begins with `start`.
@@ -301,7 +321,7 @@ pub(super) fn open(path: &Path) -> Result<(String, File), DataError> {
 }
 
 /// Returns the message of the system, without its number.
-fn reason(err: &std::io::Error) -> String {
+pub(super) fn reason(err: &std::io::Error) -> String {
     let text = err.to_string();
     text.split(" (os error").next().unwrap_or_default().to_owned()
 }

@@ -97,6 +97,7 @@ pub fn join(images_file: &str, images: IdxImages, labels_file: &str, labels: Vec
             labels: labels.len(),
         });
     }
+    let labels = labels.into_iter().map(u16::from).collect();
     Ok(RawImages { shape: [channels, height, width], pixels, labels })
 }
 

@@ -69,24 +69,66 @@ impl Images {
     }
 }
 
-/// Labelled images as stored in a file.
+/// Labelled images as stored in a file, whose pixels are bytes or other numbers.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RawImages {
+pub struct RawImages<P = u8> {
     /// Channels, height, width.
     pub shape: [usize; 3],
     /// Row-major [n, channels·height·width].
-    pub pixels: Vec<u8>,
-    pub labels: Vec<u8>,
+    pub pixels: Vec<P>,
+    pub labels: Vec<u16>,
 }
 
-impl RawImages {
+/// A number of a pixel, as it is stored.
+pub trait Pixel: Copy {
+    /// Returns the mean of the pixels of a square, of which there are `count`; that of bytes is rounded to one of 256 greys.
+    fn mean(square: impl Iterator<Item = Self>, count: usize) -> Self;
+    /// Returns the number that a network reads, if images are not standardised: bytes are scaled to 0..1.
+    fn value(self) -> f32;
+    /// Returns the map from a pixel in 0..1, by which images are shown, to these numbers.
+    fn scaling(pixels: &[Self], channels: usize) -> Scaling;
+}
+
+impl Pixel for u8 {
+    fn mean(square: impl Iterator<Item = Self>, count: usize) -> Self {
+        ((square.map(usize::from).sum::<usize>() + count / 2) / count) as Self
+    }
+
+    fn value(self) -> f32 {
+        f32::from(self) / 255.0
+    }
+
+    fn scaling(_: &[Self], channels: usize) -> Scaling {
+        Scaling::none(channels)
+    }
+}
+
+impl Pixel for f32 {
+    fn mean(square: impl Iterator<Item = Self>, count: usize) -> Self {
+        (square.map(f64::from).sum::<f64>() / count as f64) as Self
+    }
+
+    fn value(self) -> f32 {
+        self
+    }
+
+    fn scaling(pixels: &[Self], channels: usize) -> Scaling {
+        let (least, most) =
+            pixels.iter().fold((0.0, 0.0), |(least, most): (Self, Self), &pixel| (least.min(pixel), most.max(pixel)));
+        let range = if most > least { most - least } else { 1.0 };
+        Scaling { mean: vec![-least / range; channels], std: vec![1.0 / range; channels] }
+    }
+}
+
+impl<P: Pixel> RawImages<P> {
     /// Keeps the first `per_class` images of each class, in their order; 0 keeps all.
     pub fn keep_first(&mut self, per_class: usize) {
         if per_class == 0 {
             return;
         }
         let dim: usize = self.shape.iter().product();
-        let (mut seen, mut kept) = ([0usize; 256], 0);
+        let most = self.labels.iter().max().map_or(0, |&label| usize::from(label));
+        let (mut seen, mut kept) = (vec![0usize; most + 1], 0);
         for index in 0..self.labels.len() {
             let label = self.labels[index];
             let count = &mut seen[usize::from(label)];
@@ -102,7 +144,7 @@ impl RawImages {
         self.pixels.shrink_to_fit();
     }
 
-    /// Replaces squares of `side` × `side` pixels by their mean, rounded to one of 256 greys.
+    /// Replaces squares of `side` × `side` pixels by their mean.
     ///
     /// # Errors
     /// Fails if such squares do not tile the images.
@@ -120,8 +162,7 @@ impl RawImages {
             for place in 0..down * across {
                 let corner = place / across * side * width + place % across * side;
                 let rows = (0..side).map(|row| &plane[corner + row * width..][..side]);
-                let sum: usize = rows.flatten().map(|&pixel| usize::from(pixel)).sum();
-                pixels.push(((sum + area / 2) / area) as u8);
+                pixels.push(P::mean(rows.flatten().copied(), area));
             }
         }
         (self.shape, self.pixels) = ([channels, down, across], pixels);
@@ -129,7 +170,7 @@ impl RawImages {
     }
 
     fn scaled(self) -> Images {
-        let pixels = self.pixels.iter().map(|&byte| f32::from(byte) / 255.0).collect();
+        let pixels = self.pixels.iter().map(|&pixel| pixel.value()).collect();
         let labels = self.labels.iter().map(|&label| usize::from(label)).collect();
         Images { shape: self.shape, pixels, labels, values: Vec::new() }
     }
@@ -137,11 +178,11 @@ impl RawImages {
 
 /// A data set as stored in its files. The reader ensures that every label is below the number of class names.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct RawSet {
+pub struct RawSet<P = u8> {
     pub name: String,
     pub class_names: Vec<String>,
-    pub train: RawImages,
-    pub test: RawImages,
+    pub train: RawImages<P>,
+    pub test: RawImages<P>,
 }
 
 /// A data set ready for use.
@@ -170,25 +211,26 @@ impl DataSet {
         images.flat_map(|image| (0..channels * plane).map(move |at| byte(image, at))).collect()
     }
 
-    /// Scales the bytes of a set to 0..1.
+    /// Makes the pixels of a set numbers that a network reads: bytes are scaled to 0..1, other numbers stay as they are.
     ///
     /// # Errors
     /// Fails if training and test images have different shapes.
-    pub fn new(raw: RawSet) -> Result<Self, DataError> {
+    pub fn new<P: Pixel>(raw: RawSet<P>) -> Result<Self, DataError> {
         if raw.train.shape != raw.test.shape {
             return Err(DataError::Shapes { train: raw.train.shape, test: raw.test.shape });
         }
-        let scaling = Scaling::none(raw.train.shape[0]);
+        let scaling = P::scaling(&raw.train.pixels, raw.train.shape[0]);
         let (train, test) = (raw.train.scaled(), raw.test.scaled());
         Ok(Self { name: raw.name, class_names: raw.class_names, train, test, scaling, notes: Vec::new() })
     }
 
-    /// Subtracts the mean and divides by the standard deviation of the training images, channel by channel.
-    pub fn standardise(&mut self) {
-        let scaling = Scaling::of(&self.train);
+    /// Subtracts the mean and divides by the standard deviation of the training images of these classes, or of all, channel by
+    /// channel.
+    pub fn standardise(&mut self, classes: Option<&[usize]>) {
+        let scaling = Scaling::of(&self.train, classes);
         scaling.apply(&mut self.train);
         scaling.apply(&mut self.test);
-        self.scaling = scaling;
+        self.scaling = self.scaling.then(&scaling);
     }
 
     /// Sets the targets of a single output: −1 for the lower half of the classes, 1 for the upper one.
@@ -238,20 +280,34 @@ impl Scaling {
         Self { mean: vec![0.0; channels], std: vec![1.0; channels] }
     }
 
-    /// Returns the map from mean and standard deviation of each channel, summed in f64; a constant channel is only centred.
-    pub fn of(images: &Images) -> Self {
+    /// Returns the map from mean and standard deviation of each channel over the images of these classes, or of all, summed in
+    /// f64; a constant channel is only centred.
+    pub fn of(images: &Images, classes: Option<&[usize]>) -> Self {
         let [channels, height, width] = images.shape;
         let plane = height * width;
-        let count = (images.len() * plane).max(1) as f64;
+        let counts = |label: &usize| classes.is_none_or(|classes| classes.contains(label));
+        let chosen: Vec<usize> = (0..images.len()).filter(|&index| counts(&images.labels[index])).collect();
+        let count = (chosen.len() * plane).max(1) as f64;
         let moments = (0..channels).map(|channel| {
-            let values =
-                || images.pixels.chunks_exact(plane).skip(channel).step_by(channels).flatten().map(|&v| f64::from(v));
+            let values = || {
+                let planes = chosen.iter().map(|&index| &images.image(index)[channel * plane..][..plane]);
+                planes.flatten().map(|&value| f64::from(value))
+            };
             let mean = values().sum::<f64>() / count;
             let variance = values().map(|value| (value - mean).powi(2)).sum::<f64>() / count;
             (mean as f32, if variance > 0.0 { variance.sqrt() as f32 } else { 1.0 })
         });
         let (mean, std) = moments.unzip();
         Self { mean, std }
+    }
+
+    /// Returns this map followed by another one.
+    fn then(&self, next: &Self) -> Self {
+        let both = || self.mean.iter().zip(&self.std).zip(next.mean.iter().zip(&next.std));
+        Self {
+            mean: both().map(|((mean, std), (next_mean, _))| mean + std * next_mean).collect(),
+            std: both().map(|((_, std), (_, next_std))| std * next_std).collect(),
+        }
     }
 
     /// Maps a pixel of this channel to its value.

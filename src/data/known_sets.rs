@@ -27,9 +27,10 @@ impl Checksums {
             crc.update(bytes);
             crc.sum()
         };
+        let labels = |images: &RawImages| images.labels.iter().map(|&label| label as u8).collect::<Vec<u8>>();
         (train.labels.len(), test.labels.len()) == (60_000, 10_000)
-            && sum(&train.labels) == self.train
-            && sum(&test.labels) == self.test
+            && sum(&labels(train)) == self.train
+            && sum(&labels(test)) == self.test
             && self.test_images.is_none_or(|images| sum(&test.pixels) == images)
     }
 }

@@ -18,8 +18,10 @@ mod find_files;
 mod frequency;
 pub mod idx;
 mod idx_set;
+mod image_folder;
 mod images;
 mod known_sets;
+mod npz_set;
 pub mod packing;
 mod pickle;
 mod plane;
@@ -63,11 +65,17 @@ pub struct Prepared {
 /// # Errors
 /// Fails if files are missing or broken, tasks are empty, or classes are too small for their probes.
 pub fn prepare(spec: &Spec) -> Result<Prepared, DataError> {
-    let set = Arc::new(match spec.data.source.plane() {
+    let mut set = match spec.data.source.plane() {
         Some(plane) => plane::set(plane, spec),
         None if spec.data.source.is_synthetic() => synthetic::set(spec),
         None => load(&spec.data)?,
-    });
+    };
+    if spec.data.standardise && spec.data.standardise_first && spec.data.source.is_standardised() {
+        let classes = stream::plan(spec, &set)?;
+        let first = spec.tasks.order.first().map_or(0, |number| number.saturating_sub(1));
+        set.standardise(classes.get(first).map(Vec::as_slice));
+    }
+    let set = Arc::new(set);
     let stream = TaskStream::new(spec, Arc::clone(&set))?;
     let probes = Probes::of(&stream);
     Ok(Prepared { set, stream, probes })

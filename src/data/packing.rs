@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use super::find_files;
-use super::{Cifar, DataError, cifar, load};
+use super::{Cifar, DataError, cifar, image_folder, load, npz_set};
 use crate::math::checksum::fnv1a;
 use crate::spec::{DataSpec, Source, expanded};
 
@@ -33,6 +33,8 @@ pub fn data_hash(spec: &DataSpec) -> Result<String, DataError> {
 pub fn data_files(spec: &DataSpec) -> Result<Vec<PathBuf>, DataError> {
     let Some(path) = source_path(spec) else { return Ok(Vec::new()) };
     match spec.source {
+        Source::ImageFolder => image_folder::files(&path),
+        Source::Npz => Ok(vec![npz_set::archive(&path)?]),
         Source::Idx => Ok(find_files::idx(&path)?.all()),
         Source::Cifar10 => cifar::files(&path, Cifar::Ten),
         Source::Cifar100 => cifar::files(&path, Cifar::Hundred),
@@ -45,7 +47,9 @@ pub fn data_files(spec: &DataSpec) -> Result<Vec<PathBuf>, DataError> {
 /// Returns the path from which the data are read; `None` for sources that read none.
 fn source_path(spec: &DataSpec) -> Option<PathBuf> {
     match spec.source {
-        Source::Idx | Source::Cifar10 | Source::Cifar100 => spec.path.as_deref().map(expanded),
+        Source::Idx | Source::Cifar10 | Source::Cifar100 | Source::ImageFolder | Source::Npz => {
+            spec.path.as_deref().map(expanded)
+        }
         Source::FashionMnistSmall | Source::Circle | Source::Disk | Source::SpherePolynomial | Source::Fourier => None,
     }
 }

@@ -245,7 +245,7 @@ impl Task {
 }
 
 /// Returns the classes of each task, ascending. Does not assume that the spec was validated against this set.
-fn plan(spec: &Spec, set: &DataSet) -> Result<Vec<Vec<usize>>, DataError> {
+pub(super) fn plan(spec: &Spec, set: &DataSet) -> Result<Vec<Vec<usize>>, DataError> {
     let classes = set.class_names.len();
     let mut plan = match spec.tasks.kind {
         TaskKind::Split => spec.tasks.split_classes(),

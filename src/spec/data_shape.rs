@@ -30,6 +30,11 @@ impl DataShape {
                 let side = idx_side(spec);
                 ([1, side, side], classes_named(spec), 6000, 1000)
             }
+            Source::ImageFolder => ([3, spec.data.side, spec.data.side], classes_named(spec), 500, 100),
+            Source::Npz => {
+                let side = idx_side(spec);
+                ([1, side, side], classes_named(spec), 6000, 1000)
+            }
             Source::Cifar10 => ([3, 32, 32], 10, 5000, 1000),
             Source::Cifar100 => ([3, 32, 32], 100, 500, 100),
         };
@@ -58,12 +63,12 @@ fn idx_side(spec: &Spec) -> usize {
     spec.network.usual_side(tile).unwrap_or_else(|| USUAL_SIDE.next_multiple_of(tile))
 }
 
-/// Returns the expected number of classes of an IDX folder: the ten of MNIST, or as many as the tasks name; its labels are
-/// bytes.
+/// Returns the expected number of classes of a set whose files tell it: the ten of MNIST, or as many as the tasks name; labels of
+/// IDX files are bytes, others have 16 bits.
 fn classes_named(spec: &Spec) -> usize {
     const USUAL: usize = 10;
-    const MOST: usize = 256;
+    let most = if spec.data.source == Source::Idx { 256 } else { 1 << 16 };
     let named = spec.tasks.classes.iter().flatten().max().map_or(0, |&class| class.saturating_add(1));
     let by_name = matches!(spec.tasks.kind, TaskKind::Split | TaskKind::Frequency);
-    if by_name { named.clamp(USUAL, MOST) } else { USUAL }
+    if by_name { named.clamp(USUAL, most) } else { USUAL }
 }

@@ -24,6 +24,7 @@ pub(super) fn known() -> &'static Table {
         spec.training.frozen = vec!["fc1".to_owned()];
         spec.training.masked = true;
         (spec.continual.strategy, spec.continual.ewc_decay) = (Strategy::Ewc, Some(1.0));
+        (spec.data.standardise_first, spec.data.side) = (true, 64);
         let study = StudySpec {
             values: vec![Value::Integer(1)],
             variants: vec![Variant::default()],

@@ -79,8 +79,8 @@ pub use program::{Builder, Line, MOST_LINES, Names, Program, Shapes, Value, belo
 pub use readout::{Readout, half};
 pub use section::read_modules_with;
 pub use settings::{
-    DataSpec, KernelSpec, LAG_TOLERANCE, Loss, MOST_LAGGED, Method, Optimiser, Reduction, Spec, TaskKind, TasksSpec,
-    TrainingSpec, VERSION, VelocityLag, WindowSpec,
+    DataSpec, KernelSpec, LAG_TOLERANCE, Loss, MOST_LAGGED, MOST_PICTURE_SIDE, Method, Optimiser, Reduction, Spec,
+    TaskKind, TasksSpec, TrainingSpec, VERSION, VelocityLag, WindowSpec,
 };
 pub use source::Source;
 pub use study::{SAMPLES, StudySpec, Variant};

@@ -53,6 +53,12 @@ pub struct DataSpec {
     /// Subtract the mean and divide by the standard deviation of all training images, per channel, so that a task sees the
     /// statistics of later ones too. (Points stay as they are.)
     pub standardise: bool,
+    /// Take these statistics from the training images of the first task's classes only, so that no task sees those of later ones.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub standardise_first: bool,
+    /// `image-folder`: side in pixels to which pictures are resized, by their shorter side, and cut around their centre.
+    #[serde(skip_serializing_if = "is_usual_side")]
+    pub side: usize,
     /// Side in pixels of the squares that are replaced by their mean, so that 28 × 28 with 4 is 7 × 7; 1 keeps images as
     /// they are. With small images, wide convolutional and recurrent networks are measured in minutes.
     pub shrink: usize,
@@ -243,6 +249,8 @@ impl Default for DataSpec {
             per_class: 0,
             test_per_class: 200,
             standardise: true,
+            standardise_first: false,
+            side: PICTURE_SIDE,
             shrink: 1,
             samples: 0,
             binary: false,
@@ -385,6 +393,16 @@ impl Spec {
 }
 
 /// Serialises a path. Validation refuses one that is not valid UTF-8; it must not keep the file from being written.
+/// The usual side of a picture of `image-folder`: that of CIFAR.
+const PICTURE_SIDE: usize = 32;
+/// The largest side of a picture of `image-folder`.
+pub const MOST_PICTURE_SIDE: usize = 512;
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes references")]
+fn is_usual_side(side: &usize) -> bool {
+    *side == PICTURE_SIDE
+}
+
 fn path_as_text<S: serde::Serializer>(path: &Option<PathBuf>, to: S) -> Result<S::Ok, S::Error> {
     path.as_ref().map(|path| path.to_string_lossy()).serialize(to)
 }

@@ -19,6 +19,10 @@ pub enum Source {
     Cifar10,
     /// The folder `cifar-100-binary` or `cifar-100-python`, or the folder above it.
     Cifar100,
+    /// A folder with pictures in a folder for each class, `train/CLASS/x.png`, and `test/CLASS/x.png` or `val/CLASS/x.png`.
+    ImageFolder,
+    /// A NumPy archive with `x_train`, `y_train`, `x_test` and `y_test`, or the folder with it.
+    Npz,
     /// Points (cos γ, sin γ), labelled by the sign of x₁x₂, the problem of Jacot et al. 2018. The probes are evenly spaced.
     Circle,
     /// Points of the unit disk, labelled by the side of the curve x₂ = ½ sin(πx₁) (yin and yang, after Baratin et al.
@@ -45,6 +49,8 @@ impl Source {
             Self::Idx => "IDX folder",
             Self::Cifar10 => "CIFAR-10",
             Self::Cifar100 => "CIFAR-100",
+            Self::ImageFolder => "folder of images",
+            Self::Npz => "NumPy archive",
             Self::Circle => "points of a circle",
             Self::Disk => "points of a disk",
             Self::SpherePolynomial => "polynomial on a sphere",
@@ -63,7 +69,17 @@ impl Source {
 
     /// Returns whether its files lie in a folder that must be chosen.
     pub fn needs_folder(self) -> bool {
-        matches!(self, Self::Idx | Self::Cifar10 | Self::Cifar100)
+        matches!(self, Self::Idx | Self::Cifar10 | Self::Cifar100 | Self::ImageFolder | Self::Npz)
+    }
+
+    /// Returns whether its pictures are resized to a side that is chosen.
+    pub fn has_side(self) -> bool {
+        self == Self::ImageFolder
+    }
+
+    /// Returns whether its images may be standardised.
+    pub fn is_standardised(self) -> bool {
+        self.plane().is_none() && !self.is_synthetic()
     }
 
     /// Returns whether its samples are synthetic, with a single number as output.

@@ -130,10 +130,25 @@ impl Source {
     /// Returns whether the number of classes is known only once the files are read.
     pub fn has_unknown_classes(self) -> bool {
         match self {
-            Self::Idx => true,
+            Self::Idx | Self::ImageFolder | Self::Npz => true,
             Self::FashionMnistSmall
             | Self::Cifar10
             | Self::Cifar100
+            | Self::Circle
+            | Self::Disk
+            | Self::SpherePolynomial
+            | Self::Fourier => false,
+        }
+    }
+
+    /// Returns whether the shape of its images is known only once the files are read.
+    pub fn has_unknown_shape(self) -> bool {
+        match self {
+            Self::Idx | Self::Npz => true,
+            Self::FashionMnistSmall
+            | Self::Cifar10
+            | Self::Cifar100
+            | Self::ImageFolder
             | Self::Circle
             | Self::Disk
             | Self::SpherePolynomial
@@ -149,6 +164,8 @@ impl Source {
             | Self::Idx
             | Self::Cifar10
             | Self::Cifar100
+            | Self::ImageFolder
+            | Self::Npz
             | Self::Circle
             | Self::Disk
             | Self::SpherePolynomial => false,
@@ -163,6 +180,8 @@ impl Source {
             | Self::Idx
             | Self::Cifar10
             | Self::Cifar100
+            | Self::ImageFolder
+            | Self::Npz
             | Self::Circle
             | Self::SpherePolynomial
             | Self::Fourier => false,

@@ -63,7 +63,7 @@ fn counted_set(train: &[u8], test: &[u8], classes: usize) -> Arc<DataSet> {
     let part = |labels: &[u8]| RawImages {
         shape: [1, 3, 3],
         pixels: (0..labels.len()).flat_map(|image| [image as u8; 9]).collect(),
-        labels: labels.to_vec(),
+        labels: labels.iter().map(|&label| u16::from(label)).collect(),
     };
     let class_names = (0..classes).map(|class| format!("class {class}")).collect();
     let raw = RawSet { name: "test set".to_owned(), class_names, train: part(train), test: part(test) };
@@ -176,7 +176,7 @@ fn standardising_treats_each_channel_alone() {
     let bytes = raw.pixels.clone();
     let class_names = vec![String::new(); 10];
     let mut set = DataSet::new(RawSet { name: String::new(), class_names, train: raw.clone(), test: raw }).unwrap();
-    set.standardise();
+    set.standardise(None);
     for channel in 0..3 {
         let (mean, variance) = moments(&set.train, channel);
         assert!(mean.abs() < 1e-5 && (variance - 1.0).abs() < 1e-4, "channel {channel}: {mean}, {variance}");
@@ -194,7 +194,7 @@ fn sound(images: &RawImages, classes: u8) {
     let dim: usize = images.shape.iter().product();
     assert!(dim > 0 && !images.labels.is_empty());
     assert_eq!(images.pixels.len(), dim * images.labels.len());
-    assert!(images.labels.iter().all(|&label| label < classes));
+    assert!(images.labels.iter().all(|&label| label < u16::from(classes)));
 }
 
 /// Feeds bytes to every reader; each answers with a sound set or a sentence.
@@ -651,7 +651,7 @@ fn full(source: Source, name: &str, sizes: [usize; 4]) -> Option<DataSet> {
     println!(
         "{name}: {found:?}, classes {:?}, {:?}",
         &set.class_names[..3],
-        kernelscope::data::Scaling::of(&set.train)
+        kernelscope::data::Scaling::of(&set.train, None)
     );
     assert_eq!(found, sizes);
     Some(set)

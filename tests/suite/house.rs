@@ -13,7 +13,7 @@ const MAY_USE: &[(&str, &[&str])] = &[
     ("chart", &["storage"]),
     // What paints charts and views, for the files of a worker and for the window alike.
     ("paint", &["chart"]),
-    ("data", &["run"]),
+    ("data", &["run", "storage"]),
     // Of `storage`, only the readers of files: weights that other programs wrote.
     ("model", &["spec", "storage"]),
     ("theory", &["spec"]),

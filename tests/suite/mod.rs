@@ -62,6 +62,7 @@ mod overlap;
 mod own_texts;
 mod parts;
 mod pictures;
+mod pictures_as_data;
 mod plane;
 mod python;
 mod record;

@@ -18,8 +18,8 @@ use super::network_problems::NO_WIDTH;
 use super::ops::Draw;
 use super::problem::problem;
 use super::{
-    Cost, DataShape, DataSpec, Effect, Init, MOST_TASKS, Op, Optimiser, Parameter, Problem, Program, Source, Spec,
-    TaskKind, memory_available,
+    Cost, DataShape, DataSpec, Effect, Init, MOST_PICTURE_SIDE, MOST_TASKS, Op, Optimiser, Parameter, Problem, Program,
+    Spec, TaskKind, memory_available,
 };
 
 /// Largest number of images of a task that replay can store: the size of the largest supported data set.
@@ -161,13 +161,17 @@ impl Spec {
     fn data_problems(&self, found: &mut Vec<Problem>) {
         let whole = Self { data: DataSpec { shrink: 1, ..self.data.clone() }, ..self.clone() };
         let side = DataShape::expected(&whole).image[1];
-        // The contents of an IDX folder are unknown until it is read.
-        let known =
-            self.data.source != Source::Idx && self.data.source.plane().is_none() && !self.data.source.is_synthetic();
+        // The contents of some files are unknown until they are read.
+        let known = !self.data.source.has_unknown_shape()
+            && self.data.source.plane().is_none()
+            && !self.data.source.is_synthetic();
         if self.data.shrink == 0 || self.data.shrink > 28 || (known && !side.is_multiple_of(self.data.shrink)) {
             let message =
                 format!("squares of {} pixels a side do not tile an image of {side} × {side}", self.data.shrink);
             found.push(problem("data.shrink", message));
+        }
+        if !(1..=MOST_PICTURE_SIDE).contains(&self.data.side) {
+            found.push(problem("data.side", format!("pictures have a side from 1 to {MOST_PICTURE_SIDE} pixels")));
         }
         match (self.data.source, &self.data.path) {
             (source, _) if !source.needs_folder() => {}

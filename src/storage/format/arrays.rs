@@ -8,8 +8,9 @@ use std::io::{Cursor, Read as _};
 use std::path::Path;
 
 use super::errors::FolderError;
+use super::guard::check_room;
 use super::npy::{Header, MAGIC};
-use super::npz::{NpzReader, NpzWriter};
+use super::npz::{NpzReader, NpzWriter, Number as _};
 use super::regular_file::open_regular;
 use super::{atomic, disk};
 use crate::run::printable_list;
@@ -210,5 +211,39 @@ impl Arrays {
         let array = self.npz.array(&place).map_err(|err| err.to_string())?;
         self.notes.extend(read_as(&header).map(|note| format!("{name}: {note}")));
         Ok(Some((array.shape, array.values)))
+    }
+
+    /// Returns the values of an array whose numbers are whole and from 0 to 255, in C order; `None` where they are others or of a
+    /// type of floats.
+    ///
+    /// # Errors
+    /// When there is no such array, or it does not fit into memory; the error is one sentence.
+    pub fn bytes(&mut self, name: &str) -> Result<Option<Vec<u8>>, String> {
+        let place = self.name_in_file(name).ok_or_else(|| format!("there is no array {name}"))?;
+        let header = self.npz.header(&place).map_err(|err| err.to_string())?;
+        if !header.is_whole() || header.type_name() == "bool" {
+            return Ok(None);
+        }
+        let read = self.npz.numbers(&place, |header, values| {
+            check_room(header.count() as u64)?;
+            let mut bytes = Vec::with_capacity(header.count());
+            for value in values {
+                match u8::from_f64(value?) {
+                    Some(byte) => bytes.push(byte),
+                    None => return Ok(None),
+                }
+            }
+            Ok(Some(bytes))
+        });
+        read.map_err(|err| err.to_string())
+    }
+
+    /// Returns the values of an array of numbers as 32-bit floats, in C order; a number out of their range is infinite.
+    ///
+    /// # Errors
+    /// When there is no such array, or it does not fit into memory; the error is one sentence.
+    pub fn singles(&mut self, name: &str) -> Result<Vec<f32>, String> {
+        let place = self.name_in_file(name).ok_or_else(|| format!("there is no array {name}"))?;
+        Ok(self.npz.array(&place).map_err(|err| err.to_string())?.values)
     }
 }

@@ -87,10 +87,12 @@ impl StudyFolder {
                 header.set_mode(0o644);
                 archive.append_data(&mut header, name, text.as_bytes())?;
             }
-            for (number, (_, packed)) in files.iter().enumerate() {
+            for (number, (base, packed)) in files.iter().enumerate() {
                 for path in packed {
-                    let name = path.file_name().map_or_else(String::new, |name| name.to_string_lossy().into_owned());
-                    archive.append_path_with_name(path, format!("{FILES}/{number}/{name}"))?;
+                    // Files keep their folders below the path of the set: those of classes have names of their own.
+                    let below = path.strip_prefix(base).ok().filter(|below| below.file_name().is_some());
+                    let Some(name) = below.or_else(|| path.file_name().map(Path::new)) else { continue };
+                    archive.append_path_with_name(path, Path::new(FILES).join(number.to_string()).join(name))?;
                 }
             }
             archive.finish()

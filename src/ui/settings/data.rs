@@ -3,7 +3,7 @@
 use egui::{TextEdit, Ui};
 
 use super::form::{Form, whole};
-use crate::spec::{Loss, MOST_SAMPLES, Source, Spacing, Spec, Target, TaskKind};
+use crate::spec::{Loss, MOST_PICTURE_SIDE, MOST_SAMPLES, Source, Spacing, Spec, Target, TaskKind};
 use crate::ui::app::actions::SettingsAction;
 use crate::ui::kit::theme::ROW;
 use crate::ui::kit::widgets::{Icon, IconButton};
@@ -75,6 +75,14 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
     form.row(ui, "data.binary", "One output", hover, |ui, form| {
         ui.checkbox(&mut form.draft.data.binary, "");
     });
+    if form.draft.data.source.has_side() {
+        let hover =
+            "Each picture is resized until its shorter side has so many pixels, and cut to a square around its centre";
+        form.row(ui, "data.side", "Side", hover, |ui, form| {
+            whole(ui, &mut form.draft.data.side, 1..=MOST_PICTURE_SIDE);
+            ui.weak("pixels");
+        });
+    }
     form.row(
         ui,
         "data.shrink",
@@ -94,6 +102,12 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
             ui.checkbox(&mut form.draft.data.standardise, "");
         },
     );
+    if form.draft.data.standardise {
+        let hover = "Take mean and deviation from the first task's training images only, so that no task sees those of later ones";
+        form.row(ui, "data.standardise_first", "By the first task", hover, |ui, form| {
+            ui.checkbox(&mut form.draft.data.standardise_first, "");
+        });
+    }
 }
 
 /// Resets the settings that do not fit the new data: images and points have different classes, and a disk has its own number of
