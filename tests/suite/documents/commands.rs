@@ -43,10 +43,13 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("kernelscope watch watched --out runs/mine", "follows a training until it is interrupted"),
     (CIFAR_RUN, "CIFAR-10 does not come with the program"),
     (CIFAR_STUDY, "CIFAR-10 does not come with the program"),
+    (PICTURES_RUN, "ImageNet does not come with the program"),
 ];
 
 const CIFAR_RUN: &str =
     "kernelscope run --set data.source=cifar10 --set data.path=/where/cifar-10-batches-bin --out runs/cifar";
+const PICTURES_RUN: &str = "kernelscope run --set data.source=image-folder --set data.path=/where/imagenet-100 \
+     --set data.side=32 --out runs/imagenet";
 const CIFAR_STUDY: &str = "kernelscope study --preset width --set data.source=cifar10 \
      --set data.path=/where/cifar-10-batches-bin --set data.per_class=600 --set tasks.epochs=[15,15] \
      --set kernel.probes_per_class=12 --set training.rate=0.01 --set study.values=[64,256,1024] --out studies/cifar10";
