@@ -148,28 +148,25 @@ impl History {
         let is_after = lags.iter().any(|point| point.0 > switch && point.0 <= window);
         let stretch = match (is_before, is_after) {
             (true, true) => return None,
-            (false, _) => "the last third of the task before, which is the background",
-            (true, false) => "the epoch after the switch, in which a spike is sought",
+            (false, _) => "the last third of the task before",
+            (true, false) => "the epoch after the switch",
         };
         let info = self.info()?;
-        let why = match (&info.origin, info.spec.kernel.velocity_lag()) {
+        let (apart, way_out) = match (&info.origin, info.spec.kernel.velocity_lag()) {
             (Origin::Imported | Origin::Watched, _) => {
-                "no two kernels there are one lag apart: write them more often, or with a shorter lag".to_owned()
+                ("one lag".to_owned(), "write them more often, or with a shorter lag")
             }
             (Origin::Trained { .. }, VelocityLag::Epochs(epochs)) => {
-                format!("no two kernels there are the lag of {epochs} epochs apart: take a shorter one (kernel.lag)")
+                (format!("the lag of {epochs} epochs"), "take a shorter kernel.lag")
             }
             (Origin::Trained { .. }, VelocityLag::Steps(steps)) => {
-                format!(
-                    "no two kernels there are the lag of {steps} steps apart: take a shorter one (kernel.lag_steps)"
-                )
+                (format!("the lag of {steps} steps"), "take a shorter kernel.lag_steps")
             }
-            (Origin::Trained { .. }, VelocityLag::Path(path)) => format!(
-                "no two snapshots there are a path of about {path} apart: take more of them (kernel.per_epoch) or another \
-                 lag (kernel.lag_path)"
-            ),
+            (Origin::Trained { .. }, VelocityLag::Path(path)) => {
+                (format!("a path of about {path}"), "take a higher kernel.per_epoch, or another kernel.lag_path")
+            }
         };
-        Some(format!("there is no velocity in {stretch}, for {why}"))
+        Some(format!("no two kernels in {stretch} are {apart} apart: {way_out}"))
     }
 
     /// Summarises the effect of the first switch in half a line; without a switch, the change of the kernel.

@@ -185,9 +185,12 @@ fn a_lag_that_nothing_shares_is_refused_or_said() {
     for (changes, words) in [
         (
             &["kernel.lag=1.5", "tasks.epochs=[6.0,1.0]"][..],
-            Some("in the epoch after the switch, in which a spike is sought"),
+            Some("in the epoch after the switch are the lag of 1.5 epochs apart"),
         ),
-        (&["kernel.lag=5.0", "tasks.epochs=[2.0,1.0]"], Some("in the last third of the task before")),
+        (
+            &["kernel.lag=5.0", "tasks.epochs=[2.0,1.0]"],
+            Some("in the last third of the task before are the lag of 5 epochs apart"),
+        ),
         (&["kernel.lag_steps=13", "tasks.epochs=[6.0,1.0]"], Some("the lag of 13 steps apart")),
         (&["kernel.lag_path=1000.0", "tasks.epochs=[6.0,1.0]"], Some("a path of about 1000 apart")),
         (&["kernel.lag_steps=12", "tasks.epochs=[6.0,1.0]"], None),

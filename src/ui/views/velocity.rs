@@ -130,7 +130,11 @@ impl ViewClass for VelocityView {
         let ui = &mut card.body;
         let switches = 0..context.history.switches().len();
         if let Some(why) = switches.rev().find_map(|place| context.history.missing_velocity(place)) {
-            ui.label(RichText::new(sentence(&why)).size(theme::SMALL).color(context.tokens.weak));
+            ui.label(
+                RichText::new(format!("There is no velocity to compare: {why}."))
+                    .size(theme::SMALL)
+                    .color(context.tokens.weak),
+            );
         }
         let room = ui.available_height();
         let metric = self.strip.metric().filter(|_| pane.roomy() && room > 110.0);
@@ -152,12 +156,6 @@ impl ViewClass for VelocityView {
     fn choices(&self) -> Self {
         self.clone()
     }
-}
-
-/// Returns a clause as a sentence.
-fn sentence(clause: &str) -> String {
-    let mut letters = clause.chars();
-    letters.next().map_or_else(String::new, |first| format!("{}{}.", first.to_uppercase(), letters.as_str()))
 }
 
 /// Space between the velocity and the strip.
