@@ -197,7 +197,7 @@ fn the_gradient_of_ewc_is_the_closed_form_of_its_penalty() {
                 }
                 let seen = images(100 + task, &[0, 1, 0, 0, 1, 1, 0]);
                 let own = fisher(&learner.without_autodiff(), &seen, &setting);
-                let ended = EndedTask { images: seen, present: Some(present.to_vec()) };
+                let ended = EndedTask { images: seen, classes: present.to_vec(), present: Some(present.to_vec()) };
                 learner.end_task(&ended, &never).unwrap();
                 let fisher = match (decay, anchors.pop_if(|_| decay.is_some())) {
                     (Some(decay), Some((before, _))) => {
