@@ -48,12 +48,24 @@ fn values(name: &str, shape: &[usize]) -> Vec<f32> {
     (0..count as u64).map(number).collect()
 }
 
-/// The weights of a graph as a file, the tensors under these names.
-fn weights_file(graph: &Graph, name: impl Fn(&str) -> String) -> Vec<u8> {
+/// The weights of a graph as a file, the tensors under these names; `spread` are the factors of its batch norms, if it has any.
+fn weights_file(graph: &Graph, spread: &[f64], name: impl Fn(&str) -> String) -> Vec<u8> {
+    let mut norms: Vec<&str> =
+        graph.tensors.iter().filter_map(|tensor| tensor.name.strip_suffix(".running_var")).collect();
+    norms.sort_unstable();
+    let factor = |name: &str| {
+        let of = |norm: &str| norms.binary_search(&norm).ok().and_then(|at| spread.get(at));
+        let mean = name.strip_suffix(".running_mean").and_then(of);
+        let variance = name.strip_suffix(".running_var").and_then(of).map(|spread| spread * spread);
+        mean.copied().or(variance).unwrap_or(1.0) as f32
+    };
     let bytes = |tensor: &GraphTensor| -> Vec<u8> {
         let count = tensor.shape.iter().product::<usize>();
+        let factor = factor(&tensor.name);
         match tensor.is_float {
-            true => values(&tensor.name, &tensor.shape).iter().flat_map(|value| value.to_le_bytes()).collect(),
+            true => {
+                values(&tensor.name, &tensor.shape).iter().flat_map(|value| (value * factor).to_le_bytes()).collect()
+            }
             false => vec![0; 8 * count],
         }
     };
@@ -82,7 +94,8 @@ impl Case {
         let (_, bytes) = arrays.floats("graph").unwrap().unwrap();
         let bytes: Vec<u8> = bytes.into_iter().map(|byte| byte as u8).collect();
         let graph = Graph::parse(&bytes, Path::new(name)).map_err(|err| err.to_string())?;
-        let file = weights_file(&graph, str::to_owned);
+        let spread = arrays.floats("spread").unwrap().map_or_else(Vec::new, |(_, spread)| spread);
+        let file = weights_file(&graph, &spread, str::to_owned);
         let (network, _) = load_graph(&graph, &[file], &Device::flex()).map_err(|err| format!("{name}: {err}"))?;
         let (shape, x) = arrays.floats("x").unwrap().unwrap();
         let x: Vec<f32> = x.into_iter().map(|value| value as f32).collect();
@@ -306,9 +319,9 @@ pub fn a_hostile_graph_is_refused_in_one_sentence() {
 pub fn weights_of_a_graph_are_its_own() {
     let graph = parse(&graph_with(&json!([output("linear")]))).unwrap();
     let load = |file: Vec<u8>| load_graph(&graph, &[file], &Device::flex()).map(|_| ()).map_err(|err| err.to_string());
-    load(weights_file(&graph, str::to_owned)).unwrap();
+    load(weights_file(&graph, &[], str::to_owned)).unwrap();
     for prefix in ["module.", "_orig_mod.", "_orig_mod.module."] {
-        load(weights_file(&graph, |name| format!("{prefix}{name}"))).unwrap();
+        load(weights_file(&graph, &[], |name| format!("{prefix}{name}"))).unwrap();
     }
     let tensor = |name: &str, shape: Vec<usize>, value: f32| {
         let count = shape.iter().product::<usize>();
@@ -351,7 +364,7 @@ pub fn write_module(name: &str, folder: &Path, inputs: &Path) -> (Case, Vec<usiz
     std::fs::create_dir(folder).unwrap();
     let graph: Vec<u8> = case.array("graph").into_iter().map(|byte| byte as u8).collect();
     std::fs::write(folder.join(GRAPH), graph).unwrap();
-    std::fs::write(folder.join(WEIGHTS), weights_file(&case.graph, |name| format!("module.{name}"))).unwrap();
+    std::fs::write(folder.join(WEIGHTS), weights_file(&case.graph, &[], |name| format!("module.{name}"))).unwrap();
     let (shape, x) = case.arrays.floats("x").unwrap().unwrap();
     write_arrays(inputs, [("x".to_owned(), shape.clone(), &x[..])]).unwrap();
     (case, shape, x)
@@ -457,7 +470,7 @@ pub fn what_a_reader_would_take_for_something_else_is_not() {
         output("add"),
     ]);
     let graph = parse(&graph_of(&[1, 4], "float32", &rest)).unwrap();
-    let (network, _) = load_graph(&graph, &[weights_file(&graph, str::to_owned)], &Device::flex()).unwrap();
+    let (network, _) = load_graph(&graph, &[weights_file(&graph, &[], str::to_owned)], &Device::flex()).unwrap();
     assert_eq!(network.sizes(), [("w".to_owned(), 12)]);
     let refused = |shape: &[usize], dtype: &str, rest: serde_json::Value, why: &str| {
         let said = parse(&graph_of(shape, dtype, &rest)).unwrap_err();

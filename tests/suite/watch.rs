@@ -434,6 +434,11 @@ fn what_is_no_watched_folder_is_refused() {
     assert!(
         said(&["watch", "watched", "--out", "record"]).contains("../own.rhai, which does not come with Kernelscope")
     );
+    fs::write(here.join("watched/watch.json"), r#"{"format": 1, "lag": 1, "network": "mlp"}"#).unwrap();
+    assert!(
+        said(&["watch", "watched", "--out", "record"])
+            .contains("the network mlp, which its name alone does not determine: export")
+    );
     training.begin(&here.join("watched"));
     let done = kernelscope(here, &["watch", "watched", "--out", "record", "--until-idle", "0.1"]);
     assert!(done.status.success(), "{}", text(&done.stderr));

@@ -53,6 +53,8 @@ pub enum WatchError {
     Probes { path: PathBuf, why: String },
     #[error("{} names the network {name}, which does not come with Kernelscope: export the module with kernelscope.export", path.display())]
     Network { path: PathBuf, name: String },
+    #[error("{} names the network {name}, which its name alone does not determine: export the module with kernelscope.export", path.display())]
+    NetworkSettings { path: PathBuf, name: String },
     #[error(transparent)]
     Graph(#[from] GraphError),
 }
@@ -69,6 +71,7 @@ impl WatchError {
             | Self::Version { .. }
             | Self::Probes { .. }
             | Self::Network { .. }
+            | Self::NetworkSettings { .. }
             | Self::Graph(_) => false,
         }
     }
@@ -243,6 +246,8 @@ fn known(path: &Path, name: &str) -> Result<WatchedNetwork, WatchError> {
         return Err(unknown());
     }
     let settings = KnownSettings::named(name).map_err(|_| unknown())?;
-    let (spec, _) = settings.network().map_err(|_| unknown())?;
+    // An MLP has no usual activation, for example.
+    let undetermined = |_| WatchError::NetworkSettings { path: path.to_owned(), name: name.to_owned() };
+    let (spec, _) = settings.network().map_err(undetermined)?;
     Ok(WatchedNetwork::Known(settings, Box::new(spec)))
 }
