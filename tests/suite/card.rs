@@ -319,8 +319,8 @@ fn a_step_waits_for_the_card_once_and_for_the_step_before() {
                     off(found.grad_norm.unwrap(), other.grad_norm.unwrap()) < of_norm,
                     "{found:?} and not {other:?}"
                 );
-                assert!(off(found.length.unwrap(), other.length.unwrap()) < of_norm, "{found:?} and not {other:?}");
                 assert_eq!(found.rate, other.rate);
+                assert!(off(found.length.unwrap(), other.length.unwrap()) < of_norm, "{found:?} and not {other:?}");
             }
         }
     }
