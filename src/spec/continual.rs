@@ -237,6 +237,14 @@ impl Strategy {
         }
     }
 
+    /// Returns whether [`Selection`] says which images stay in its memory.
+    pub fn selects(self) -> bool {
+        match self {
+            Self::ExperienceReplay | Self::DerPlusPlus => true,
+            Self::None | Self::Joint | Self::Ewc | Self::Si | Self::Lwf | Self::AGem => false,
+        }
+    }
+
     /// Returns whether images of earlier tasks are learnt together with a batch, so that the logits of their classes are part
     /// of its loss.
     pub fn replays(self) -> bool {

@@ -14,7 +14,9 @@ use crate::spec::presets::builders::{along, among};
 
 use toml::Value;
 
-use super::{Activation, Init, Loss, NetworkSpec, Optimiser, Parametrisation, Reduction, Source, Spec, TaskKind};
+use super::{
+    Activation, Init, Loss, NetworkSpec, Optimiser, Parametrisation, Reduction, Source, Spec, StudySpec, TaskKind,
+};
 
 /// Returns the preset run that equals this spec up to the seed.
 pub fn preset_of(spec: &Spec) -> Option<&'static Preset> {
@@ -321,6 +323,30 @@ pub const STUDIES: &[Preset] = &[
         name: "replay",
         about: "How many images of the first task are replayed in the second: forgetting, and the kernel",
         change: |spec| spec.study = along("training.replay", [0, 10, 50, 200, 500]),
+    },
+    Preset {
+        name: "prevention",
+        about: "Does what prevents forgetting prevent reactivation? Seven strategies and joint training, with all logits \
+            (class-incremental) and with those of absent classes masked (task-incremental)",
+        change: |spec| {
+            spec.study = Some(StudySpec {
+                values: vec![Value::Boolean(false), Value::Boolean(true)],
+                ..among(
+                    "training.masked",
+                    &[
+                        ("fine-tuning", &[]),
+                        ("replay", &["training.replay=200"]),
+                        ("EWC", &["continual.strategy=ewc"]),
+                        ("SI", &["continual.strategy=si"]),
+                        ("LwF", &["continual.strategy=lwf"]),
+                        ("A-GEM", &["continual.strategy=a-gem"]),
+                        ("DER++", &["continual.strategy=der++"]),
+                        ("joint", &["continual.strategy=joint"]),
+                    ],
+                )
+                .unwrap_or_default()
+            });
+        },
     },
     Preset {
         name: "sequence",

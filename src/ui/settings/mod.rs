@@ -5,6 +5,7 @@
 
 pub(crate) mod checked;
 mod classes;
+mod continual;
 mod data;
 mod form;
 mod kernel;

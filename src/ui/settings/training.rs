@@ -45,6 +45,7 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
         ui.checkbox(&mut form.draft.training.masked, "");
         ui.weak("of absent classes");
     });
+    super::continual::show(ui, form);
     form.row(ui, "training.momentum", "Momentum", "SGD only", |ui, form| {
         real(ui, &mut form.draft.training.momentum, 0.005);
     });

@@ -37,6 +37,10 @@ pub fn show(ui: &mut Ui, scene: &ViewContext<'_>, frames: &FrameTimes, memory: &
             } else if info.parameters > 0 {
                 entry(ui, format!("{} parameters", format::count(info.parameters)), "All trainable parameters");
             }
+            let continual = &info.spec.continual;
+            if continual.strategy.is_any() {
+                entry(ui, continual.label(), continual.strategy.help());
+            }
         }
         let progress = scene.history.progress();
         if progress.steps_per_second > 0.0 {
