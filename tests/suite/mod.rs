@@ -62,6 +62,7 @@ mod parts;
 mod pictures;
 mod plane;
 mod python;
+mod recomputed;
 mod record;
 mod recorded;
 mod references;
