@@ -84,6 +84,12 @@ impl Gram {
         Self { n: rows.len(), values }
     }
 
+    /// Returns the matrix of these rows and the same columns, in this order.
+    pub fn among(&self, rows: &[usize]) -> Self {
+        let values = rows.iter().flat_map(|&row| rows.iter().map(move |&column| self.at(row, column))).collect();
+        Self { n: rows.len(), values }
+    }
+
     /// Returns ‖K_{ij}‖_F of the block of these rows and columns.
     pub fn frobenius_of(&self, rows: Range<usize>, columns: Range<usize>) -> f64 {
         let row = |row: usize| &self.values[row * self.n..][columns.clone()];

@@ -10,6 +10,7 @@ pub mod distance;
 pub mod fit;
 pub mod forgetting;
 mod gram;
+pub mod half_samples;
 pub mod lanczos;
 pub mod learning_curve;
 pub mod modes;

@@ -129,6 +129,13 @@ impl RunInfo {
         self.class_names.get(label).cloned().unwrap_or_else(|| label.to_string())
     }
 
+    /// Returns the rows of the Gram that are the probes of a task.
+    pub fn rows_of(&self, task: usize) -> Option<std::ops::Range<usize>> {
+        let start = self.probes.iter().position(|probe| probe.task == task)?;
+        let count = self.probes[start..].iter().take_while(|probe| probe.task == task).count();
+        Some(start..start + count)
+    }
+
     /// Returns the readout. (A record without class names takes the classes from its probes.)
     pub fn readout(&self) -> Readout {
         // The settings of a watched training say nothing of its data.

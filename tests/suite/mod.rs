@@ -65,6 +65,7 @@ mod pictures;
 mod pictures_as_data;
 mod plane;
 mod python;
+mod recomputed;
 mod record;
 mod recorded;
 mod references;

@@ -3,7 +3,6 @@
 use egui::{RichText, Ui};
 
 use super::context::{ViewContext, choose_task};
-use super::distances::rows_of;
 use super::pane::Pane;
 use super::view::{Needs, ViewClass};
 use crate::analysis::{LagRatio, SwitchKernels};
@@ -70,7 +69,7 @@ impl ViewClass for LagRatiosView {
             self.task = Some(task);
         }
         let ui = &mut card.body;
-        let Some(rows) = context.info().and_then(|info| rows_of(info, task)) else { return };
+        let Some(rows) = context.info().and_then(|info| info.rows_of(task)) else { return };
         let work = |(rows, ..): &Key, kernels: SwitchKernels| kernels.ratios(rows);
         if let Err(err) = self.ratios.start(ui.ctx(), work) {
             ui.label(format!("No thread can be started to compare kernels: {err}"));

@@ -91,7 +91,7 @@ impl ViewClass for DistancesView {
             (self.drawn, self.high) = (None, 0.0);
         }
         let ui = &mut card.body;
-        let Some(rows) = context.info().and_then(|info| rows_of(info, self.task)) else { return };
+        let Some(rows) = context.info().and_then(|info| info.rows_of(self.task)) else { return };
         let mut growing = GrowingDistances::default();
         let work = move |(rows, _): &Key, snapshots: Vec<Arc<Snapshot>>| growing.update(rows, &snapshots);
         if let Err(err) = self.matrices.start(ui.ctx(), work) {
@@ -125,13 +125,6 @@ impl ViewClass for DistancesView {
     fn forget_textures(&mut self) {
         self.drawn = None;
     }
-}
-
-/// Returns the rows of a task's probes.
-pub(super) fn rows_of(info: &crate::run::RunInfo, task: usize) -> Option<std::ops::Range<usize>> {
-    let start = info.probes.iter().position(|probe| probe.task == task)?;
-    let count = info.probes[start..].iter().take_while(|probe| probe.task == task).count();
-    Some(start..start + count)
 }
 
 /// Returns the range of the colour scale: of log10 S, or of S.

@@ -11,7 +11,6 @@ use std::sync::Arc;
 use egui::{RichText, Ui};
 
 use super::context::{ViewContext, choose_block};
-use super::distances;
 use super::pane::Pane;
 use super::view::{Needs, ViewClass};
 use crate::analysis::{Moment, MomentComparer, MomentComparison};
@@ -122,7 +121,7 @@ impl ViewClass for MomentComparisonView {
 fn rows_of(info: &RunInfo, block: Block) -> Option<(Range<usize>, usize)> {
     let rows = match block {
         Block::All => 0..info.probes.len(),
-        Block::Task(task) => distances::rows_of(info, task)?,
+        Block::Task(task) => info.rows_of(task)?,
     };
     let classes: std::collections::BTreeSet<usize> =
         info.probes[rows.clone()].iter().map(|probe| probe.label).collect();
