@@ -28,6 +28,8 @@ pub enum Stream {
     Samples = 9,
     /// Dropout masks of a training pass.
     Dropout = 10,
+    /// Order of the training images of the further batches whose gradients are averaged.
+    Average = 11,
 }
 
 /// Returns the generator of one use: `a` and `b` distinguish uses of the same stream (a layer; a task and an epoch).

@@ -102,6 +102,12 @@ impl Spec {
                 "one task is learnt: no replay, no masked logits, no changes on the way",
             ));
         }
+        if self.training.average > 1 || self.training.patience > 0.0 {
+            found.push(problem(
+                "training.average",
+                "validation chooses when a network stops, and each step is that of one batch: no averaged batches, no patience",
+            ));
+        }
         if has(Learner::Infinite)
             && let Err(why) = self.limit_known()
         {

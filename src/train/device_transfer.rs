@@ -42,12 +42,23 @@ pub struct LearnerState {
     parameters: Parameters,
     optimiser: Vec<u8>,
     steps: u64,
+    /// Earlier weights that a clamp needs, tensor by tensor.
+    past: Vec<Vec<Vec<f32>>>,
 }
 
 impl LearnerState {
     pub(super) fn of(network: &Network, optimiser: &ModuleOptimizer, steps: u64) -> Self {
         let bytes = optimiser.to_record().into_bytes().expect("a state that is made of tensors can be written");
-        Self { parameters: Parameters::of(network), optimiser: bytes.to_vec(), steps }
+        Self { parameters: Parameters::of(network), optimiser: bytes.to_vec(), steps, past: Vec::new() }
+    }
+
+    /// Adds the earlier weights that a clamp needs.
+    pub(super) fn with_past(self, past: Vec<Vec<Vec<f32>>>) -> Self {
+        Self { past, ..self }
+    }
+
+    pub(super) fn past(&self) -> &[Vec<Vec<f32>>] {
+        &self.past
     }
 
     /// Returns the number of steps taken.

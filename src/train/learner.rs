@@ -6,11 +6,13 @@ use burn::module::Module as _;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 
+use super::clipping::clipped;
 use super::device_transfer;
 use super::device_transfer::LearnerState;
 use super::linearised::Linearised;
 use super::loss::{batch_loss, wanted};
 use super::optimiser::optimiser;
+use super::past_weights::PastWeights;
 use super::step_options::StepOptions;
 use crate::data::Targets;
 use crate::math::rng::{Stream, rng};
@@ -52,6 +54,8 @@ pub struct NetworkTrainer {
     steps: u64,
     /// The last step, where its outcome has not been looked at yet.
     unread: Option<UnreadStep>,
+    /// Earlier weights, while the displacement is clamped.
+    past: PastWeights,
 }
 
 /// A step that a graphics card was given, and everything to go back to if its loss turns out not to be a number.
@@ -102,6 +106,7 @@ impl NetworkTrainer {
             seed: spec.seed,
             steps: 0,
             unread: None,
+            past: PastWeights::default(),
         }
     }
 
@@ -117,6 +122,7 @@ impl NetworkTrainer {
             logits: self.logits.clone(),
             layers: self.layers.clone(),
             unread: None,
+            past: PastWeights::of_plain(&self.past.plain(), &self.network, device),
             ..*self
         }
     }
@@ -133,7 +139,7 @@ impl NetworkTrainer {
 
     /// Returns the state of the learner in plain numbers.
     pub fn state(&self) -> LearnerState {
-        LearnerState::of(&self.network.valid(), &self.optimiser, self.steps)
+        LearnerState::of(&self.network.valid(), &self.optimiser, self.steps).with_past(self.past.plain())
     }
 
     /// Continues from the state of another learner of the same spec.
@@ -141,6 +147,7 @@ impl NetworkTrainer {
         let optimiser = optimiser(&self.training, &self.device);
         let (network, optimiser) = state.bring_back(&self.network.valid(), optimiser, &self.device);
         (self.network, self.optimiser, self.steps) = (network.train(), optimiser, state.steps());
+        self.past = PastWeights::of_plain(state.past(), &self.network, &self.device);
         self.unread = None;
     }
 
@@ -169,7 +176,7 @@ impl NetworkTrainer {
         want_norm: bool,
     ) -> Vec<StepOutcome> {
         let targets = targets.into();
-        let is_ahead = !is_host(&self.device) && terms.length.is_none();
+        let is_ahead = !is_host(&self.device) && !terms.is_clamped();
         let mut known: Vec<StepOutcome> = if is_ahead { Vec::new() } else { self.settle().into_iter().collect() };
         if known.iter().any(|outcome| !outcome.loss.is_finite()) {
             return known;
@@ -229,12 +236,20 @@ impl NetworkTrainer {
             return StepOutcome { loss: value, grad_norm: None, rate: terms.rate };
         };
         let clamped = terms.length.zip(grad_norm.filter(|norm| *norm > 0.0)).map(|(length, norm)| length / norm);
-        let rate = clamped.unwrap_or(terms.rate);
+        let mut rate = clamped.unwrap_or(terms.rate);
+        match terms.displacement {
+            Some(held) => {
+                self.past.store(&self.network, held);
+                rate = self.past.rate(&self.network, &gradients, held, rate);
+            }
+            None => self.past = PastWeights::default(),
+        }
         self.take(rate, gradients, statistics);
         StepOutcome { loss: value, grad_norm: grad_norm.filter(|_| want_norm), rate }
     }
 
     fn take(&mut self, rate: f64, gradients: GradientsParams, statistics: Statistics) {
+        let gradients = clipped(&self.network, gradients, self.training.clip);
         self.network = self.optimiser.step(rate, self.network.clone(), gradients).with_statistics(statistics);
         self.steps += 1;
     }
@@ -252,13 +267,20 @@ impl NetworkTrainer {
         let tensor = wanted(targets, self.classes, &self.device);
         let network = self.network.valid();
         let outputs = self.lazy(network.forward(images.clone()), &images).autodiff().require_grad();
-        let loss = batch_loss(self.training.loss, outputs.clone(), tensor, terms.present.as_deref());
+        let loss = batch_loss(&self.training, outputs.clone(), tensor, terms.present.as_deref());
         let slopes = outputs.grad(&loss.backward()).expect("the loss depends on the outputs");
         let scale = self.alpha.unwrap_or(1.0).powi(2);
-        let rate = match terms.length {
+        let mut rate = match terms.length {
             None => terms.rate,
             Some(length) => length * terms.rate / self.step_length(pixels, targets, terms),
         };
+        if let Some(held) = terms.displacement
+            && let (_, Some(gradients), ..) = self.gradients(pixels, targets, terms, false)
+        {
+            let mut past = self.past.clone();
+            past.store(&self.network, held);
+            rate = past.rate(&self.network, &gradients, held, rate);
+        }
         (read(slopes).into_iter().map(|slope| scale * f64::from(slope)).collect(), rate)
     }
 
@@ -313,7 +335,7 @@ impl NetworkTrainer {
             (self.network.forward(images.clone()), Statistics::default())
         };
         let outputs = self.lazy(outputs, &images);
-        (batch_loss(self.training.loss, outputs, targets, terms.present.as_deref()), statistics)
+        (batch_loss(&self.training, outputs, targets, terms.present.as_deref()), statistics)
     }
 
     /// Returns the network linearised at its current weights, to be trained beside it.

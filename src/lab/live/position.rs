@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use super::training_conditions::TrainingConditions;
 use crate::lab::cadence::Cadence;
 use crate::spec::{Change, Spec};
+use crate::train::HeldDisplacement;
 
 /// The position of a run between two tasks.
 #[derive(Clone)]
@@ -19,12 +20,16 @@ pub(super) struct Position {
     /// The index, number and steps of the last of them.
     pub ended: Option<(usize, usize, u64)>,
     pub step: u64,
+    /// The steps at which the tasks so far began, in the order of training.
+    pub begun: Vec<u64>,
     /// The epochs of the tasks that are over.
     pub past_epochs: f64,
     pub conditions: TrainingConditions,
     pub per_epoch: usize,
     /// The learning rate of the last step.
     pub last_rate: Option<f64>,
+    /// The last displacement over a lag that was measured.
+    pub displacement: Option<HeldDisplacement>,
 }
 
 impl Position {
@@ -36,10 +41,12 @@ impl Position {
             trained: Vec::new(),
             ended: None,
             step: 0,
+            begun: Vec::new(),
             past_epochs: 0.0,
             conditions: TrainingConditions::of(&spec.training),
             per_epoch: spec.kernel.per_epoch,
             last_rate: None,
+            displacement: None,
         }
     }
 
@@ -62,4 +69,6 @@ pub(super) struct CurrentTask {
     /// Whether a snapshot was taken at this step already.
     pub measured: bool,
     pub losses: (f64, u64),
+    /// The least loss on its probes at the end of an epoch so far, and the steps done by then.
+    pub least: Option<(f64, u64)>,
 }
