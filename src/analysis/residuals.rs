@@ -75,6 +75,10 @@ pub fn static_kernel_rate(info: &RunInfo) -> Result<f64, &'static str> {
         Err("the batches are smaller than the training set")
     } else if !spec.has_plain_steps() {
         Err("training is not plain gradient descent")
+    } else if spec.training.smoothing > 0.0 {
+        Err("the labels are smoothed")
+    } else if !spec.training.has_constant_rate() {
+        Err("the rate follows a schedule")
     } else if !spec.kernel.reduction.is_trace() {
         Err("the kernel is that of the logits' sum")
     } else if !spec.changes.is_empty() || !spec.training.frozen.is_empty() || spec.training.masked {

@@ -14,6 +14,13 @@ pub fn batch_order(seed: u64, task: usize, epoch_in_task: u64, len: usize) -> Ve
     order
 }
 
+/// Returns an order of this epoch for the batches that are averaged with its own, numbered from 1.
+pub fn further_order(seed: u64, task: usize, epoch_in_task: u64, (number, len): (usize, usize)) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..len).collect();
+    order.shuffle(&mut rng(seed, Stream::Average, ((number as u64) << 32) | task as u64, epoch_in_task));
+    order
+}
+
 /// Returns the part of the order on which a step of the epoch (from 0) trains; the last batch may be smaller, never empty
 /// before the end.
 pub fn batch_range(step_in_epoch: u64, batch: usize, len: usize) -> Range<usize> {

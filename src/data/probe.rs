@@ -60,6 +60,12 @@ impl Probes {
         Targets::of(&self.labels, &self.values)
     }
 
+    /// Returns the targets of the outputs in some rows.
+    pub fn targets_of(&self, rows: Range<usize>) -> Targets<'_> {
+        let values = if self.values.is_empty() { &[] } else { &self.values[rows.clone()] };
+        Targets::of(&self.labels[rows], values)
+    }
+
     /// Returns the number of images.
     pub fn len(&self) -> usize {
         self.labels.len()

@@ -197,7 +197,7 @@ impl Task {
     }
 
     /// Appends these of its training images to the buffers.
-    pub(super) fn append(&self, indices: &[usize], pixels: &mut Vec<f32>, labels: &mut Vec<usize>) {
+    pub fn append(&self, indices: &[usize], pixels: &mut Vec<f32>, labels: &mut Vec<usize>) {
         for &index in indices {
             let image = self.train[index];
             self.extend(&self.set.train, image, pixels);

@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use crate::spec::Schedule;
+
 /// A command of the user, carried out between two steps. A command that changes a result is recorded as an event.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Command {
@@ -13,6 +15,10 @@ pub enum Command {
     SwitchTask,
     /// Set `training.rate`.
     SetRate(f64),
+    /// Set `training.schedule`.
+    SetSchedule(Schedule),
+    /// Set `training.warmup`, in epochs.
+    SetWarmup(f64),
     /// Set `kernel.per_epoch`.
     SetPerEpoch(usize),
     /// Set the order of the tasks not yet begun, by number.

@@ -62,9 +62,12 @@ impl Trial {
         let number = *spec.tasks.sequence().first()?;
         let task = data.stream.task(number);
         let order = batch_order(spec.seed, number, 0, task.train_len());
-        let (mut pixels, mut labels) = (Vec::new(), Vec::new());
-        task.batch(&order[batch_range(0, spec.training.batch, task.train_len())], &mut pixels, &mut labels);
-        let values = task.values(&order[batch_range(0, spec.training.batch, task.train_len())]);
+        let (mut pixels, mut labels, mut values) = (Vec::new(), Vec::new(), Vec::new());
+        let first = &order[batch_range(0, spec.training.batch, task.train_len())];
+        for _ in 0..spec.training.average {
+            task.append(first, &mut pixels, &mut labels);
+            values.extend(task.values(first));
+        }
         let rate = spec.effective_rate(spec.training.rate);
         let step = best(4, device, || {
             (!cancelled())

@@ -36,6 +36,8 @@ pub enum Stream {
     Reservoir = 23,
     /// Draws of seeds for an interval; of no run.
     Resampling = 20,
+    /// Order of the training images of the further batches whose gradients are averaged.
+    Average = 11,
 }
 
 /// Returns the generator of one use: `a` and `b` distinguish uses of the same stream (a layer; a task and an epoch).

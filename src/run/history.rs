@@ -12,7 +12,7 @@ use super::ledger::Ledger;
 use super::metric::{Metric, Row};
 use super::printable::harmless;
 use crate::math::spike::{Dip, Spike, dip, spike};
-use crate::spec::{Change, Effect, RECORD_BYTES, ROW_BYTES, Spec};
+use crate::spec::{Change, Clamp, Effect, RECORD_BYTES, ROW_BYTES, Spec};
 
 /// The state of a run, as confirmed by the worker.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -441,6 +441,8 @@ fn thin_losses(losses: &mut Vec<(f64, f64)>) {
 pub fn describe(change: &Change) -> String {
     match &change.effect {
         Effect::Rate(rate) => format!("Learning rate set to {rate}"),
+        Effect::Schedule(schedule) => format!("Schedule of the rate: {}", schedule.key()),
+        Effect::Warmup(epochs) => format!("Warm-up of {epochs} epochs"),
         Effect::PerEpoch(count) => format!("Cadence set to {count} snapshots an epoch"),
         Effect::Order(order) => {
             format!("Next tasks: {}", order.iter().map(ToString::to_string).collect::<Vec<_>>().join(", "))
@@ -452,6 +454,8 @@ pub fn describe(change: &Change) -> String {
         Effect::Frozen(names) => format!("Frozen: {}", names.join(", ")),
         Effect::Masked(true) => "Logits of absent classes masked".to_owned(),
         Effect::Masked(false) => "Logits of absent classes not masked".to_owned(),
-        Effect::Clamped => "Steps kept as long as they were".to_owned(),
+        Effect::Clamped(Clamp::Step) => "Steps kept as long as they were".to_owned(),
+        Effect::Clamped(Clamp::Path) => "Path over the lag kept as long as it was".to_owned(),
+        Effect::Clamped(Clamp::Displacement) => "Displacement over the lag kept from growing".to_owned(),
     }
 }

@@ -1,6 +1,10 @@
 //! Changes of the settings during a run: made by the user while it runs, or planned in its run file.
 
 use serde::{Deserialize, Serialize};
+use strum::VariantArray;
+
+use super::Schedule;
+use super::variants::variants;
 
 /// One live change: when it takes effect, and what it does.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,6 +24,10 @@ pub struct Change {
 pub enum Effect {
     /// New learning rate (the value of `training.rate`, before `rate_width` and α).
     Rate(f64),
+    /// New `training.schedule`, as if it had held from the beginning of the task, or of the run.
+    Schedule(Schedule),
+    /// New `training.warmup`, in the same way.
+    Warmup(f64),
     /// New `kernel.per_epoch`.
     PerEpoch(usize),
     /// New order of the tasks that have not begun, by number.
@@ -32,10 +40,26 @@ pub enum Effect {
     Frozen(Vec<String>),
     /// New `training.masked`.
     Masked(bool),
-    /// Fixes the step length from here on: the rate is scaled so that ‖Δw‖ equals the mean of η ‖∇L‖ over the batches of
-    /// the last epoch, evaluated at the current weights. The displacement over many steps is not fixed: steps in one
-    /// direction add up to a longer path.
-    Clamped,
+    /// Clamps the motion of the weights from here on, by the rates of the steps.
+    Clamped(Clamp),
+}
+
+/// What a clamp of the motion of the weights holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, VariantArray)]
+pub enum Clamp {
+    /// The length of each step: the rate is scaled so that ‖Δw‖ equals the mean of η ‖∇L‖ over the batches of the last epoch,
+    /// evaluated at the current weights. The displacement over many steps is not held: steps in one direction lead further.
+    Step,
+    /// The path over the lag of the velocity, Σ ‖Δw‖ of its steps: as `Step`, with the mean over the batches of the
+    /// last lag. It is the path of that lag as far as the gradients there are those at the current weights.
+    Path,
+    /// The displacement over the lag of the velocity: a step is shortened where ‖Δw‖ over the lag would exceed that over the
+    /// last lag before.
+    Displacement,
+}
+
+impl Clamp {
+    pub const ALL: [Self; Self::VARIANTS.len()] = variants(Self::VARIANTS);
 }
 
 impl Effect {
@@ -75,6 +99,10 @@ struct Keys {
     #[serde(skip_serializing_if = "Option::is_none")]
     rate: Option<f64>,
     #[serde(skip_serializing_if = "Option::is_none")]
+    schedule: Option<Schedule>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    warmup: Option<f64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
     per_epoch: Option<usize>,
     #[serde(skip_serializing_if = "Option::is_none")]
     order: Option<Vec<usize>>,
@@ -86,8 +114,45 @@ struct Keys {
     frozen: Option<Vec<String>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     masked: Option<bool>,
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    clamped: bool,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    clamped: Option<ClampKey>,
+}
+
+/// A clamp as written in a file: `true`, which clamps the steps, `false`, which is none, or a word.
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum ClampKey {
+    Steps(bool),
+    Of(ClampWord),
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+enum ClampWord {
+    Step,
+    Path,
+    Displacement,
+}
+
+impl From<Clamp> for ClampKey {
+    fn from(clamp: Clamp) -> Self {
+        match clamp {
+            Clamp::Step => Self::Steps(true),
+            Clamp::Path => Self::Of(ClampWord::Path),
+            Clamp::Displacement => Self::Of(ClampWord::Displacement),
+        }
+    }
+}
+
+impl ClampKey {
+    fn clamp(self) -> Option<Clamp> {
+        match self {
+            Self::Steps(is_clamped) => is_clamped.then_some(Clamp::Step),
+            Self::Of(ClampWord::Step) => Some(Clamp::Step),
+            Self::Of(ClampWord::Path) => Some(Clamp::Path),
+            Self::Of(ClampWord::Displacement) => Some(Clamp::Displacement),
+        }
+    }
 }
 
 impl From<Change> for Keys {
@@ -95,13 +160,15 @@ impl From<Change> for Keys {
         let keys = Self { step, task, place, ..Self::default() };
         match effect {
             Effect::Rate(rate) => Self { rate: Some(rate), ..keys },
+            Effect::Schedule(schedule) => Self { schedule: Some(schedule), ..keys },
+            Effect::Warmup(epochs) => Self { warmup: Some(epochs), ..keys },
             Effect::PerEpoch(count) => Self { per_epoch: Some(count), ..keys },
             Effect::Order(order) => Self { order: Some(order), ..keys },
             Effect::Switch => Self { switch: true, ..keys },
             Effect::Replay(kept) => Self { replay: Some(kept), ..keys },
             Effect::Frozen(names) => Self { frozen: Some(names), ..keys },
             Effect::Masked(masked) => Self { masked: Some(masked), ..keys },
-            Effect::Clamped => Self { clamped: true, ..keys },
+            Effect::Clamped(clamp) => Self { clamped: Some(clamp.into()), ..keys },
         }
     }
 }
@@ -110,16 +177,19 @@ impl TryFrom<Keys> for Change {
     type Error = String;
 
     fn try_from(keys: Keys) -> Result<Self, String> {
-        let Keys { step, task, place, rate, per_epoch, order, switch, replay, frozen, masked, clamped } = keys;
+        let Keys { step, task, place, rate, schedule, warmup, per_epoch, .. } = keys;
+        let Keys { order, switch, replay, frozen, masked, clamped, .. } = keys;
         let given = [
             rate.map(Effect::Rate),
+            schedule.map(Effect::Schedule),
+            warmup.map(Effect::Warmup),
             per_epoch.map(Effect::PerEpoch),
             order.map(Effect::Order),
             switch.then_some(Effect::Switch),
             replay.map(Effect::Replay),
             frozen.map(Effect::Frozen),
             masked.map(Effect::Masked),
-            clamped.then_some(Effect::Clamped),
+            clamped.and_then(ClampKey::clamp).map(Effect::Clamped),
         ];
         let mut given = given.into_iter().flatten();
         match (given.next(), given.next()) {
@@ -131,5 +201,7 @@ impl TryFrom<Keys> for Change {
 
 /// Returns the message for a change that has no effect or several.
 pub(super) fn not_one(when: &str) -> String {
-    format!("the change {when} must be one valid rate, per_epoch, order, switch, replay, frozen, masked or clamped")
+    format!(
+        "the change {when} must be one valid rate, schedule, warmup, per_epoch, order, switch, replay, frozen, masked or clamped"
+    )
 }

@@ -7,8 +7,8 @@
 //! The methods of [`Spec`] here count images for the estimate, and are used by validation, too.
 
 use super::{
-    DataShape, KERNEL_MEMORY, KernelShape, KernelSpec, Layer, MAJOR_SHARE, MOST_LAGGED, Method, Plan, Reduction, Spec,
-    TaskKind, VelocityLag,
+    Change, Clamp, DataShape, Effect, KERNEL_MEMORY, KernelShape, KernelSpec, Layer, MAJOR_SHARE, MOST_LAGGED, Method,
+    Plan, Reduction, Spec, TaskKind, VelocityLag,
 };
 
 /// The estimated cost of a run.
@@ -48,13 +48,16 @@ impl Cost {
         let (mut steps, mut images, mut snapshots, mut full, mut largest) = (0u64, 0.0, 0u64, 0.0, 1usize);
         // The steps of an epoch of the smallest task.
         let mut shortest = u64::MAX;
+        let mut longest_epoch = 1;
         for (place, &task) in spec.tasks.sequence().iter().enumerate() {
             let trained = spec.train_count(task, shape);
             // A batch never exceeds the training set.
             let of_batch = spec.training.batch.min(trained.max(1));
+            let of_batch = of_batch.saturating_mul(spec.training.average.max(1));
             largest = largest.max(of_batch);
             let per_epoch = (trained as u64).div_ceil(spec.training.batch.max(1) as u64).max(1);
             shortest = shortest.min(per_epoch);
+            longest_epoch = longest_epoch.max(per_epoch);
             let of_task = spec.tasks.steps_at(place, per_epoch);
             steps = steps.saturating_add(of_task);
             let replayed = if place > 0 && spec.training.replay > 0 { 2.0 } else { 1.0 };
@@ -100,11 +103,19 @@ impl Cost {
             VelocityLag::Steps(lag) => (lag.min(steps) as f64).min((lag as f64 / shortest as f64 * 2.0 * dense).ceil()),
             VelocityLag::Path(_) => MOST_LAGGED as f64,
         } + 2.0;
+        // A clamp of the displacement keeps those of each step of a lag besides.
+        let is_held = |change: &Change| change.effect == Effect::Clamped(Clamp::Displacement);
+        let held = match spec.kernel.velocity_lag() {
+            _ if !spec.changes.iter().any(is_held) => 0.0,
+            VelocityLag::Epochs(epochs) => (epochs * longest_epoch as f64).ceil(),
+            VelocityLag::Steps(lag) => lag as f64,
+            VelocityLag::Path(_) => MOST_LAGGED as f64,
+        };
         let batch = if spec.training.replay > 0 { 2.0 } else { 1.0 } * largest as f64 * (outputs * 4.0 + inputs);
         // At a switch the weights are sent as an event and written to disk: up to four copies at once.
         let initial = if spec.network.laziness().is_some() { 1.0 } else { 0.0 };
         let beside = predicted * (3.0 + state) * parameters + predicted * batch * shape.outputs as f64;
-        let training_bytes = 4.0 * (parameters * (2.0 + state + initial + lagged + 4.0) + batch + beside);
+        let training_bytes = 4.0 * (parameters * (2.0 + state + initial + lagged + held + 4.0) + batch + beside);
         let tasks = spec.tasks.len() as f64;
         let apart = layers.iter().filter(|layer| layer.tensors() > 0).count();
         let tensors: usize = layers.iter().map(Layer::tensors).sum();

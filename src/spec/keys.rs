@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 
 use toml::{Table, Value};
 
-use super::{Learner, NetworkSpec, Protocol, Spec, SpecError, Strategy, StudySpec, Variant, text};
+use super::{Learner, NetworkSpec, Protocol, Schedule, Spec, SpecError, Strategy, StudySpec, Variant, text};
 
 /// Returns all keys that a file may contain, each with an example value.
 pub(super) fn known() -> &'static Table {
@@ -25,6 +25,10 @@ pub(super) fn known() -> &'static Table {
         spec.training.masked = true;
         (spec.continual.strategy, spec.continual.ewc_decay) = (Strategy::Ewc, Some(1.0));
         (spec.data.standardise_first, spec.data.side) = (true, 64);
+        (spec.training.schedule, spec.training.warmup, spec.training.restart) = (Schedule::Linear, 1.0, false);
+        (spec.training.clip, spec.training.smoothing) = (1.0, 0.1);
+        (spec.training.average, spec.training.patience) = (2, 1.0);
+        (spec.training.final_share, spec.training.step_epochs, spec.training.step_factor) = (0.1, Some(1.0), Some(0.1));
         let study = StudySpec {
             values: vec![Value::Integer(1)],
             variants: vec![Variant::default()],

@@ -112,6 +112,12 @@ impl Spec {
                 "learners have no snapshots along a path: give the lag in epochs or steps",
             ));
         }
+        if self.training.average > 1 || self.training.patience > 0.0 {
+            found.push(problem(
+                "training.average",
+                "validation chooses when a network stops, and each step is that of one batch: no averaged batches, no patience",
+            ));
+        }
         if has(Learner::Infinite)
             && let Err(why) = self.limit_known()
         {

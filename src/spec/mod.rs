@@ -37,6 +37,7 @@ mod problem;
 mod program;
 mod program_defaults;
 mod readout;
+mod schedule;
 mod section;
 mod settings;
 mod source;
@@ -56,7 +57,7 @@ pub use crate::spec::lesson::{LESSON_FILES, Lesson, LessonCondition, LessonError
 pub use crate::spec::validate::plane::PLANE_CLASSES;
 pub use crate::spec::validate::synthetic::{MOST_SAMPLES, SIGNS};
 pub use activation::Activation;
-pub use change::{Change, Effect};
+pub use change::{Change, Clamp, Effect};
 pub use continual::{ContinualSpec, Selection, Strategy};
 pub use cost::{Cost, LINEAR_PROBE_IMAGES, MOST_FULL_ROWS, PartGranularity, RECORD_BYTES, ROW_BYTES, tensor_grams_fit};
 pub use data_shape::DataShape;
@@ -77,6 +78,7 @@ pub use presets::{LABS, Lab, PRESETS, Preset, STUDIES, lab_before, preset, prese
 pub use problem::Problem;
 pub use program::{Builder, Line, MOST_LINES, Names, Program, Shapes, Value, belongs, layer_of};
 pub use readout::{Readout, half};
+pub use schedule::{RateCurve, Schedule};
 pub use section::read_modules_with;
 pub use settings::{
     DataSpec, KernelSpec, LAG_TOLERANCE, Loss, MOST_LAGGED, MOST_PICTURE_SIDE, Method, Optimiser, Reduction, Spec,
@@ -88,7 +90,7 @@ pub use study_runs::StudyRun;
 pub use target::{Spacing, Target};
 pub use tasks::{MAJOR_SHARE, MOST_TASKS, first_share, frequency_totals, jaccard};
 pub use text::{Choices, Declared, Setting};
-pub use validate::{PER_EPOCH, RATES};
+pub use validate::{PER_EPOCH, RATES, WARMUPS};
 pub use value_text::values_text;
 pub(crate) use variants::variants;
 pub use width::Width;

@@ -7,8 +7,10 @@
 use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
+use strum::VariantArray;
 
-use super::{Change, ContinualSpec, NetworkSpec, Source, Spacing, StudySpec, Target};
+use super::variants::variants;
+use super::{Change, ContinualSpec, NetworkSpec, RateCurve, Schedule, Source, Spacing, StudySpec, Target};
 
 /// Version of the run file that this program writes. It reads this version and all earlier ones.
 pub const VERSION: u32 = 1;
@@ -126,10 +128,41 @@ pub struct TrainingSpec {
     /// When given, η = rate · rate_width / width: the lazy regime of *Reactivation* in SP, according to a summary of the paper.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rate_width: Option<usize>,
-    /// SGD only.
+    /// How the rate changes on the way.
+    #[serde(skip_serializing_if = "Schedule::is_constant")]
+    pub schedule: Schedule,
+    /// Epochs in which the rate rises in a straight line to its full value, before the schedule begins.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub warmup: f64,
+    /// Whether warm-up and schedule begin anew with each task; else they span the run once.
+    #[serde(skip_serializing_if = "is_true")]
+    pub restart: bool,
+    /// `linear`, `cosine`: what is left of the rate at the end, as a share.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub final_share: f64,
+    /// `step`: epochs between two falls of the rate; 10 if `None`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step_epochs: Option<f64>,
+    /// `step`: the factor of each fall; 0.1 if `None`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub step_factor: Option<f64>,
+    /// SGD and RMSprop only.
     pub momentum: f64,
+    /// Of AdamW and Lion decoupled from the gradient; of the others ½ λ ‖w‖² in the loss.
     pub weight_decay: f64,
+    /// Largest norm of a gradient, over all parameters; longer ones are shortened to it. 0 clips none.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub clip: f64,
+    /// Label smoothing ε of the cross-entropy: a target is 1 − ε at its class, and ε is spread over all classes.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub smoothing: f64,
     pub batch: usize,
+    /// Number of batches whose gradients are averaged before each step: as many steps, with less noise.
+    #[serde(skip_serializing_if = "is_one")]
+    pub average: usize,
+    /// Early stopping: a task ends when the loss on its probes has not fallen for so many epochs. 0 is off.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub patience: f64,
     /// Experience replay: number of images of each earlier task that are stored; each batch is joined by as many of them as
     /// it has images of its own. 0 turns replay off.
     pub replay: usize,
@@ -153,11 +186,21 @@ pub enum Loss {
 }
 
 /// The optimiser of the network.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, VariantArray)]
+#[serde(rename_all = "lowercase")]
 pub enum Optimiser {
     Sgd,
     Adam,
+    /// Adam with decoupled weight decay (Loshchilov & Hutter 2019).
+    AdamW,
+    /// The gradient over the root of its running mean square.
+    RmsProp,
+    /// The sign of a running mean of gradients, with decoupled weight decay (Chen et al. 2023).
+    Lion,
+}
+
+impl Optimiser {
+    pub const ALL: [Self; Self::VARIANTS.len()] = variants(Self::VARIANTS);
 }
 
 /// The settings of the kernel measurement.
@@ -285,9 +328,19 @@ impl Default for TrainingSpec {
             optimiser: Optimiser::Sgd,
             rate: 0.003,
             rate_width: None,
+            schedule: Schedule::Constant,
+            warmup: 0.0,
+            restart: true,
+            final_share: 0.0,
+            step_epochs: None,
+            step_factor: None,
             momentum: 0.0,
             weight_decay: 0.0,
+            clip: 0.0,
+            smoothing: 0.0,
             batch: 64,
+            average: 1,
+            patience: 0.0,
             replay: 0,
             frozen: Vec::new(),
             masked: false,
@@ -349,7 +402,35 @@ impl KernelSpec {
 impl TrainingSpec {
     /// Returns whether a step is exactly −η ∇L, so that its length is known before it is taken.
     pub fn is_plain(&self) -> bool {
-        self.optimiser.copies(self.momentum) == 1 && self.weight_decay == 0.0
+        self.optimiser.copies(self.momentum) == 1 && self.weight_decay == 0.0 && self.clip == 0.0
+    }
+
+    /// Returns `step_epochs`, or the usual one.
+    pub fn epochs_between_falls(&self) -> f64 {
+        self.step_epochs.unwrap_or(10.0)
+    }
+
+    /// Returns `step_factor`, or PyTorch's default.
+    pub fn factor_of_falls(&self) -> f64 {
+        self.step_factor.unwrap_or(0.1)
+    }
+
+    /// Returns whether every step has the set rate.
+    pub fn has_constant_rate(&self) -> bool {
+        self.schedule.is_constant() && self.warmup == 0.0
+    }
+
+    /// Returns the course of the rate over `total` steps.
+    pub fn rate_curve(&self, epoch_steps: u64, total: u64) -> RateCurve {
+        let steps = |epochs: f64| (epochs * epoch_steps as f64).round() as u64;
+        RateCurve {
+            schedule: self.schedule,
+            warmup: steps(self.warmup),
+            total,
+            final_share: self.final_share,
+            every: steps(self.epochs_between_falls()).max(1),
+            factor: self.factor_of_falls(),
+        }
     }
 }
 
@@ -392,7 +473,21 @@ impl Spec {
     }
 }
 
-/// Serialises a path. Validation refuses one that is not valid UTF-8; it must not keep the file from being written.
+/// Returns whether a number is 0, and is left out of files.
+fn is_zero(number: &f64) -> bool {
+    *number == 0.0
+}
+
+/// Returns whether a number is 1, and is left out of files.
+fn is_one(number: &usize) -> bool {
+    *number == 1
+}
+
+/// Returns whether a switch is on, as it is at first, and is left out of files.
+fn is_true(switch: &bool) -> bool {
+    *switch
+}
+
 /// The usual side of a picture of `image-folder`: that of CIFAR.
 const PICTURE_SIDE: usize = 32;
 /// The largest side of a picture of `image-folder`.
@@ -403,6 +498,7 @@ fn is_usual_side(side: &usize) -> bool {
     *side == PICTURE_SIDE
 }
 
+/// Serialises a path. Validation refuses one that is not valid UTF-8; it must not keep the file from being written.
 fn path_as_text<S: serde::Serializer>(path: &Option<PathBuf>, to: S) -> Result<S::Ok, S::Error> {
     path.as_ref().map(|path| path.to_string_lossy()).serialize(to)
 }

@@ -2,8 +2,8 @@
 //! must define each of them.
 
 use super::{
-    Learner, LessonCondition, Loss, Method, Optimiser, Parametrisation, Readout, Reduction, Ridge, Source, Spacing,
-    TaskKind,
+    Learner, LessonCondition, Loss, Method, Optimiser, Parametrisation, Readout, Reduction, Ridge, Schedule, Source,
+    Spacing, TaskKind,
 };
 
 impl Optimiser {
@@ -12,15 +12,31 @@ impl Optimiser {
     pub fn follows_gradient(self) -> bool {
         match self {
             Self::Sgd => true,
-            Self::Adam => false,
+            Self::Adam | Self::AdamW | Self::RmsProp | Self::Lion => false,
         }
     }
 
     /// Returns whether each parameter has its own step length, which the optimiser's kernel must include.
     pub fn is_preconditioned(self) -> bool {
         match self {
-            Self::Sgd => false,
-            Self::Adam => true,
+            Self::Sgd | Self::Lion => false,
+            Self::Adam | Self::AdamW | Self::RmsProp => true,
+        }
+    }
+
+    /// Returns whether a step is linear in the gradient while the optimiser's state is held: then it has a kernel J P Jᵀ.
+    pub fn is_linear(self) -> bool {
+        match self {
+            Self::Sgd | Self::Adam | Self::AdamW | Self::RmsProp => true,
+            Self::Lion => false,
+        }
+    }
+
+    /// Returns whether `training.momentum` is its momentum; others have one of their own.
+    pub fn uses_momentum(self) -> bool {
+        match self {
+            Self::Sgd | Self::RmsProp => true,
+            Self::Adam | Self::AdamW | Self::Lion => false,
         }
     }
 
@@ -29,7 +45,10 @@ impl Optimiser {
         match self {
             Self::Sgd if momentum > 0.0 => 2,
             Self::Sgd => 1,
-            Self::Adam => 3,
+            Self::Adam | Self::AdamW => 3,
+            Self::RmsProp if momentum > 0.0 => 4,
+            Self::RmsProp => 3,
+            Self::Lion => 2,
         }
     }
 
@@ -38,6 +57,43 @@ impl Optimiser {
         match self {
             Self::Sgd => "SGD",
             Self::Adam => "Adam",
+            Self::AdamW => "AdamW",
+            Self::RmsProp => "RMSprop",
+            Self::Lion => "Lion",
+        }
+    }
+}
+
+impl Schedule {
+    /// Returns whether the rate stays as it is.
+    pub fn is_constant(&self) -> bool {
+        match self {
+            Self::Constant => true,
+            Self::Linear | Self::Cosine | Self::Step | Self::OneCycle => false,
+        }
+    }
+
+    /// Returns whether it rises at first by itself, so that no warm-up precedes it.
+    pub fn rises(self) -> bool {
+        match self {
+            Self::OneCycle => true,
+            Self::Constant | Self::Linear | Self::Cosine | Self::Step => false,
+        }
+    }
+
+    /// Returns whether it ends at a share of the rate that can be set.
+    pub fn has_end(self) -> bool {
+        match self {
+            Self::Linear | Self::Cosine => true,
+            Self::Constant | Self::Step | Self::OneCycle => false,
+        }
+    }
+
+    /// Returns whether it falls in steps.
+    pub fn has_steps(self) -> bool {
+        match self {
+            Self::Step => true,
+            Self::Constant | Self::Linear | Self::Cosine | Self::OneCycle => false,
         }
     }
 }

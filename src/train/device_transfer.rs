@@ -45,17 +45,29 @@ pub struct LearnerState {
     steps: u64,
     /// What a continual-learning strategy keeps.
     method: Option<MethodState>,
+    /// Earlier weights that a clamp needs, tensor by tensor.
+    past: Vec<Vec<Vec<f32>>>,
 }
 
 impl LearnerState {
     pub(super) fn of(network: &Network, optimiser: &ModuleOptimizer, steps: u64) -> Self {
         let bytes = optimiser.to_record().into_bytes().expect("a state that is made of tensors can be written");
-        Self { parameters: Parameters::of(network), optimiser: bytes.to_vec(), steps, method: None }
+        let past = Vec::new();
+        Self { parameters: Parameters::of(network), optimiser: bytes.to_vec(), steps, method: None, past }
     }
 
     /// Returns the state with what a continual-learning strategy keeps.
     pub(super) fn with_method(self, method: Option<MethodState>) -> Self {
         Self { method, ..self }
+    }
+
+    /// Adds the earlier weights that a clamp needs.
+    pub(super) fn with_past(self, past: Vec<Vec<Vec<f32>>>) -> Self {
+        Self { past, ..self }
+    }
+
+    pub(super) fn past(&self) -> &[Vec<Vec<f32>>] {
+        &self.past
     }
 
     /// Returns the number of steps taken.

@@ -44,20 +44,38 @@ pub fn score<'a>(logits: &[f32], targets: impl Into<Targets<'a>>, classes: &[usi
 }
 
 /// Returns the training loss of outputs [n, C] against their targets, and ∂L/∂f, row-major [n, C]: (p − y)/n or (f − y)/(n
-/// C). `present` are the classes whose logits count; all if `None`.
-pub fn slopes(loss: Loss, outputs: &[f64], targets: Targets<'_>, present: Option<&[usize]>) -> (f64, Vec<f64>) {
+/// C). `present` are the classes whose logits count; all if `None`. `smoothing` is that of labels, of the cross-entropy only.
+pub fn slopes(
+    (loss, smoothing): (Loss, f64),
+    outputs: &[f64],
+    targets: Targets<'_>,
+    present: Option<&[usize]>,
+) -> (f64, Vec<f64>) {
     let n = targets.len().max(1) as f64;
     let classes = outputs.len() / targets.len().max(1);
     let counts: Vec<bool> = (0..classes).map(|class| present.is_none_or(|present| present.contains(&class))).collect();
     let (mut total, mut slopes) = (0.0, Vec::with_capacity(outputs.len()));
     for (sample, row) in outputs.chunks_exact(classes.max(1)).take(targets.len()).enumerate() {
-        let wanted = |class: usize| f64::from(targets.at(sample, class));
+        let target = |class: usize| f64::from(targets.at(sample, class));
+        let spread = smoothing / counts.iter().filter(|counts| **counts).count().max(1) as f64;
+        let wanted = |class: usize| match loss {
+            Loss::CrossEntropy if smoothing > 0.0 => {
+                (1.0 - smoothing) * target(class) + if counts[class] { spread } else { 0.0 }
+            }
+            Loss::CrossEntropy | Loss::Mse => target(class),
+        };
         match loss {
             Loss::CrossEntropy => {
                 let seen = || row.iter().zip(&counts).filter(|(_, counts)| **counts).map(|(value, _)| *value);
                 let top = seen().fold(f64::NEG_INFINITY, f64::max);
                 let sum: f64 = seen().map(|value| (value - top).exp()).sum();
-                total += (top + sum.ln() - row[targets.class(sample)]) / n;
+                let surprise = |class: usize| top + sum.ln() - row[class];
+                total += if smoothing > 0.0 {
+                    let of_class = |class: usize| wanted(class) * surprise(class);
+                    (0..classes).filter(|&class| counts[class]).map(of_class).sum::<f64>() / n
+                } else {
+                    surprise(targets.class(sample)) / n
+                };
                 let share = |class: usize| if counts[class] { (row[class] - top).exp() / sum } else { 0.0 };
                 slopes.extend((0..classes).map(|class| (share(class) - wanted(class)) / n));
             }

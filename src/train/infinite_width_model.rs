@@ -70,6 +70,7 @@ pub struct InfiniteWidthModel {
     columns: BTreeMap<usize, Vec<f64>>,
     recursion: KernelSgd,
     loss: Loss,
+    smoothing: f64,
     classes: usize,
     /// α² of the laziness: the trained function is α (f − f₀).
     gain: f64,
@@ -94,6 +95,11 @@ impl InfiniteWidthModel {
         if spec.training.weight_decay > 0.0 {
             return Err(InfiniteWidthModelError::Training(
                 "weight decay moves the kernel at every width: set training.weight_decay = 0",
+            ));
+        }
+        if spec.training.clip > 0.0 {
+            return Err(InfiniteWidthModelError::Training(
+                "clipping needs the gradient of the weights, and at infinite width there is none: set training.clip = 0",
             ));
         }
         if !spec.training.frozen.is_empty() {
@@ -135,6 +141,7 @@ impl InfiniteWidthModel {
             columns: BTreeMap::new(),
             recursion: KernelSgd::new(vec![0.0; images * classes], classes),
             loss: spec.training.loss,
+            smoothing: spec.training.smoothing,
             classes,
             gain: spec.network.laziness().map_or(1.0, |alpha| alpha * alpha),
             momentum: spec.training.momentum,
@@ -204,7 +211,8 @@ impl InfiniteWidthModel {
     pub fn slopes(&self, batch: &Batch, terms: &StepOptions) -> (f64, Vec<f64>) {
         let row = |&(task, index): &(usize, usize)| self.recursion.output(self.places.trained(task, index));
         let outputs: Vec<f64> = batch.images.iter().flat_map(row).copied().collect();
-        let (loss, mut slopes) = slopes(self.loss, &outputs, batch.targets(), terms.present.as_deref());
+        let (loss, mut slopes) =
+            slopes((self.loss, self.smoothing), &outputs, batch.targets(), terms.present.as_deref());
         slopes.iter_mut().for_each(|slope| *slope *= self.gain);
         (loss, slopes)
     }

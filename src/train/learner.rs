@@ -6,6 +6,7 @@ use burn::module::Module as _;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 
+use super::clipping::clipped;
 use super::continual::method;
 use super::continual::method::{EndedTask, Learner, Method, Pass, TakenStep};
 use super::device_transfer;
@@ -13,6 +14,7 @@ use super::device_transfer::LearnerState;
 use super::linearised::Linearised;
 use super::loss::{batch_loss, wanted};
 use super::optimiser::optimiser;
+use super::past_weights::PastWeights;
 use super::step_length::step_length;
 use super::step_options::StepOptions;
 use crate::data::Targets;
@@ -59,6 +61,8 @@ pub struct NetworkTrainer {
     strategy: Option<Box<dyn Method>>,
     /// The last step, where its outcome has not been looked at yet.
     unread: Option<UnreadStep>,
+    /// Earlier weights, while the displacement is clamped.
+    past: PastWeights,
 }
 
 /// A step that a graphics card was given, and everything to go back to if its loss turns out not to be a number.
@@ -121,6 +125,7 @@ impl NetworkTrainer {
             steps: 0,
             strategy: method(spec),
             unread: None,
+            past: PastWeights::default(),
         }
     }
 
@@ -141,6 +146,7 @@ impl NetworkTrainer {
                 copy
             }),
             unread: None,
+            past: PastWeights::of_plain(&self.past.plain(), &self.network, device),
             ..*self
         }
     }
@@ -158,7 +164,8 @@ impl NetworkTrainer {
     /// Returns the state of the learner in plain numbers.
     pub fn state(&self) -> LearnerState {
         let strategy = self.strategy.as_ref().map(|strategy| strategy.state());
-        LearnerState::of(&self.network.valid(), &self.optimiser, self.steps).with_method(strategy)
+        let state = LearnerState::of(&self.network.valid(), &self.optimiser, self.steps);
+        state.with_method(strategy).with_past(self.past.plain())
     }
 
     /// Continues from the state of another learner of the same spec.
@@ -169,6 +176,7 @@ impl NetworkTrainer {
         if let (Some(strategy), Some(state)) = (&mut self.strategy, state.method()) {
             strategy.restore(state, &self.network.valid(), &self.device);
         }
+        self.past = PastWeights::of_plain(state.past(), &self.network, &self.device);
         self.unread = None;
     }
 
@@ -197,7 +205,7 @@ impl NetworkTrainer {
         want_norm: bool,
     ) -> Vec<StepOutcome> {
         let targets = targets.into();
-        let is_ahead = !is_host(&self.device) && terms.length.is_none();
+        let is_ahead = !is_host(&self.device) && !terms.is_clamped();
         let mut known: Vec<StepOutcome> = if is_ahead { Vec::new() } else { self.settle().into_iter().collect() };
         if known.iter().any(|outcome| !outcome.loss.is_finite()) {
             return known;
@@ -267,7 +275,14 @@ impl NetworkTrainer {
             return StepOutcome { loss: value, grad_norm: None, rate: terms.rate, length: None };
         };
         let clamped = terms.length.zip(grad_norm.filter(|norm| *norm > 0.0)).map(|(length, norm)| length / norm);
-        let rate = clamped.unwrap_or(terms.rate);
+        let mut rate = clamped.unwrap_or(terms.rate);
+        match terms.displacement {
+            Some(held) => {
+                self.past.store(&self.network, held);
+                rate = self.past.rate(&self.network, &gradients, held, rate);
+            }
+            None => self.past = PastWeights::default(),
+        }
         let before = self.parameters();
         self.take(terms, rate, gradients, passed, (pixels, targets));
         let after = self.parameters();
@@ -293,6 +308,7 @@ impl NetworkTrainer {
         (pixels, targets): (&[f32], Targets<'_>),
     ) {
         let Some(mut strategy) = self.strategy.take() else {
+            let gradients = clipped(&self.network, gradients, self.training.clip);
             let network = self.optimiser.step(rate, self.network.clone(), gradients);
             self.network = network.with_statistics(passed.statistics);
             self.steps += 1;
@@ -300,7 +316,7 @@ impl NetworkTrainer {
         };
         let before = self.network.clone();
         let of_loss = before.ids().into_iter().map(|(_, id)| gradients.get::<1>(id)).collect();
-        let gradients = strategy.gradients(self, terms, gradients);
+        let gradients = clipped(&before, strategy.gradients(self, terms, gradients), self.training.clip);
         self.network = self.optimiser.step(rate, before.clone(), gradients).with_statistics(passed.statistics);
         strategy.stepped(TakenStep {
             address: (self.seed, self.steps),
@@ -336,13 +352,20 @@ impl NetworkTrainer {
         let tensor = wanted(targets, self.classes, &self.device);
         let network = self.network.valid();
         let outputs = self.lazy(network.forward(images.clone()), &images).autodiff().require_grad();
-        let loss = batch_loss(self.training.loss, outputs.clone(), tensor, terms.present.as_deref());
+        let loss = batch_loss(&self.training, outputs.clone(), tensor, terms.present.as_deref());
         let slopes = outputs.grad(&loss.backward()).expect("the loss depends on the outputs");
         let scale = self.alpha.unwrap_or(1.0).powi(2);
-        let rate = match terms.length {
+        let mut rate = match terms.length {
             None => terms.rate,
             Some(length) => length * terms.rate / self.step_length(pixels, targets, terms),
         };
+        if let Some(held) = terms.displacement
+            && let (_, Some(gradients), ..) = self.gradients(pixels, targets, terms, false)
+        {
+            let mut past = self.past.clone();
+            past.store(&self.network, held);
+            rate = past.rate(&self.network, &gradients, held, rate);
+        }
         (read(slopes).into_iter().map(|slope| scale * f64::from(slope)).collect(), rate)
     }
 
@@ -393,7 +416,7 @@ impl NetworkTrainer {
         let targets = wanted(targets, self.classes, &self.device);
         let (outputs, statistics) = self.outputs_in_training(&images, 0);
         let passed = Passed { statistics, outputs: outputs.clone().without_autodiff() };
-        let loss = batch_loss(self.training.loss, outputs.clone(), targets, terms.present.as_deref());
+        let loss = batch_loss(&self.training, outputs.clone(), targets, terms.present.as_deref());
         let Some(strategy) = &self.strategy else { return (loss, passed) };
         let pass = Pass { images: &images, outputs: &outputs, terms };
         (strategy.objective(self, &pass, loss), passed)
@@ -503,8 +526,8 @@ impl Learner for NetworkTrainer {
         &self.network
     }
 
-    fn readout(&self) -> (usize, Loss, f64) {
-        (self.classes, self.training.loss, self.alpha.unwrap_or(1.0))
+    fn readout(&self) -> (usize, &TrainingSpec, f64) {
+        (self.classes, &self.training, self.alpha.unwrap_or(1.0))
     }
 
     fn batch(&self) -> usize {

@@ -13,6 +13,7 @@ use burn::module::Module as _;
 use burn::optim::ModuleOptimizer;
 use burn::tensor::{Device, Tensor};
 
+use super::clipping::clipped;
 use super::device_transfer::{LearnerState, Parameters};
 use super::loss::{batch_loss, wanted};
 use super::optimiser::optimiser;
@@ -73,7 +74,7 @@ impl Linearised {
             None => outputs,
         };
         let outputs = outputs.autodiff().require_grad();
-        let loss = batch_loss(self.training.loss, outputs.clone(), targets, terms.present.as_deref());
+        let loss = batch_loss(&self.training, outputs.clone(), targets, terms.present.as_deref());
         let pull = outputs.grad(&loss.backward()).expect("the loss depends on the outputs");
         let pull = match &self.lazy {
             Some((alpha, _)) => pull * *alpha,
@@ -83,6 +84,7 @@ impl Linearised {
         let at_base = self.base.clone().train();
         let mut gradients = (at_base.forward(images.clone()) * pull.autodiff()).sum().backward();
         let gradients = at_base.trained_gradients(&mut gradients, &terms.frozen);
+        let gradients = clipped(&self.moving, gradients, self.training.clip);
         self.moving = self.optimiser.step(terms.rate, self.moving.clone(), gradients);
     }
 

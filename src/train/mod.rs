@@ -1,5 +1,6 @@
 //! Executes training steps, and the evaluations and measurements between steps. Depends on no thread, clock or file.
 
+mod clipping;
 mod continual;
 mod device_transfer;
 mod evaluate;
@@ -10,6 +11,7 @@ mod linear_probe;
 mod linearised;
 mod loss;
 mod optimiser;
+mod past_weights;
 mod preconditioner;
 mod step_length;
 mod step_options;
@@ -19,7 +21,8 @@ pub use crate::train::device_transfer::LearnerState;
 pub use crate::train::image_index::ImageIndex;
 pub use crate::train::infinite_width_model::{InfiniteWidthModel, InfiniteWidthModelError, InfiniteWidthModelState};
 pub use crate::train::step_options::StepOptions;
-pub use evaluate::{Score, score};
+pub use evaluate::{Score, score, slopes};
 pub use learner::{NetworkTrainer, StepOutcome, displacement};
 pub use linear_probe::{FeatureKernels, RIDGE};
 pub use linearised::{Linearised, LinearisedState};
+pub use past_weights::HeldDisplacement;

@@ -1,4 +1,4 @@
-//! Builds the optimisers, their transfer to another device with their state, and Adam's second-moment estimates.
+//! Builds the optimisers, their transfer to another device with their state, and the diagonal by which they scale a gradient.
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,8 @@ use burn::module::{ParamGroup, ParamId};
 use burn::optim::decay::WeightDecayConfig;
 use burn::optim::momentum::MomentumConfig;
 use burn::optim::{
-    AdamConfig, DynOptimizer, DynState, LearningRate, ModuleOptimizer, Optimizer, SgdConfig, StateSink, StateSource,
+    AdamConfig, AdamWConfig, DynOptimizer, DynState, LearningRate, LionConfig, ModuleOptimizer, Optimizer,
+    RmsPropConfig, SgdConfig, StateSink, StateSource,
 };
 use burn::tensor::Device;
 use burn::tensor::kind::BridgeTensor;
@@ -31,16 +32,30 @@ pub(super) fn optimiser(training: &TrainingSpec, device: &Device) -> ModuleOptim
             let config = AdamConfig::new().with_beta_1(0.9).with_beta_2(BETA_2).with_epsilon(EPSILON);
             on(device, config.with_weight_decay(decay).build())
         }
+        Optimiser::AdamW => {
+            let config = AdamWConfig::new().with_beta_1(0.9).with_beta_2(BETA_2).with_epsilon(EPSILON);
+            on(device, config.with_weight_decay(training.weight_decay as f32).build())
+        }
+        Optimiser::RmsProp => {
+            let config = RmsPropConfig::new().with_alpha(ALPHA).with_epsilon(EPSILON);
+            on(device, config.with_momentum(training.momentum as f32).with_weight_decay(decay).build())
+        }
+        Optimiser::Lion => {
+            let config = LionConfig::new().with_beta_1(0.9).with_beta_2(0.99);
+            on(device, config.with_weight_decay(training.weight_decay as f32).build())
+        }
     }
 }
 
-/// Adam's β₂ and ε, as in PyTorch.
+/// Adam's β₂, RMSprop's α, and ε of both, as in PyTorch.
 const BETA_2: f32 = 0.999;
+const ALPHA: f32 = 0.99;
 const EPSILON: f32 = 1e-8;
 
-/// Returns the current diagonal of Adam's P, 1/(√v̂ + ε) with v̂ = v/(1 − β₂^t), for every parameter that has had a step. A
-/// parameter whose gradient was 0 in each of them has v = 0 and never moved: its entry is 0, not 10⁸.
-pub(super) fn adam_diagonal(optimiser: &ModuleOptimizer) -> HashMap<ParamId, Vec<f32>> {
+/// Returns the current diagonal of P, 1/(√v̂ + ε), for every parameter that has had a step: of Adam and AdamW with v̂ =
+/// v/(1 − β₂^t), of RMSprop with v̂ = v. A parameter whose gradient was 0 in each of them has v = 0 and never moved: its entry
+/// is 0, not 10⁸.
+pub(super) fn diagonal(optimiser: &ModuleOptimizer) -> HashMap<ParamId, Vec<f32>> {
     let found = Arc::default();
     let reading = StateReader(Arc::clone(&found));
     // burn's record has no accessors: it is loaded into a rule that only reads it.
@@ -49,7 +64,7 @@ pub(super) fn adam_diagonal(optimiser: &ModuleOptimizer) -> HashMap<ParamId, Vec
     std::mem::take(&mut *found.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
-/// A rule that reads the states of Adam that are loaded into it, and stores none.
+/// A rule that reads the mean squares of the gradients from the states that are loaded into it, and stores none.
 struct StateReader(Arc<Mutex<HashMap<ParamId, Vec<f32>>>>);
 
 impl DynOptimizer for StateReader {
@@ -73,13 +88,18 @@ impl DynOptimizer for StateReader {
     fn state_unflatten(&self, _: usize, prefix: &str, from: &mut StateSource, _: &Device) -> Option<DynState> {
         let id = ParamId::from(prefix.parse::<u64>().ok()?);
         let moments = format!("{prefix}.momentum");
-        let steps = usize::try_from(from.take_scalar(&moments, "time")?).ok()?;
-        let seen = 1.0 - f64::from(BETA_2).powi(i32::try_from(steps).unwrap_or(i32::MAX));
+        let (seen, second) = match from.take_scalar(&moments, "time") {
+            Some(steps) => {
+                let steps = usize::try_from(steps).ok()?;
+                let seen = 1.0 - f64::from(BETA_2).powi(i32::try_from(steps).unwrap_or(i32::MAX));
+                (seen, from.take_tensor(&moments, "moment_2")?)
+            }
+            None => (1.0, from.take_tensor(&format!("{prefix}.square_avg"), "square_avg")?),
+        };
         let weight = |v: f32| {
             let root = (f64::from(v) / seen).sqrt();
             if v > 0.0 { (1.0 / (root + f64::from(EPSILON))) as f32 } else { 0.0 }
         };
-        let second = from.take_tensor(&moments, "moment_2")?;
         let diagonal = second.iter::<f32>().map(weight).collect();
         self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(id, diagonal);
         None

@@ -2,9 +2,10 @@
 //! plain gradient descent moves them by −η J Jᵀ.
 //!
 //! P is the identity for plain SGD. With momentum μ a constant gradient is multiplied by 1 + μ + μ² + … = 1/(1 − μ), so in
-//! that stationary sense P is that multiple of the identity, and the kernel differs in scale alone. For Adam it is the
-//! diagonal of 1/(√v̂ + ε) at that moment (Kingma & Ba 2015), which changes with every step. Frozen tensors have no part in
-//! it.
+//! that stationary sense P is that multiple of the identity, and the kernel differs in scale alone. For Adam and AdamW it is
+//! the diagonal of 1/(√v̂ + ε) at that moment (Kingma & Ba 2015), which changes with every step, for RMSprop the same with its
+//! own mean square, times 1/(1 − μ). Lion's step is the sign of a mean gradient, which is not linear in it: it has no P. Frozen
+//! tensors have no part in it, and weight decay none.
 //!
 //! These methods of [`NetworkTrainer`] stand apart from `learner`, because training does not need them.
 
@@ -13,14 +14,13 @@ use std::sync::Arc;
 use burn::tensor::Tensor;
 
 use super::NetworkTrainer;
-use super::optimiser::adam_diagonal;
+use super::optimiser::diagonal;
 use crate::ntk::{Preconditioner, Request, layerwise};
-use crate::spec::Optimiser;
 
 impl NetworkTrainer {
     /// Measures J P Jᵀ on images [n, inputs], reduced over logits as the run's kernel, while these layers are frozen;
-    /// `kernel` is the run's own kernel there, [n, n]. `Some(None)` if P is not yet defined: before Adam's first step.
-    /// `None` if `cancelled` returns true.
+    /// `kernel` is the run's own kernel there, [n, n]. `Some(None)` if P is not (yet) defined: before the first step of a
+    /// preconditioned optimiser. `None` if `cancelled` returns true.
     pub fn optimiser_kernel(
         &self,
         images: &Tensor<2>,
@@ -28,17 +28,17 @@ impl NetworkTrainer {
         frozen: &[String],
         cancelled: &dyn Fn() -> bool,
     ) -> Option<Option<Vec<f64>>> {
-        let preconditioner = match self.training.optimiser {
-            Optimiser::Sgd => None,
-            Optimiser::Adam => match self.preconditioner() {
-                Some(preconditioner) => Some(Arc::new(preconditioner)),
-                None => return Some(None),
-            },
+        let optimiser = self.training.optimiser;
+        if !optimiser.is_linear() {
+            return Some(None);
+        }
+        let preconditioner = if optimiser.is_preconditioned() {
+            let Some(preconditioner) = self.preconditioner() else { return Some(None) };
+            Some(Arc::new(preconditioner))
+        } else {
+            None
         };
-        let scale = match self.training.optimiser {
-            Optimiser::Sgd => 1.0 / (1.0 - self.training.momentum),
-            Optimiser::Adam => 1.0,
-        };
+        let scale = if optimiser.uses_momentum() { 1.0 / (1.0 - self.training.momentum) } else { 1.0 };
         let only = self.trained_names(frozen);
         let values = if preconditioner.is_none() && only.is_none() {
             kernel.to_vec()
@@ -49,9 +49,9 @@ impl NetworkTrainer {
         Some(Some(values.into_iter().map(|value| scale * value).collect()))
     }
 
-    /// Returns Adam's P by tensor; `None` before its first step.
+    /// Returns the optimiser's P by tensor; `None` before its first step.
     fn preconditioner(&self) -> Option<Preconditioner> {
-        let mut diagonal = adam_diagonal(&self.optimiser);
+        let mut diagonal = diagonal(&self.optimiser);
         if diagonal.is_empty() {
             return None;
         }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant, SystemTime};
 
 use kernelscope::run::{Ending, Event};
 use kernelscope::spec::{
-    Activation, Change, DataShape, Effect, Init, Loss, Method, NetworkSpec, Optimiser, Parametrisation, Reduction,
-    Source, Spacing, Spec, Target, TaskKind,
+    Activation, Change, Clamp, DataShape, Effect, Init, Loss, Method, NetworkSpec, Optimiser, Parametrisation,
+    Reduction, Schedule, Source, Spacing, Spec, Target, TaskKind,
 };
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand::{RngExt as _, SeedableRng as _};
@@ -151,12 +151,25 @@ impl Draw<'_> {
         let infinite = spec.network.is_infinite();
         let training = &mut spec.training;
         training.loss = if number { Loss::Mse } else { self.one(&[Loss::CrossEntropy, Loss::Mse]) };
-        training.optimiser =
-            if infinite { Optimiser::Sgd } else { self.one(&[Optimiser::Sgd, Optimiser::Sgd, Optimiser::Adam]) };
+        training.optimiser = if infinite {
+            Optimiser::Sgd
+        } else {
+            self.rarely(&[Optimiser::Sgd, Optimiser::Sgd, Optimiser::Adam], &Optimiser::ALL[..])
+        };
         training.rate = self.rarely(&[0.001, 0.01, 0.1], &[0.0, 1e-300, 10.0, 1e6]);
         training.rate_width = if infinite { None } else { self.rarely(&[None], &[Some(1), Some(64), Some(1 << 40)]) };
+        training.schedule = self.rarely(&[Schedule::Constant], &Schedule::ALL[..]);
+        training.warmup = self.rarely(&[0.0], &[0.5, 1e6]);
+        training.restart = self.chance(0.7);
+        training.final_share = self.rarely(&[0.0], &[0.1, 1.0]);
+        training.step_epochs = self.rarely(&[None], &[Some(0.3), Some(1e-9)]);
+        training.step_factor = self.rarely(&[None], &[Some(0.5), Some(1.0)]);
         training.momentum = self.rarely(&[0.0, 0.0, 0.9], &[0.999_999]);
         training.weight_decay = if infinite { 0.0 } else { self.rarely(&[0.0, 0.0, 0.01], &[1e3]) };
+        training.clip = if infinite { 0.0 } else { self.rarely(&[0.0], &[1e-9, 1.0]) };
+        training.smoothing = if training.loss.is_squared() { 0.0 } else { self.rarely(&[0.0], &[0.1, 0.99]) };
+        training.average = self.rarely(&[1], &[2, 7]);
+        training.patience = self.rarely(&[0.0], &[0.5, 1.0]);
         training.batch = self.rarely(&[1, 5, 16, 64], &[100_000]);
         training.replay = self.rarely(&[0, 0, 5], &[1, 60_000]);
         training.masked = self.chance(0.3);
@@ -218,7 +231,7 @@ impl Draw<'_> {
             step = self.one(&[0, 1, 2, 3, 9]);
             task = self.rarely(&[None], &[Some(1), Some(7)]);
         }
-        let effect = match self.rng.random_range(0..8) {
+        let effect = match self.rng.random_range(0..10) {
             0 => Effect::Rate(self.rarely(&[0.0, 0.02], &[1e6])),
             1 => Effect::PerEpoch(self.one(&[1, 9, 1000])),
             2 => Effect::Order(self.one(&[&[][..], &[1], &[2], &[2, 1]]).to_vec()),
@@ -226,7 +239,9 @@ impl Draw<'_> {
             4 => Effect::Replay(self.one(&[0, 3, 60_000])),
             5 => Effect::Frozen(self.frozen(spec)),
             6 => Effect::Masked(self.chance(0.7)),
-            _ => Effect::Clamped,
+            7 => Effect::Schedule(self.one(&Schedule::ALL[..])),
+            8 => Effect::Warmup(self.rarely(&[0.0, 0.5], &[1e6])),
+            _ => Effect::Clamped(self.one(&Clamp::ALL[..])),
         };
         Change { step, task, place, effect }
     }

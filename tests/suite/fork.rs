@@ -4,7 +4,7 @@ use super::FIVE;
 use std::sync::Arc;
 
 use kernelscope::run::{Checkpoint, Ending, Event, Row};
-use kernelscope::spec::{Change, Effect, Spec};
+use kernelscope::spec::{Change, Clamp, Effect, Schedule, Spec};
 use kernelscope::worker::{Command, DeviceChoice, Job, Worker};
 
 use super::run::{rows, timeless};
@@ -33,10 +33,14 @@ pub fn go_on(from: &Arc<Checkpoint>, spec: Spec) -> Vec<Event> {
 fn changes() -> Vec<Effect> {
     vec![
         Effect::Rate(0.02),
+        Effect::Schedule(Schedule::Cosine),
+        Effect::Warmup(1.0),
         Effect::Replay(20),
         Effect::Frozen(vec!["fc1".to_owned()]),
         Effect::Masked(true),
-        Effect::Clamped,
+        Effect::Clamped(Clamp::Step),
+        Effect::Clamped(Clamp::Path),
+        Effect::Clamped(Clamp::Displacement),
         Effect::Switch,
     ]
 }
@@ -112,7 +116,7 @@ fn each_change_does_what_it_says() {
         read_all(&start(spec))
     };
     // Clamped: every step of the second task is as long as every other; those of the first are not.
-    let rows = timeless(with(Change::from(Effect::Clamped)));
+    let rows = timeless(with(Change::from(Effect::Clamped(Clamp::Step))));
     let lengths = |task: usize| -> Vec<f64> {
         rows.iter().filter(|row| row.task == task).filter_map(|row| row.blocks[0].step_norm).collect()
     };
@@ -155,11 +159,11 @@ fn each_change_does_what_it_says() {
 fn clamping_needs_plain_sgd_and_a_step_before() {
     let mut spec = tiny();
     spec.training.momentum = 0.5;
-    spec.changes = vec![Change { place: Some(2), ..Effect::Clamped.into() }];
+    spec.changes = vec![Change { place: Some(2), ..Effect::Clamped(Clamp::Step).into() }];
     let problems = spec.study_problems();
     assert!(problems.iter().any(|problem| problem.message.contains("plain SGD")), "{problems:?}");
     let mut spec = tiny();
-    spec.changes = vec![Change { place: Some(1), ..Effect::Clamped.into() }];
+    spec.changes = vec![Change { place: Some(1), ..Effect::Clamped(Clamp::Step).into() }];
     let events = read_all(&start(spec));
     let warned = |event: &Event| matches!(event, Event::Warning { message, .. } if message.contains("not clamped"));
     assert!(events.iter().any(warned));

@@ -84,6 +84,7 @@ mod tensor_program;
 mod texts;
 mod theory;
 mod time;
+mod training;
 mod ui;
 mod ui_study;
 mod watch;

@@ -83,10 +83,17 @@ fn gradient(learner: &NetworkTrainer, images: &Tensor<2>, labels: &[usize]) -> H
 /// v is summed from the gradients of each step as Kingma & Ba write it, and the kernel is the oracle's.
 #[test]
 fn adams_kernel_is_the_jacobian_between_one_over_the_root_of_v() {
+    for optimiser in [Optimiser::Adam, Optimiser::AdamW, Optimiser::RmsProp] {
+        check_preconditioner(optimiser);
+    }
+}
+
+fn check_preconditioner(optimiser: Optimiser) {
     let (n, labels) = (6, [0, 1, 2, 3, 4, 0]);
     let images = noise(n, 12, 11);
     let pixels: Vec<f32> = images.clone().into_data().iter::<f32>().collect();
-    let mut learner = learner(Optimiser::Adam, 0.0);
+    let decay = if optimiser == Optimiser::RmsProp { 0.99 } else { 0.999 };
+    let mut learner = learner(optimiser, 0.0);
     let kernel = |learner: &NetworkTrainer| learner.kernel(&images, false, &never).unwrap().trace;
     assert_eq!(
         learner.optimiser_kernel(&images, &kernel(&learner), &[], &never),
@@ -97,19 +104,19 @@ fn adams_kernel_is_the_jacobian_between_one_over_the_root_of_v() {
     for step in 1..=5 {
         for (name, gradient) in gradient(&learner, &images, &labels) {
             let moment = moments.entry(name).or_insert_with(|| vec![0.0; gradient.len()]);
-            moment.iter_mut().zip(gradient).for_each(|(v, g)| *v = 0.999 * *v + 0.001 * g * g);
+            moment.iter_mut().zip(gradient).for_each(|(v, g)| *v = decay * *v + (1.0 - decay) * g * g);
         }
         learner.step(&pixels, &labels, &StepOptions::at(1e-3), false);
         let found = learner.optimiser_kernel(&images, &kernel(&learner), &[], &never).unwrap().unwrap();
         let diagonal = moments.iter().map(|(name, v)| {
-            let seen = 1.0 - 0.999f64.powi(step);
+            let seen = if optimiser == Optimiser::RmsProp { 1.0 } else { 1.0 - 0.999f64.powi(step) };
             (name.clone(), v.iter().map(|v| (1.0 / ((v / seen).sqrt() + 1e-8)) as f32).collect())
         });
         let preconditioner = Some(Arc::new(Preconditioner::new(diagonal)));
         let request = Request { preconditioner, ..Request::of(Reduction::Trace) };
         let expected = jacobian::measure(&learner.without_autodiff(), &images, None, &request, &never).unwrap();
         let gap = relative(&found, &expected.values);
-        assert!(gap < 1e-3, "step {step}: {gap:e}");
+        assert!(gap < 1e-3, "{optimiser:?}, step {step}: {gap:e}");
 
         // With a layer frozen, only the others have a part.
         let frozen = ["fc1".to_owned()];

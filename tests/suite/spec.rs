@@ -9,8 +9,8 @@ use kernelscope::{
     model::Network,
     ntk::{PartKind, Reduction, Request, layerwise},
     spec::{
-        Activation, Change, Cost, DataShape, Effect, Init, LABS, Layer, Loss, Method, NetworkSpec, Optimiser, PRESETS,
-        Parametrisation, Source, Spec, SpecError, TaskKind, VERSION, preset, study,
+        Activation, Change, Clamp, Cost, DataShape, Effect, Init, LABS, Layer, Loss, Method, NetworkSpec, Optimiser,
+        PRESETS, Parametrisation, Schedule, Source, Spec, SpecError, TaskKind, VERSION, preset, study,
     },
 };
 use proptest::{option, prelude::*};
@@ -63,7 +63,7 @@ fn any_spec() -> impl Strategy<Value = Spec> {
     );
     let training = (
         prop_oneof![Just(Loss::CrossEntropy), Just(Loss::Mse)],
-        prop_oneof![Just(Optimiser::Sgd), Just(Optimiser::Adam)],
+        prop::sample::select(Optimiser::ALL.to_vec()),
         (number(), option::of(size()), number(), number()),
         size(),
     );
@@ -76,10 +76,16 @@ fn any_spec() -> impl Strategy<Value = Spec> {
         (0u64..1 << 60, option::of(number()), option::of(size()), option::of(prop::collection::vec(0usize..9, 0..3)))
             .prop_map(|(step, rate, per_epoch, order)| {
                 let frozen = Effect::Frozen(vec!["fc1".to_owned()]);
-                let others =
-                    [Effect::Switch, Effect::Replay(3), frozen, Effect::Masked(step % 4 == 1), Effect::Clamped];
+                let others = [
+                    Effect::Switch,
+                    Effect::Replay(3),
+                    frozen,
+                    Effect::Masked(step % 4 == 1),
+                    Effect::Clamped(Clamp::ALL[step as usize % 3]),
+                ];
+                let rates = [Effect::Schedule(Schedule::ALL[step as usize % 5]), Effect::Warmup(0.5)];
                 let given = [rate.map(Effect::Rate), per_epoch.map(Effect::PerEpoch), order.map(Effect::Order)];
-                let effect = given.into_iter().flatten().chain(others).nth(step as usize % 5).unwrap();
+                let effect = given.into_iter().flatten().chain(others).chain(rates).nth(step as usize % 7).unwrap();
                 let (task, place) = ((step % 3 == 0).then_some(1), (step % 5 == 0).then_some(2));
                 Change { step, task, place, effect }
             });
@@ -273,7 +279,10 @@ fn set_refuses_with_the_key() {
         ("network={width=32}", "network: this is a section"),
         ("network.width.units=3", "there is no setting network.width.units"),
         ("changes.step=3", "there is no setting changes.step"),
-        ("changes=[{step=1}]", "changes: the change before step 1 must be one valid rate, per_epoch, order, switch"),
+        (
+            "changes=[{step=1}]",
+            "changes: the change before step 1 must be one valid rate, schedule, warmup, per_epoch, order, switch",
+        ),
         ("changes=[{step=1,rate=0.1,switch=true}]", "changes: the change before step 1 must be one valid rate"),
         ("changes=[{place=2}]", "changes: the change at the start of the task in place 2 must be one valid rate"),
         ("seed.x=3", "there is no setting seed.x"),

@@ -175,7 +175,12 @@ impl Stability {
     pub fn of(spec: &Spec, data: &Prepared) -> Self {
         let gain = spec.network.laziness().map_or(1.0, |alpha| alpha * alpha);
         let entries = data.probes.blocks.iter().map(|rows| rows.len() * data.set.outputs()).collect();
-        Self { training: spec.training.clone(), gain, entries }
+        // The rate of the first step, where the rate follows a schedule.
+        let task = spec.tasks.sequence().first().copied().unwrap_or(1);
+        let epoch_steps = data.stream.task(task).info().steps_per_epoch;
+        let curve = spec.training.rate_curve(epoch_steps, spec.tasks.steps_at(0, epoch_steps).max(1));
+        let training = TrainingSpec { rate: spec.training.rate * curve.at(0), ..spec.training.clone() };
+        Self { training, gain, entries }
     }
 
     /// Warns at the start of a run if its rate is above the largest stable one, 2 (1 + μ) over the curvature of the loss,

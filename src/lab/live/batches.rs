@@ -1,6 +1,6 @@
 //! Draws the batches of a run: the images of a step follow from its address alone.
 
-use crate::data::{Batch, Prepared, ReplayMemory, batch_order, batch_range, steps_per_epoch};
+use crate::data::{Batch, Prepared, ReplayMemory, batch_order, batch_range, further_order, steps_per_epoch};
 use crate::spec::Spec;
 use crate::train::StepOptions;
 
@@ -13,6 +13,8 @@ pub(super) struct StepAddress {
     pub task: usize,
     /// The number of its steps done before.
     pub done: u64,
+    /// The step of the run at which it began.
+    pub begun: u64,
 }
 
 /// The plan of a training step: everything that determines it, so that it can be repeated.
@@ -27,9 +29,9 @@ pub(super) struct StepPlan {
 /// The batches of a run, in random access, with a cache for the next one.
 #[derive(Default)]
 pub(super) struct Batches {
-    /// The task and epoch of this order.
+    /// The task and epoch of these orders: the batches of the second and later ones are averaged with those of the first.
     of: Option<(usize, u64)>,
-    order: Vec<usize>,
+    orders: Vec<Vec<usize>>,
     /// The index in the order of training of the task that this memory is for, and the number of images of each earlier
     /// task in it.
     remembers: Option<(usize, usize)>,
@@ -38,13 +40,13 @@ pub(super) struct Batches {
 
 impl Batches {
     /// Returns the images of a step, with the replayed images of earlier tasks; `trained` are the tasks begun before, by
-    /// number.
+    /// number. Batches that are averaged come as one: they are equally large, so its gradient is the mean of theirs.
     pub fn get(
         &mut self,
         spec: &Spec,
         data: &Prepared,
         trained: &[usize],
-        &StepPlan { at: StepAddress { place, task, done }, replay, .. }: &StepPlan,
+        &StepPlan { at: StepAddress { place, task, done, .. }, replay, .. }: &StepPlan,
     ) -> Batch {
         if spec.continual.strategy.is_joint() {
             return self.joint(spec, data, &trained[..place], (task, done));
@@ -52,14 +54,20 @@ impl Batches {
         let stream = data.stream.task(task);
         let (epoch, within) = (done / stream.info().steps_per_epoch, done % stream.info().steps_per_epoch);
         if self.of != Some((task, epoch)) {
-            self.order = batch_order(spec.seed, task, epoch, stream.train_len());
+            let further = |number| further_order(spec.seed, task, epoch, (number, stream.train_len()));
+            self.orders.clear();
+            self.orders.push(batch_order(spec.seed, task, epoch, stream.train_len()));
+            self.orders.extend((1..spec.training.average).map(further));
             self.of = Some((task, epoch));
         }
         let range = batch_range(within, spec.training.batch, stream.train_len());
         let mut batch = Batch::default();
-        stream.batch(&self.order[range.clone()], &mut batch.pixels, &mut batch.labels);
-        batch.values = stream.values(&self.order[range.clone()]);
-        batch.images.extend(self.order[range].iter().map(|&image| (task, image)));
+        for order in &self.orders {
+            let images = &order[range.clone()];
+            stream.append(images, &mut batch.pixels, &mut batch.labels);
+            batch.values.extend(stream.values(images));
+            batch.images.extend(images.iter().map(|&image| (task, image)));
+        }
         if self.remembers != Some((place, replay)) {
             self.memory = ReplayMemory::of(spec.seed, &data.stream, &earlier(&trained[..place], task), replay);
             self.remembers = Some((place, replay));

@@ -154,7 +154,7 @@ impl Subject for Finite {
         if let (Some(predictors), Some(outcome)) = (&mut self.predictors, outcomes.last())
             && outcome.loss.is_finite()
         {
-            let terms = StepOptions { rate: outcome.rate, length: None, ..terms.clone() };
+            let terms = StepOptions { rate: outcome.rate, length: None, displacement: None, ..terms.clone() };
             predictors.step(&self.learner, batch, &terms);
         }
         outcomes

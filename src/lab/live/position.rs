@@ -7,6 +7,7 @@ use super::training_conditions::TrainingConditions;
 use crate::lab::cadence::Cadence;
 use crate::lab::lag::Lagged;
 use crate::spec::{Change, Spec};
+use crate::train::HeldDisplacement;
 
 /// The position of a run between two tasks.
 #[derive(Clone)]
@@ -20,6 +21,8 @@ pub(super) struct Position {
     /// The index, number and steps of the last of them.
     pub ended: Option<(usize, usize, u64)>,
     pub step: u64,
+    /// The steps at which the tasks so far began, in the order of training.
+    pub begun: Vec<u64>,
     /// The epochs of the tasks that are over.
     pub past_epochs: f64,
     pub conditions: TrainingConditions,
@@ -28,6 +31,8 @@ pub(super) struct Position {
     pub last_rate: Option<f64>,
     /// Σ ‖Δw‖ over all steps; `None` where there are no weights.
     pub path: Option<f64>,
+    /// The last displacement over a lag that was measured.
+    pub displacement: Option<HeldDisplacement>,
 }
 
 impl Position {
@@ -39,11 +44,13 @@ impl Position {
             trained: Vec::new(),
             ended: None,
             step: 0,
+            begun: Vec::new(),
             past_epochs: 0.0,
             conditions: TrainingConditions::of(&spec.training),
             per_epoch: spec.kernel.per_epoch,
             last_rate: None,
             path: (!spec.network.is_infinite()).then_some(0.0),
+            displacement: None,
         }
     }
 
@@ -68,4 +75,6 @@ pub(super) struct CurrentTask {
     pub losses: (f64, u64),
     /// The path of the run at each measured kernel.
     pub paths: Lagged<Option<f64>>,
+    /// The least loss on its probes at the end of an epoch so far, and the steps done by then.
+    pub least: Option<(f64, u64)>,
 }

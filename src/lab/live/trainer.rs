@@ -30,10 +30,10 @@ use crate::run::{
     Ending, Event, Ledger, NamedTensor, Origin, Probe, Row, RunInfo, Sink, SnapshotCost, TaskStart, Weights, finite,
 };
 use crate::spec::{
-    Change, Cost, Effect, KnownSettings, LAG_TOLERANCE, LINEAR_PROBE_IMAGES, NetworkSpec, PER_EPOCH, RATES, Spec,
-    VelocityLag,
+    Change, Clamp, Cost, Effect, KnownSettings, LAG_TOLERANCE, LINEAR_PROBE_IMAGES, NetworkSpec, PER_EPOCH, RATES,
+    Spec, VelocityLag, WARMUPS,
 };
-use crate::train::{EndedTask, InfiniteWidthModelError, StepOutcome};
+use crate::train::{EndedTask, HeldDisplacement, InfiniteWidthModelError, StepOutcome, score};
 
 /// The time after which a paused run checks whether it is cancelled.
 const PAUSE_TICK: Duration = Duration::from_millis(50);
@@ -257,6 +257,7 @@ impl<'a> Trainer<'a> {
         if let Some(limit) = self.limit.take() {
             self.emit(Event::Limit(limit))?;
         }
+        self.at.begun.push(self.at.step);
         let mut current = self.begin(number, place);
         self.prepare_task(&current)?;
         if place == 0 {
@@ -318,6 +319,7 @@ impl<'a> Trainer<'a> {
             measured: false,
             losses: (0.0, 0),
             paths,
+            least: None,
         }
     }
 
@@ -375,7 +377,7 @@ impl<'a> Trainer<'a> {
 
     /// Plans the step of a task that follows `done` others under the current conditions.
     fn plan(&self, place: usize, task: usize, done: u64) -> StepPlan {
-        let address = StepAddress { place, task, done };
+        let address = StepAddress { place, task, done, begun: self.at.begun.get(place).copied().unwrap_or(0) };
         self.at.conditions.plan((&self.spec, &self.data), &self.at.trained, address)
     }
 
@@ -412,9 +414,11 @@ impl<'a> Trainer<'a> {
 
     /// Returns the rate of the optimiser in the next step; with clamped steps it differs in each, and this is the last
     /// one.
-    fn rate(&self) -> f64 {
-        let clamped = self.at.last_rate.filter(|_| self.at.conditions.length.is_some());
-        clamped.unwrap_or_else(|| self.spec.effective_rate(self.at.conditions.rate))
+    fn rate(&self, current: &CurrentTask) -> f64 {
+        let conditions = &self.at.conditions;
+        let is_clamped = conditions.length.is_some() || conditions.displacement.is_some();
+        let clamped = self.at.last_rate.filter(|_| is_clamped);
+        clamped.unwrap_or_else(|| self.plan(current.place, current.number, current.done).terms.rate)
     }
 
     /// Takes the step, and reports its effect on the probes of earlier tasks where a ledger is due.
@@ -497,6 +501,9 @@ impl<'a> Trainer<'a> {
         } else {
             None
         };
+        if let (true, false, Some(request)) = (want_full, at_switch, &mut request) {
+            request.row.at_switch = self.stops_early(&request.outputs.probes, current)? && !self.at.upcoming.is_empty();
+        }
         self.on_device(epoch, |subject, _| subject.store_weights(lag))?;
         if current.done > 0 {
             current.paths.store(lag, self.at.path);
@@ -542,6 +549,39 @@ impl<'a> Trainer<'a> {
         Lag { done: current.done, steps, epoch_steps: current.epoch_steps }
     }
 
+    /// Ends the task where the loss on its probes, at the ends of epochs, has not fallen for as long as the run's patience;
+    /// returns whether it does.
+    fn stops_early(&mut self, outputs: &[f32], current: &mut CurrentTask) -> Result<bool, Stop> {
+        let patience = self.spec.training.patience;
+        if patience == 0.0 || current.done == 0 || current.done == current.total {
+            return Ok(false);
+        }
+        let rows = self.data.probes.blocks[current.number - 1].clone();
+        let width = outputs.len() / self.data.probes.len().max(1);
+        let outputs = &outputs[rows.start * width..rows.end * width];
+        let targets = self.data.probes.targets_of(rows);
+        let loss = score(outputs, targets, &[], self.spec.training.loss).loss;
+        match current.least {
+            Some((least, since)) if loss >= least => {
+                let waited = (current.done - since) as f64 / current.epoch_steps as f64;
+                if waited < patience {
+                    return Ok(false);
+                }
+                self.switch = true;
+                let message = format!(
+                    "Task {} ends early: the loss on its probes has not fallen below {least:.4} for {waited:.1} epochs",
+                    current.number
+                );
+                self.emit(Event::Warning { step: self.at.step, epoch: self.epoch(current), message })?;
+                Ok(true)
+            }
+            _ => {
+                current.least = Some((loss, current.done));
+                Ok(false)
+            }
+        }
+    }
+
     /// Collects the trainer's part of a snapshot: numbers of its row, and outputs of the network. `dearer` is set at a
     /// switch and at the end of an epoch.
     fn snapshot_request(
@@ -556,11 +596,15 @@ impl<'a> Trainer<'a> {
             |subject: &mut dyn Subject, cancelled: &dyn Fn() -> bool| subject.snapshot_outputs(lag, dearer, cancelled);
         let outputs = self.on_device(self.epoch(current), ask)?.ok_or(Stop::Cancelled)?;
         let evaluation_seconds = began.elapsed().as_secs_f64();
+        let moved = outputs.moved.filter(|length| length.is_finite() && *length > 0.0);
+        if let Some((length, steps)) = moved.zip(lag.steps) {
+            self.at.displacement = Some(HeldDisplacement { length, steps });
+        }
         let (sum, count) = current.losses;
         let row = Row {
             at_switch,
             train_loss: (count > 0).then(|| sum / count as f64).and_then(finite),
-            rate: finite(self.rate()),
+            rate: finite(self.rate(current)),
             grad_norm: self.pacing.take_grad_norm().and_then(finite),
             path: self.at.path.and_then(finite),
             cost: SnapshotCost {
@@ -687,6 +731,16 @@ impl<'a> Trainer<'a> {
                     self.apply_now(Effect::Rate(rate), current)?;
                 }
             }
+            Command::SetSchedule(schedule) => {
+                if schedule != self.at.conditions.schedule {
+                    self.apply_now(Effect::Schedule(schedule), current)?;
+                }
+            }
+            Command::SetWarmup(epochs) => {
+                if WARMUPS.contains(&epochs) && epochs != self.at.conditions.warmup {
+                    self.apply_now(Effect::Warmup(epochs), current)?;
+                }
+            }
             Command::SetPerEpoch(per_epoch) => {
                 if PER_EPOCH.contains(&per_epoch) && per_epoch != self.at.per_epoch {
                     self.apply_now(Effect::PerEpoch(per_epoch), current)?;
@@ -713,12 +767,20 @@ impl<'a> Trainer<'a> {
     fn apply(&mut self, change: Change, current: &mut CurrentTask) -> Result<(), Stop> {
         self.catch_up(current)?;
         match &change.effect {
-            Effect::Clamped => {
-                let Some(length) = self.step_length(current)? else {
+            Effect::Clamped(Clamp::Displacement) => {
+                let Some(displacement) = self.at.displacement else {
+                    let message =
+                        "No displacement over a lag was measured yet that could be held; it is not clamped".to_owned();
+                    return self.emit(Event::Warning { step: self.at.step, epoch: self.epoch(current), message });
+                };
+                (self.at.conditions.length, self.at.conditions.displacement) = (None, Some(displacement));
+            }
+            Effect::Clamped(clamp @ (Clamp::Step | Clamp::Path)) => {
+                let Some(length) = self.step_length(current, *clamp)? else {
                     let message = "No step was taken yet whose length could be kept; steps are not clamped".to_owned();
                     return self.emit(Event::Warning { step: self.at.step, epoch: self.epoch(current), message });
                 };
-                self.at.conditions.length = Some(length);
+                (self.at.conditions.length, self.at.conditions.displacement) = (Some(length), None);
             }
             &Effect::PerEpoch(per_epoch) => {
                 self.at.per_epoch = per_epoch;
@@ -738,7 +800,12 @@ impl<'a> Trainer<'a> {
                 self.at.upcoming = order.iter().copied().collect();
             }
             Effect::Switch => self.switch = true,
-            Effect::Rate(_) | Effect::Replay(_) | Effect::Frozen(_) | Effect::Masked(_) => {}
+            Effect::Rate(_)
+            | Effect::Schedule(_)
+            | Effect::Warmup(_)
+            | Effect::Replay(_)
+            | Effect::Frozen(_)
+            | Effect::Masked(_) => {}
         }
         self.at.conditions.apply(&change.effect);
         let epoch = self.epoch(current);
@@ -746,16 +813,20 @@ impl<'a> Trainer<'a> {
         self.emit(Event::Changed { step: self.at.step, epoch, change })
     }
 
-    /// Returns the mean length of a step, η ‖∇L‖, over the batches of the last epoch, at the current weights; of the task
-    /// before where this one has not begun.
-    fn step_length(&mut self, current: &CurrentTask) -> Result<Option<f64>, Stop> {
+    /// Returns the mean length of a step, η ‖∇L‖, over the batches of the last epoch (of the path: of the last lag), at the
+    /// current weights; of the task before where this one has not begun.
+    fn step_length(&mut self, current: &CurrentTask, clamp: Clamp) -> Result<Option<f64>, Stop> {
         let (place, task, done) = match (current.done, self.at.ended) {
             (0, Some(ended)) => ended,
             (0, None) => return Ok(None),
             (done, _) => (current.place, current.number, done),
         };
         let epoch_steps = self.data.stream.task(task).info().steps_per_epoch;
-        let first = done.saturating_sub(epoch_steps);
+        let span = match clamp {
+            Clamp::Path => lag_steps(&self.spec.kernel, epoch_steps),
+            Clamp::Step | Clamp::Displacement => epoch_steps,
+        };
+        let first = done.saturating_sub(span);
         let mut sum = 0.0;
         for done in first..done {
             self.check_cancelled()?;

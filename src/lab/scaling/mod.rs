@@ -258,14 +258,15 @@ impl<'a> Experiment<'a> {
                 name: &name,
             };
             let found = job.solve(Learner::KernelEpochs, &RegressionSetup::from_zero(self.ridge()), observer)?;
-            let effective = self.spec.effective_rate(rate);
+            // Per unit of rate, where the rate is the same in all steps.
+            let effective = self.spec.training.has_constant_rate().then(|| self.spec.effective_rate(rate));
             let point = Point {
                 epoch: Some(at.epoch),
                 rate: Some(rate),
                 epochs: Some(epochs),
                 drift: Some(at.drift),
                 velocity: at.velocity,
-                velocity_rate: at.velocity.map(|velocity| velocity / effective),
+                velocity_rate: at.velocity.zip(effective).map(|(velocity, rate)| velocity / rate),
                 point_seconds: began.elapsed().as_secs_f64(),
                 ..found
             };

@@ -144,7 +144,7 @@ impl Run<'_> {
         let mut learner = NetworkTrainer::new(&spec, self.data.set.train.shape, self.data.set.outputs(), &device);
         let sets = Sets::new(&learner, self.split);
         let probes = learner.upload(&self.data.probes.pixels, self.data.probes.len());
-        let terms = StepOptions::at(spec.effective_rate(rate));
+        let (rates, full_rate) = (spec.training.rate_curve(epoch_steps, steps), spec.effective_rate(rate));
         let first = gram(&learner.without_autodiff(), &probes, observer)?;
         let mut watch = NetworkCopies::new(self.taken_at, &spec, epoch_steps, steps);
         let mut best: Option<(f64, u64, Network)> = None;
@@ -178,6 +178,7 @@ impl Run<'_> {
             let range = batch_range(within, spec.training.batch, n);
             task.batch(&order[range.clone()], &mut pixels, &mut labels);
             let values = task.values(&order[range]);
+            let terms = StepOptions::at(full_rate * rates.at(step));
             let outcome = learner.step(&pixels, Targets::of(&labels, &values), &terms, false);
             if !outcome.loss.is_finite() {
                 return Ok(None);

@@ -263,6 +263,8 @@ impl<'a> Watcher<'a> {
             | Command::Step(_)
             | Command::SwitchTask
             | Command::SetRate(_)
+            | Command::SetSchedule(_)
+            | Command::SetWarmup(_)
             | Command::SetPerEpoch(_)
             | Command::SetUpcoming(_)
             | Command::Fork { .. }

@@ -119,6 +119,11 @@ impl Op {
         matches!(self, Self::Dense(_))
     }
 
+    /// Returns whether it uses the mean and variance of a batch in training.
+    pub fn normalises_batches(&self) -> bool {
+        matches!(self, Self::Norm(norm) if norm.kind.is_of_batches())
+    }
+
     /// Returns whether it computes differently in training and in evaluation.
     pub fn differs_in_training(&self) -> bool {
         match self {

@@ -105,6 +105,11 @@ impl Program {
         self.lines.iter().any(|line| line.op.differs_in_training())
     }
 
+    /// Returns whether training uses the mean and variance of a batch.
+    pub fn normalises_batches(&self) -> bool {
+        self.lines.iter().any(|line| line.op.normalises_batches())
+    }
+
     /// Returns the number of lines that read each tensor: more than one where it is shared.
     pub fn uses(&self) -> Vec<usize> {
         let mut uses = vec![0; self.tensors.len()];

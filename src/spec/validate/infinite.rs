@@ -40,6 +40,7 @@ impl Spec {
             &format!("no fixed kernel describes {}: take sgd", training.optimiser.words()),
         );
         no(training.weight_decay > 0.0, "training.weight_decay", "weight decay moves the kernel: set it to 0");
+        no(training.clip > 0.0, "training.clip", "there is no gradient of weights to clip: set it to 0");
         no(training.rate_width.is_some(), "training.rate_width", "a rate over the width is 0: leave rate_width out");
         no(!training.frozen.is_empty(), "training.frozen", "there are no layers to freeze: leave frozen empty");
         no(
@@ -47,7 +48,7 @@ impl Spec {
             "kernel.predict",
             "the infinitely wide network is already linear: turn predictions off",
         );
-        let needs_weights = |change: &Change| matches!(change.effect, Effect::Clamped | Effect::Frozen(_));
+        let needs_weights = |change: &Change| matches!(change.effect, Effect::Clamped(_) | Effect::Frozen(_));
         no(self.changes.iter().any(needs_weights), "changes", "there are no weights to clamp or to freeze");
     }
 }

@@ -18,7 +18,7 @@ use super::network_problems::NO_WIDTH;
 use super::ops::Draw;
 use super::problem::problem;
 use super::{
-    Cost, DataShape, DataSpec, Effect, Init, MOST_PICTURE_SIDE, MOST_TASKS, Op, Optimiser, Parameter, Problem, Program,
+    Change, Cost, DataShape, DataSpec, Effect, Init, MOST_PICTURE_SIDE, MOST_TASKS, Op, Parameter, Problem, Program,
     Spec, TaskKind, memory_available,
 };
 
@@ -98,15 +98,20 @@ impl Spec {
     /// Returns the problems that do not forbid the run but degrade its results.
     pub fn warnings(&self) -> Vec<Problem> {
         let mut found = Vec::new();
-        if self.training.optimiser == Optimiser::Adam {
+        let optimiser = self.training.optimiser;
+        if !optimiser.follows_gradient() {
             found.push(problem(
                 "training.optimiser",
-                "With Adam the kernel moves several times more than with SGD before anything has shifted: with few probes or one \
-                 snapshot an epoch the spike can drown",
+                format!(
+                    "With {} the kernel moves several times more than with SGD before anything has shifted: with few probes or one \
+                     snapshot an epoch the spike can drown",
+                    optimiser.words()
+                ),
             ));
-            if self.training.momentum != 0.0 {
-                found.push(problem("training.momentum", "Adam has its own momentum; this value is not used"));
-            }
+        }
+        if self.training.momentum != 0.0 && !optimiser.uses_momentum() {
+            let message = format!("{} has its own momentum; this value is not used", optimiser.words());
+            found.push(problem("training.momentum", message));
         }
         if self.data.is_number()
             && (self.training.masked || self.changes.iter().any(|change| change.effect == Effect::Masked(true)))
@@ -330,6 +335,7 @@ impl Spec {
         if training.rate_width == Some(0) {
             found.push(problem("training.rate_width", "the width at which the rate is given must be above 0"));
         }
+        self.schedule_problems(found);
         if !(0.0..1.0).contains(&training.momentum) {
             found.push(problem("training.momentum", "momentum must lie in 0 to 1, 1 excluded"));
         }
@@ -343,8 +349,56 @@ impl Spec {
         if !(0.0..=1e3).contains(&training.weight_decay) {
             found.push(problem("training.weight_decay", "weight decay must be a number from 0 up"));
         }
+        if !(0.0..=1e12).contains(&training.clip) {
+            found.push(problem(
+                "training.clip",
+                "the largest norm of a gradient must be a number from 0 (no clipping) up",
+            ));
+        }
+        if !(0.0..1.0).contains(&training.smoothing) {
+            found.push(problem("training.smoothing", "label smoothing must lie in 0 to 1, 1 excluded"));
+        } else if training.smoothing > 0.0 && training.loss.is_squared() {
+            let message = "smoothed labels belong to the cross-entropy: set the smoothing to 0, or take that loss";
+            found.push(problem("training.smoothing", message));
+        }
+        if !(1..=1000).contains(&training.average) {
+            found.push(problem("training.average", "the gradients of 1 to 1000 batches can be averaged"));
+        } else if training.average > 1 && program.is_some_and(Program::normalises_batches) {
+            let message =
+                "with BatchNorm the mean of gradients is not the gradient of one larger batch: take a larger batch";
+            found.push(problem("training.average", message));
+        }
+        if !(0.0..=1e6).contains(&training.patience) {
+            found.push(problem("training.patience", "the patience must be a number of epochs from 0 (off) up"));
+        } else if training.patience > 0.0 && self.kernel.train_on_probes {
+            let message =
+                "a task ends by the loss on its probes, on which this run trains: set kernel.train_on_probes = false";
+            found.push(problem("training.patience", message));
+        }
         if !(1..=100_000).contains(&training.batch) {
             found.push(problem("training.batch", "the batch size must lie between 1 and 100,000"));
+        }
+    }
+
+    fn schedule_problems(&self, found: &mut Vec<Problem>) {
+        let training = &self.training;
+        if !WARMUPS.contains(&training.warmup) {
+            found.push(problem("training.warmup", "the warm-up must be a number of epochs from 0 up"));
+        }
+        let warms_up = |change: &Change| matches!(change.effect, Effect::Warmup(epochs) if epochs > 0.0);
+        let rises = |change: &Change| matches!(change.effect, Effect::Schedule(schedule) if schedule.rises());
+        let rising = training.schedule.rises() || self.changes.iter().any(rises);
+        if rising && (training.warmup > 0.0 || self.changes.iter().any(warms_up)) {
+            found.push(problem("training.warmup", "one-cycle has a warm-up of its own: set the warm-up to 0"));
+        }
+        if !(0.0..=1.0).contains(&training.final_share) {
+            found.push(problem("training.final_share", "the share that is left at the end must be from 0 to 1"));
+        }
+        if training.step_epochs.is_some_and(|epochs| !(epochs > 0.0 && epochs <= 1e6)) {
+            found.push(problem("training.step_epochs", "the rate falls every so many epochs, above 0"));
+        }
+        if training.step_factor.is_some_and(|factor| !(factor > 0.0 && factor <= 1.0)) {
+            found.push(problem("training.step_factor", "the factor of each fall must be above 0 and at most 1"));
         }
     }
 
@@ -400,6 +454,13 @@ impl Spec {
         if kernel.piecewise.is_some_and(|epochs| !(epochs > 0.0 && epochs <= 1e4)) {
             found.push(problem("kernel.piecewise", "the network is linearised anew every so many epochs, above 0"));
         }
+        if kernel.optimiser && !self.training.optimiser.is_linear() {
+            let message = format!(
+                "a step of {} is the sign of a mean gradient, which no kernel J P Jᵀ describes: turn the optimiser's kernel off",
+                self.training.optimiser.words()
+            );
+            found.push(problem("kernel.optimiser", message));
+        }
         if !(0.0..1.0).contains(&kernel.budget) {
             found.push(problem("kernel.budget", "the kernel's share of the time must be from 0 (fixed cadence) to 1"));
         }
@@ -409,10 +470,13 @@ impl Spec {
         for change in &self.changes {
             let sound = match &change.effect {
                 Effect::Rate(rate) => RATES.contains(rate),
+                Effect::Warmup(epochs) => WARMUPS.contains(epochs),
                 Effect::PerEpoch(count) => PER_EPOCH.contains(count),
                 Effect::Order(order) => order.iter().all(|task| (1..=self.tasks.len()).contains(task)),
                 Effect::Replay(kept) => *kept <= MOST_REPLAYED,
-                Effect::Switch | Effect::Frozen(_) | Effect::Masked(_) | Effect::Clamped => true,
+                Effect::Schedule(_) | Effect::Switch | Effect::Frozen(_) | Effect::Masked(_) | Effect::Clamped(_) => {
+                    true
+                }
             };
             let when = change.when();
             if !sound {
@@ -428,7 +492,7 @@ impl Spec {
                 let message = format!("the change {when} freezes {name}, and this network has {parts}");
                 found.push(problem("changes", message));
             }
-            if change.effect == Effect::Clamped && !self.continual.strategy.follows_batch() {
+            if matches!(change.effect, Effect::Clamped(_)) && !self.continual.strategy.follows_batch() {
                 let message = format!(
                     "steps can only be clamped where they follow the gradient of their batch, and {} changes it: take the \
                      change or continual.strategy out",
@@ -436,8 +500,9 @@ impl Spec {
                 );
                 found.push(problem("changes", message));
             }
-            if change.effect == Effect::Clamped && !self.training.is_plain() {
-                let message = "steps can only be clamped for plain SGD: take momentum and weight decay off";
+            if matches!(change.effect, Effect::Clamped(_)) && !self.training.is_plain() {
+                let message =
+                    "motion can only be clamped for plain SGD: take sgd, and momentum, weight decay and clipping off";
                 found.push(problem("changes", message));
             }
         }
@@ -464,6 +529,8 @@ fn unknown_part<'a>(program: &Program, names: &'a [String]) -> Option<(&'a str, 
 pub const RATES: RangeInclusive<f64> = 0.0..=1e6;
 /// Largest lag of the velocity in steps.
 const MOST_LAG_STEPS: u64 = 1_000_000_000;
+/// Accepted warm-ups, in epochs.
+pub const WARMUPS: RangeInclusive<f64> = 0.0..=1e6;
 /// Accepted numbers of snapshots per epoch.
 pub const PER_EPOCH: RangeInclusive<usize> = 1..=1000;
 const GIB: f64 = (1u64 << 30) as f64;

@@ -4,7 +4,7 @@ use std::io;
 use std::path::Path;
 
 use crate::run::{Ending, History, Metric, Row};
-use crate::spec::{Change, Effect};
+use crate::spec::{Change, Clamp, Effect};
 use crate::storage::format::atomic;
 use crate::storage::format::errors::FolderError;
 
@@ -65,13 +65,17 @@ pub(crate) mod kind {
 pub(crate) fn change_text(change: &Change) -> String {
     match &change.effect {
         Effect::Rate(rate) => format!("training.rate={rate:?}"),
+        Effect::Schedule(schedule) => format!("training.schedule={}", schedule.key()),
+        Effect::Warmup(epochs) => format!("training.warmup={epochs:?}"),
         Effect::PerEpoch(count) => format!("kernel.per_epoch={count}"),
         Effect::Order(order) => format!("tasks.order={order:?}"),
         Effect::Switch => "switch".to_owned(),
         Effect::Replay(kept) => format!("training.replay={kept}"),
         Effect::Frozen(names) => format!("training.frozen={names:?}"),
         Effect::Masked(masked) => format!("training.masked={masked}"),
-        Effect::Clamped => "clamped".to_owned(),
+        Effect::Clamped(Clamp::Step) => "clamped".to_owned(),
+        Effect::Clamped(Clamp::Path) => "clamped=path".to_owned(),
+        Effect::Clamped(Clamp::Displacement) => "clamped=displacement".to_owned(),
     }
 }
 

@@ -58,9 +58,9 @@ pub(super) fn fisher(
 
 /// Returns the directions v_nc of these images, [n, present, C], times α, because the loss acts on α (f − f₀).
 fn directions(learner: &dyn Learner, images: &Tensor<2>, present: &[usize]) -> Tensor<3> {
-    let ([n, _], (classes, loss, alpha)) = (images.dims(), learner.readout());
+    let ([n, _], (classes, training, alpha)) = (images.dims(), learner.readout());
     let mut directions = vec![0.0; n * present.len() * classes];
-    if loss.is_squared() {
+    if training.loss.is_squared() {
         let length = alpha / (classes as f64).sqrt();
         for (row, direction) in directions.chunks_exact_mut(classes).enumerate() {
             direction[present[row % present.len()]] = length as f32;

@@ -144,8 +144,8 @@ impl Rehearsed {
 
     /// Computes the loss of these outputs on them, of which it includes these logits.
     pub fn loss(&self, learner: &dyn Learner, outputs: Tensor<2>, present: Option<&[usize]>) -> Tensor<1> {
-        let (classes, loss, _) = learner.readout();
+        let (classes, training, _) = learner.readout();
         let targets = wanted(Targets::of(&self.classes, &self.values), classes, learner.device());
-        batch_loss(loss, outputs, targets, present)
+        batch_loss(training, outputs, targets, present)
     }
 }

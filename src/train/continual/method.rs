@@ -8,7 +8,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 
 use crate::data::{Images, Targets};
 use crate::model::{Network, Statistics, read_all};
-use crate::spec::Loss;
+use crate::spec::TrainingSpec;
 use crate::train::step_options::StepOptions;
 
 /// What a strategy sees of the network in training.
@@ -16,8 +16,8 @@ pub(crate) trait Learner {
     /// Returns the network, with autodiff.
     fn network(&self) -> &Network;
 
-    /// Returns the number of logits, the loss, and α, 1 where the loss acts on the logits themselves.
-    fn readout(&self) -> (usize, Loss, f64);
+    /// Returns the number of logits, the settings of the loss, and α, 1 where the loss acts on the logits themselves.
+    fn readout(&self) -> (usize, &TrainingSpec, f64);
 
     /// Returns the size of a batch.
     fn batch(&self) -> usize;

@@ -299,6 +299,8 @@ fn has_switch_to_come(session: &Session) -> bool {
 fn note_live(spec: &mut Spec, command: &Command) {
     match command {
         Command::SetRate(rate) => spec.training.rate = *rate,
+        Command::SetSchedule(schedule) => spec.training.schedule = *schedule,
+        Command::SetWarmup(epochs) => spec.training.warmup = *epochs,
         Command::SetPerEpoch(per_epoch) => spec.kernel.per_epoch = *per_epoch,
         Command::SetPace(pace) => spec.window.pace = *pace,
         _ => {}

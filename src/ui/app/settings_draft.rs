@@ -117,6 +117,12 @@ impl SettingsDraft {
         if draft.training.rate != before.training.rate {
             commands.push(Command::SetRate(draft.training.rate));
         }
+        if draft.training.schedule != before.training.schedule {
+            commands.push(Command::SetSchedule(draft.training.schedule));
+        }
+        if draft.training.warmup != before.training.warmup {
+            commands.push(Command::SetWarmup(draft.training.warmup));
+        }
         if draft.kernel.per_epoch != before.kernel.per_epoch {
             commands.push(Command::SetPerEpoch(draft.kernel.per_epoch));
         }

@@ -39,6 +39,7 @@ impl Checked {
 pub fn needs_restart(draft: &Spec, running: &Spec) -> bool {
     let mut same = draft.clone();
     same.training.rate = running.training.rate;
+    (same.training.schedule, same.training.warmup) = (running.training.schedule, running.training.warmup);
     same.kernel.per_epoch = running.kernel.per_epoch;
     same.tasks.order.clone_from(&running.tasks.order);
     same.changes.clone_from(&running.changes);

@@ -15,7 +15,7 @@ use crate::ui::plot::{TimePlot, window};
 
 /// The message in place of an empty view.
 const ABSENT: &str = "This run does not measure its optimiser's kernel: switch “Optimiser's” on in the kernel's \
-                settings. With SGD it is a multiple of the kernel itself, so choose Adam.";
+                settings. With SGD it is a multiple of the kernel itself, so choose Adam, AdamW or RMSprop.";
 
 /// This view shows the optimiser's kernel beside Θ.
 pub struct OptimiserView {
@@ -32,11 +32,12 @@ impl Default for OptimiserView {
 impl ViewClass for OptimiserView {
     const TITLE: &str = "Optimiser";
     const HELP: &str = "The kernel of the optimiser's geometry, J P J′, beside Θ = J J′ (dashed): a step moves the \
-                 outputs by −η J P J′ ∂L/∂f, to first order. With Adam P is the diagonal 1/(√v̂ + ε) as it is at that \
-                 moment (v̂: the mean square of each parameter's gradients, corrected for its start; 0 for a parameter \
-                 that has never had one, even where a switch is about to give it one), and before its first step there \
+                 outputs by −η J P J′ ∂L/∂f, to first order. With Adam and AdamW P is the diagonal 1/(√v̂ + ε) as it is at \
+                 that moment (v̂: the mean square of each parameter's gradients, corrected for its start; RMSprop has its \
+                 own; 0 for a parameter that has never had one, even where a switch is about to give it one), and before its first step there \
                  is none. With momentum μ a gradient that stays the same adds up to 1/(1 − μ) times itself, so P is \
-                 that number; with plain SGD it is 1. Frozen tensors have no part in it.\n\
+                 that number (with RMSprop a factor of it); with plain SGD it is 1. Lion's step is a sign, and has no \
+                 P. Frozen tensors have no part in it.\n\
                  Velocity, alignment, λ_max and trace are defined as for Θ: averaged over logits, centred, over the \
                  same lag. “S from Θ” is 1 − CKA(J P J′, Θ), centred: 0 where the two have one shape.\n\
                  Kingma, Ba 2015 (1412.6980); the kernel of adaptive methods: Yang, Littwin 2023, Tensor Programs IVb \

@@ -12,7 +12,7 @@ use egui::Color32;
 
 use crate::chart::series_cache::SeriesCache;
 use crate::run::Checkpoint;
-use crate::spec::{Cost, DataShape, Effect, Spec, memory_available};
+use crate::spec::{Clamp, Cost, DataShape, Effect, Spec, memory_available};
 use crate::ui::app::session::{Session, seen_until};
 use crate::worker::{Waker, Worker};
 
@@ -50,7 +50,10 @@ pub fn ideas(spec: &Spec) -> Vec<ForkChange> {
     if spec.has_plain_steps() {
         let about = "Each step as long as those before it: how much of the spike is larger steps? (Many steps in one \
             direction still lead further)";
-        ideas.push(idea("steps clamped", about, Effect::Clamped));
+        ideas.push(idea("steps clamped", about, Effect::Clamped(Clamp::Step)));
+        let about = "The weights never further from where they were one lag ago than before: how much of the spike is \
+            displacement?";
+        ideas.push(idea("displacement clamped", about, Effect::Clamped(Clamp::Displacement)));
     }
     let about = "Absent classes take no part in the loss: how much is done by pushing their logits down?";
     ideas.push(idea("logits masked", about, Effect::Masked(true)));

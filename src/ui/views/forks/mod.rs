@@ -85,9 +85,10 @@ impl ViewClass for ForksView {
                  that later numbers depend on; each future continues from there with one thing changed, and is, bit \
                  for bit, the run that its settings give from the start. The curves are those of the first task's \
                  probes; the thick one is the run itself.\n\
-                 Clamped: each step is scaled so that its length stays the mean of η ‖∇L‖ over the epoch before. That \
+                 Steps clamped: each step is scaled so that its length stays the mean of η ‖∇L‖ over the epoch before. That \
                  does not fix how far the weights move over a lag: after a switch the steps point in one direction, \
-                 and with equal length lead four to five times as far. Masked: the loss sees only the logits of \
+                 and with equal length lead four to five times as far. Displacement clamped: steps are shortened so that it \
+                 does not grow. Masked: the loss sees only the logits of \
                  classes that can be in the batch. Head only: no other layer gets a step; frozen: this one gets none; \
                  the kernel is still that of all layers.\n\
                  By its abstract and a summary, Reactivation (2507.16039) leaves open why the kernel reactivates.";
