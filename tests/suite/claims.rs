@@ -124,6 +124,48 @@ fn a_ratio_depends_on_the_lag_and_a_dip_on_the_network() {
     }
 }
 
+/// What `docs/science/continual-learning.md` says of strategies: with logits masked each keeps more of the first task among its own
+/// classes than fine-tuning does; over all logits bringing images back does, and holding weights famously does not.
+#[test]
+fn what_holds_weights_helps_where_logits_are_masked_and_what_brings_images_back_helps_everywhere() {
+    // Accuracies of task 1 at the end, over all logits and among its own classes, means over seeds.
+    let kept = |masked: bool, settings: &[&str]| {
+        let mut sums = (0.0, 0.0);
+        for seed in [1, 2] {
+            let mut spec = small(seed, [15.0, 15.0]);
+            spec.data.test_per_class = 200;
+            (spec.kernel.per_epoch, spec.kernel.lag) = (1, 1.0);
+            (spec.training.rate, spec.training.masked) = (0.01, masked);
+            spec.set_all(settings.iter().copied()).unwrap();
+            let accuracy = run(spec).accuracy(1);
+            let (_, all, own) = *accuracy.last().unwrap();
+            sums = (sums.0 + 0.5 * all, sums.1 + 0.5 * own);
+        }
+        eprintln!("masked {masked}, {settings:?}: {sums:?}");
+        sums
+    };
+    let (_, plain) = kept(true, &[]);
+    for settings in [
+        &["continual.strategy=ewc", "continual.ewc_lambda=1000.0"] as &[&str],
+        &["continual.strategy=si", "continual.si_c=10.0", "continual.si_xi=0.001"],
+        &["continual.strategy=lwf"],
+        &["continual.strategy=a-gem"],
+        &["continual.strategy=der++"],
+    ] {
+        let (_, own) = kept(true, settings);
+        assert!(own > plain + 0.03, "{settings:?}: {own}, fine-tuning {plain}");
+    }
+    let (plain, _) = kept(false, &[]);
+    for strategy in ["experience-replay", "der++", "joint"] {
+        let (all, _) = kept(false, &[&format!("continual.strategy={strategy}")]);
+        assert!(all > plain + 0.4, "{strategy}: {all}, fine-tuning {plain}");
+    }
+    for strategy in ["ewc", "lwf"] {
+        let (all, _) = kept(false, &[&format!("continual.strategy={strategy}")]);
+        assert!(all < plain + 0.15, "{strategy} hardly helps over all logits: {all}, fine-tuning {plain}");
+    }
+}
+
 #[test]
 fn the_spike_falls_with_width() {
     // A small version of the measurement in docs/science/surprises.md.
