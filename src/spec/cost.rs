@@ -50,7 +50,7 @@ impl Cost {
             // A batch never exceeds the training set.
             let of_batch = spec.training.batch.min(trained.max(1));
             largest = largest.max(of_batch);
-            let per_epoch = (trained as u64).div_ceil(spec.training.batch.max(1) as u64).max(1);
+            let per_epoch = spec.steps_per_epoch(task, shape);
             let of_task = spec.tasks.steps_at(place, per_epoch);
             steps = steps.saturating_add(of_task);
             let replayed = if place > 0 && spec.training.replay > 0 { 2.0 } else { 1.0 };
@@ -287,6 +287,11 @@ impl Spec {
     fn train_count(&self, task: usize, shape: &DataShape) -> usize {
         let all = self.trainable(task, shape);
         if self.data.samples > 0 { all.min(self.data.samples) } else { all }
+    }
+
+    /// Returns the steps of an epoch of a task, expected before its data are read.
+    pub(super) fn steps_per_epoch(&self, task: usize, shape: &DataShape) -> u64 {
+        (self.train_count(task, shape) as u64).div_ceil(self.training.batch.max(1) as u64).max(1)
     }
 
     /// Returns the number of training images of a task before `data.samples` limits it.
