@@ -269,7 +269,7 @@ fn screenshots(args: &ScreenshotArgs) -> anyhow::Result<()> {
         }
         Some(name) => {
             let settings = settings::Settings { preset: Some(name.clone()), ..args.settings.clone() };
-            let spec = settings.study()?;
+            let spec = settings.study(None)?;
             // The name is known, or it would have been refused before.
             Subject::Study(crate::spec::study(name).map_or("", |study| study.name), spec)
         }

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::refused::RefusedRequest;
-use crate::spec::{DataShape, PRESETS, Preset, Problem, STUDIES, Spec, preset, study};
+use crate::spec::{DataShape, PRESETS, Preset, Problem, STUDIES, Spec, controls_of, preset, study};
 
 /// The arguments that choose a run.
 #[derive(Clone, Debug, Default, clap::Args)]
@@ -30,15 +30,40 @@ impl Settings {
         Ok(spec)
     }
 
-    /// Returns the study, if all of its runs are valid.
-    pub fn study(&self) -> Result<Spec, RefusedRequest> {
-        let spec = self.read(|| STUDIES[0].spec(), study)?;
+    /// Returns the study, if all of its runs are valid; `of` names the run of the study `controls`.
+    pub fn study(&self, of: Option<&str>) -> Result<Spec, RefusedRequest> {
+        let is_controls = self.preset.as_deref().and_then(study).is_some_and(Preset::is_controls);
+        let spec = match of {
+            Some(_) if !is_controls => {
+                return Err(RefusedRequest(
+                    "--of names the run of the study controls: add --preset controls, or leave it out".to_owned(),
+                ));
+            }
+            _ if is_controls => self.controls(of)?,
+            _ => self.read(|| STUDIES[0].spec(), study)?,
+        };
         if spec.study.is_none() {
             return Err(RefusedRequest(
                 "this is one run: give it a section [study], or `kernelscope run` it".to_owned(),
             ));
         }
         refuse(spec.study_problems())?;
+        Ok(spec)
+    }
+
+    /// Returns the controls of a run: a preset with the given settings. Settings of the study itself come last.
+    fn controls(&self, of: Option<&str>) -> Result<Spec, RefusedRequest> {
+        let mut spec = match of {
+            Some(name) => preset(name).ok_or_else(|| unknown(name))?.spec(),
+            None => PRESETS[0].spec(),
+        };
+        let (own, of_run): (Vec<&str>, Vec<&str>) =
+            self.set.iter().map(String::as_str).partition(|setting| setting.trim_start().starts_with("study."));
+        let refused = |err: &dyn std::fmt::Display| RefusedRequest(err.to_string());
+        spec.set_all(of_run).map_err(|err| refused(&err))?;
+        spec.study = Some(controls_of(&spec));
+        spec.set_all(own).map_err(|err| refused(&err))?;
+        spec.root_paths(Path::new(""));
         Ok(spec)
     }
 

@@ -33,6 +33,9 @@ pub struct StudyArgs {
     pub folder: Option<PathBuf>,
     #[command(flatten)]
     pub settings: Settings,
+    /// With `--preset controls`: the ready-made run whose controls are done [default: the first]
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["folder", "config"])]
+    pub of: Option<String>,
     /// Where the networks train: `cpu` or `gpu`, the same for all
     #[arg(long, value_enum, default_value_t = Device::Cpu)]
     pub device: Device,
@@ -70,7 +73,7 @@ pub(super) fn study(args: &StudyArgs) -> anyhow::Result<()> {
         return train(args, out);
     }
     if let Some(out) = &args.plan {
-        return plan(&args.settings, out);
+        return plan(args, out);
     }
     let open = |folder: &Path| StudyFolder::open_unread(folder).map_err(|err| RefusedRequest(err.to_string()));
     match &args.folder {
@@ -90,8 +93,8 @@ pub(super) fn study(args: &StudyArgs) -> anyhow::Result<()> {
 }
 
 /// Writes the study and its list of tasks.
-fn plan(settings: &Settings, out: &Path) -> anyhow::Result<()> {
-    let spec = settings.study()?;
+fn plan(args: &StudyArgs, out: &Path) -> anyhow::Result<()> {
+    let spec = args.settings.study(args.of.as_deref())?;
     let folder = StudyFolder::plan(out, &spec).map_err(|err| RefusedRequest(err.to_string()))?;
     folder.make_logs()?;
     println!("{}", folder.tasks_file().display());
@@ -112,7 +115,7 @@ fn train(args: &StudyArgs, out: &Path) -> anyhow::Result<()> {
             RefusedRequest("the runs of a study train on one device: give --device cpu or gpu".to_owned()).into()
         );
     }
-    let spec = args.settings.study()?;
+    let spec = args.settings.study(args.of.as_deref())?;
     let mut folder = StudyFolder::create(out, &spec).map_err(|err| refused(&err))?;
     for sentence in folder.repairs() {
         eprintln!("{sentence}");

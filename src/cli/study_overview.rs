@@ -4,9 +4,10 @@
 use anyhow::bail;
 
 use super::refused::RefusedRequest;
+use crate::analysis::comparison::REMAINS_IN_WORDS;
 use crate::chart::Format;
 use crate::math::bootstrap::INTERVAL_IN_WORDS;
-use crate::paint::write_study;
+use crate::paint::{write_study, write_study_page};
 use crate::storage::{FIGURES, RunLog, RunStatus, SUMMARY_TABLE, StudyFolder, TABLE};
 
 /// Most lines of one kind, so that all of it fits on a screen.
@@ -65,7 +66,7 @@ fn line(folder: &StudyFolder, number: Option<usize>, place: usize, status: &RunS
     format!("  {task}{}: {}{log}", folder.runs()[place].folder, status.in_words())
 }
 
-/// Draws the figures of the runs that have ended, prints the paths of tables and figures, and then what the runs did, a line for
+/// Draws the figures of the runs that have ended, prints the paths of tables, figures and page, and then what the runs did, a line for
 /// each value of the axis.
 pub(super) fn print_results(folder: &StudyFolder) -> anyhow::Result<()> {
     let out = folder.folder();
@@ -76,11 +77,20 @@ pub(super) fn print_results(folder: &StudyFolder) -> anyhow::Result<()> {
     for path in write_study(folder, &out.join(FIGURES), Format::Svg)? {
         println!("{}", path.display());
     }
+    if let Some(path) = write_study_page(folder)? {
+        println!("{}", path.display());
+    }
     let runs = folder.comparison();
     if runs.finished() > 0 {
         let glance = runs.at_a_glance();
         eprintln!("");
         glance.in_columns().iter().for_each(|line| eprintln!("{line}"));
+        if let Some((table, sentences)) = runs.what_is_left() {
+            eprintln!("");
+            table.in_columns().iter().for_each(|line| eprintln!("{line}"));
+            eprintln!("{REMAINS_IN_WORDS}");
+            sentences.iter().for_each(|sentence| eprintln!("{sentence}"));
+        }
         eprintln!("Mean and {INTERVAL_IN_WORDS}; of fewer seeds the single values.\n");
     }
     Ok(())

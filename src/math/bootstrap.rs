@@ -53,15 +53,40 @@ impl Summary {
         Self::drawn(values, DRAWS_OF_CURVES)
     }
 
+    /// Summarises the ratio of two means, from numerator and denominator of each seed, which are drawn together; `None` without
+    /// seeds, or where the mean of the denominators is not surely above 0: its whole interval or, of a handful, each of them.
+    pub fn of_ratio(pairs: &[(f64, f64)]) -> Option<Self> {
+        let mut pairs = pairs.to_vec();
+        pairs.sort_unstable_by(|a, b| a.0.total_cmp(&b.0).then(a.1.total_cmp(&b.1)));
+        let ratio = |places: &mut dyn Iterator<Item = usize>| {
+            let (above, below) = places.fold((0.0, 0.0), |sum, place| (sum.0 + pairs[place].0, sum.1 + pairs[place].1));
+            above / below
+        };
+        let interval =
+            Draws::known(pairs.len(), DRAWS).map(|draws| draws.interval(|places| ratio(&mut places.iter().map(at))));
+        let mean = ratio(&mut (0..pairs.len()));
+        let below: Vec<f64> = pairs.iter().map(|pair| pair.1).collect();
+        let is_defined = match Self::of(&below)?.interval {
+            Some((low, _)) => low > 0.0,
+            None => below.iter().all(|value| *value > 0.0),
+        };
+        is_defined.then_some(Self { seeds: pairs.len(), mean, interval })
+    }
+
     fn drawn(values: &[f64], draws: usize) -> Option<Self> {
         let seeds = values.len();
         let mean = values.iter().sum::<f64>() / seeds as f64;
-        (seeds > 0).then(|| Self {
-            seeds,
-            mean,
-            interval: Draws::known(seeds, draws).map(|draws| draws.interval(values)),
-        })
+        // Sorted, so that the order in which runs have ended does not change the interval.
+        let mut values = values.to_vec();
+        values.sort_unstable_by(f64::total_cmp);
+        let of = |places: &[u16]| places.iter().map(|place| values[at(place)]).sum::<f64>() / seeds as f64;
+        let interval = Draws::known(seeds, draws).map(|draws| draws.interval(of));
+        (seeds > 0).then_some(Self { seeds, mean, interval })
     }
+}
+
+fn at(place: &u16) -> usize {
+    usize::from(*place)
 }
 
 /// Draws of so many seeds with replacement.
@@ -94,19 +119,14 @@ impl Draws {
         Self { seeds, places }
     }
 
-    /// Returns the interval of the mean of these values.
-    fn interval(&self, values: &[f64]) -> (f64, f64) {
-        // Sorted, so that the order in which runs have ended does not change it.
-        let mut values = values.to_vec();
-        values.sort_unstable_by(f64::total_cmp);
-        let mean_of =
-            |drawn: &[u16]| drawn.iter().map(|&place| values[usize::from(place)]).sum::<f64>() / drawn.len() as f64;
-        let mut means: Vec<f64> = self.places.chunks_exact(self.seeds).map(mean_of).collect();
-        means.sort_unstable_by(f64::total_cmp);
-        let at = tail(self.seeds) * (means.len() - 1) as f64;
-        let (low, part) = (at.floor() as usize, at.fract());
+    /// Returns the interval of what is computed from the places of the seeds of a draw.
+    fn interval(&self, statistic: impl Fn(&[u16]) -> f64) -> (f64, f64) {
+        let mut found: Vec<f64> = self.places.chunks_exact(self.seeds).map(statistic).collect();
+        found.sort_unstable_by(f64::total_cmp);
+        let rank = tail(self.seeds) * (found.len() - 1) as f64;
+        let (low, part) = (rank.floor() as usize, rank.fract());
         let quantile = |of: &dyn Fn(usize) -> f64| of(low) + part * (of(low + 1) - of(low));
-        (quantile(&|place| means[place]), quantile(&|place| means[means.len() - 1 - place]))
+        (quantile(&|place| found[place]), quantile(&|place| found[found.len() - 1 - place]))
     }
 }
 

@@ -35,7 +35,12 @@ const SCALE: f32 = 4.0;
 
 /// Returns the bytes of the file of one figure.
 pub fn render(history: &History, which: Figure, format: Format) -> Result<Vec<u8>, FigureError> {
-    paint(&mut OffscreenRenderer::of_figures(SCALE), which.name(), &figure(history, which), format)
+    painted(which.name(), &figure(history, which), format)
+}
+
+/// Returns the bytes of the file of this chart.
+pub(super) fn painted(name: &str, chart: &Chart, format: Format) -> Result<Vec<u8>, FigureError> {
+    paint(&mut OffscreenRenderer::of_figures(SCALE), name, chart, format)
 }
 
 /// Lists the files that [`write_all`] writes.

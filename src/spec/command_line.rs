@@ -28,7 +28,7 @@ impl Spec {
         let mut nearest: Vec<(usize, &Preset)> = presets.iter().filter_map(count).collect();
         // A stable sort: of equal counts the first preset wins.
         nearest.sort_by_key(|(count, _)| *count);
-        let line = |preset: &Preset| Some((preset.name, rooted.assignments(&preset.spec(), &wanted)?));
+        let line = |preset: &Preset| Some((preset.name, rooted.assignments(preset, &wanted)?));
         let (name, changes) = nearest.into_iter().find_map(|(_, preset)| line(preset))?;
         let folder = match (folder, &self.study) {
             (Some(folder), _) => folder.to_str()?.to_owned(),
@@ -41,10 +41,15 @@ impl Spec {
         Some(quoted.join(" "))
     }
 
-    /// Returns the `--set` assignments that turn `base` into this run, restricted to the keys in `wanted`; `None` if
+    /// Returns the `--set` assignments that turn the preset into this run, restricted to the keys in `wanted`; `None` if
     /// assignments cannot express it.
-    fn assignments(&self, base: &Self, wanted: &[Leaf]) -> Option<Vec<String>> {
+    fn assignments(&self, preset: &Preset, wanted: &[Leaf]) -> Option<Vec<String>> {
+        let base = &preset.spec();
         let (mut spec, mut known, mut changes) = (base.clone(), leaves(base)?, Vec::new());
+        if preset.is_controls() && !self.same_run(base) {
+            // The command line derives these from the other settings, unless they are given.
+            known.retain(|(key, _)| key != "study.variants");
+        }
         // Two passes: a setting at its default is written only if its section exists, and another assignment may create
         // that section.
         for leaf in wanted.iter().chain(wanted) {

@@ -55,7 +55,7 @@ impl Cost {
             let of_batch = spec.training.batch.min(trained.max(1));
             let of_batch = of_batch.saturating_mul(spec.training.average.max(1));
             largest = largest.max(of_batch);
-            let per_epoch = (trained as u64).div_ceil(spec.training.batch.max(1) as u64).max(1);
+            let per_epoch = spec.steps_per_epoch(task, shape);
             shortest = shortest.min(per_epoch);
             longest_epoch = longest_epoch.max(per_epoch);
             let of_task = spec.tasks.steps_at(place, per_epoch);
@@ -313,11 +313,13 @@ impl Spec {
 
     /// Returns the steps of the longest task on images of this shape; `None` without a task.
     pub(super) fn longest_task(&self, shape: &DataShape) -> Option<u64> {
-        let steps = |(place, &task): (usize, &usize)| {
-            let epoch_steps = (self.train_count(task, shape) as u64).div_ceil(self.training.batch.max(1) as u64);
-            self.tasks.steps_at(place, epoch_steps.max(1))
-        };
+        let steps = |(place, &task): (usize, &usize)| self.tasks.steps_at(place, self.steps_per_epoch(task, shape));
         self.tasks.sequence().iter().enumerate().map(steps).max()
+    }
+
+    /// Returns the steps of an epoch of a task, expected before its data are read.
+    pub(super) fn steps_per_epoch(&self, task: usize, shape: &DataShape) -> u64 {
+        (self.train_count(task, shape) as u64).div_ceil(self.training.batch.max(1) as u64).max(1)
     }
 
     /// Returns the number of training images of a task before `data.samples` limits it.

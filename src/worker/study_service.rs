@@ -19,7 +19,7 @@ use super::{DeviceChoice, TICK, Waker};
 use crate::analysis::LearningCurves;
 use crate::analysis::comparison::{Comparison, Findings};
 use crate::chart::Format;
-use crate::paint::write_study;
+use crate::paint::{write_study, write_study_page};
 use crate::run::Point;
 use crate::spec::{SAMPLES, Spec, StudyRun};
 use crate::storage::{FIGURES, FolderError, Holder, RunLog, RunStatus, StudyFolder};
@@ -323,7 +323,9 @@ fn work(order: StudyOrder, cancel: &AtomicBool, tell: &mut dyn FnMut(Report) -> 
 
 fn draw(out: &std::path::Path, spec: &Spec) -> Result<Vec<PathBuf>, String> {
     let folder = StudyFolder::peek(out, spec).map_err(|err| err.to_string())?;
-    write_study(&folder, &out.join(FIGURES), Format::Svg).map_err(|err| err.to_string())
+    let mut paths = write_study(&folder, &out.join(FIGURES), Format::Svg).map_err(|err| err.to_string())?;
+    paths.extend(write_study_page(&folder).map_err(|err| err.to_string())?);
+    Ok(paths)
 }
 
 /// The findings of the finished runs of a study, each computed once.

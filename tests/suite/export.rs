@@ -13,7 +13,7 @@ use kernelscope::cli::{Cli, Command};
 use kernelscope::paint::offscreen_renderer::OffscreenRenderer;
 use kernelscope::paint::{raster, svg};
 use kernelscope::run::{Block, Ending, Metric, RunState};
-use kernelscope::spec::{Change, Effect, PRESETS, STUDIES, Spec, preset, study};
+use kernelscope::spec::{Change, Effect, PRESETS, STUDIES, Spec, controls_of, preset, study};
 use kernelscope::storage::write_new;
 use kernelscope::ui::export::{ViewExport, What};
 use kernelscope::ui::views::View;
@@ -311,7 +311,7 @@ fn meant(line: &str) -> Spec {
     let cli = Cli::try_parse_from(&words).unwrap();
     match cli.command.unwrap() {
         Command::Run(run) => run.settings.read(|| PRESETS[0].spec(), preset).unwrap(),
-        Command::Study(of) => of.settings.read(|| STUDIES[0].spec(), study).unwrap(),
+        Command::Study(of) => of.settings.study(of.of.as_deref()).unwrap(),
         other => panic!("{other:?}"),
     }
 }
@@ -332,6 +332,13 @@ fn every_preset_and_study_is_a_short_line() {
         let name = study.name;
         assert_eq!(line, format!("kernelscope study --preset {name} --out kernelscope-studies/{name}"));
     }
+    // Controls of another run, and a choice of them.
+    let mut spec = preset("cnn").unwrap().spec();
+    spec.study = Some(controls_of(&spec));
+    let line = spec.command_line(None).unwrap();
+    assert!(line.starts_with("kernelscope study --preset controls ") && meant(&line) == spec, "{line}");
+    spec.study.as_mut().unwrap().variants.truncate(3);
+    assert_eq!(meant(&spec.command_line(None).unwrap()), spec);
     let mut spec = STUDIES[0].spec();
     let of = spec.study.as_mut().unwrap();
     of.seeds = vec![3, 4];

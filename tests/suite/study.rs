@@ -6,9 +6,10 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use kernelscope::analysis::comparison::{Comparison, Findings, Spacing};
+use kernelscope::math::bootstrap::Summary;
 use kernelscope::math::spike::dip;
 use kernelscope::run::{Block, Metric};
-use kernelscope::spec::{STUDIES, Spec, StudySpec, Variant, Width};
+use kernelscope::spec::{Effect, STUDIES, Spec, StudySpec, Variant, Width, controls_of, preset};
 use kernelscope::storage::{StudyFolder, TABLE, load};
 use kernelscope::worker::progress::Progress;
 
@@ -263,6 +264,116 @@ fn a_row_says_what_its_run_says_and_the_figures_are_drawn() {
         let coloured =
             picture.pixels().filter(|pixel| pixel.0.iter().max().unwrap() - pixel.0.iter().min().unwrap() > 80);
         assert!(coloured.count() > 500, "{name} shows no curve");
+    }
+}
+
+/// What a run has as its controls follows from the run; a control that it cannot have is left out.
+#[test]
+fn a_run_has_the_controls_that_it_can_have() {
+    let of = |name: &str| controls_of(&preset(name).unwrap().spec());
+    let names = |study: &StudySpec| study.variants.iter().map(|of| of.name.clone()).collect::<Vec<_>>();
+    let all = [
+        "as it is",
+        "same classes twice",
+        "larger batches",
+        "clamped",
+        "warm-up",
+        "masked",
+        "head only",
+        "head frozen",
+        "replay",
+        "LayerNorm",
+    ];
+    let usual = of("reactivation");
+    assert_eq!((names(&usual), usual.seeds.len()), (all.map(str::to_owned).to_vec(), 10));
+    assert!(!names(&of("cnn")).contains(&"LayerNorm".to_owned()), "that network has no such setting");
+    assert!(!names(&of("no-shift")).contains(&"same classes twice".to_owned()));
+    assert!(!names(&of("precursor")).contains(&"clamped".to_owned()), "Adam's steps have no length that can be set");
+    // As many steps at four times the batch, and a lag of as many: 12 of 1840.
+    let larger = &usual.variants[2].set;
+    let told = ["training.batch=256", "tasks.steps=[1380, 460]", "kernel.per_epoch=1", "kernel.lag=1.0"];
+    assert_eq!(*larger, told);
+    // The rate rises to what it was, within the first half of the new task.
+    let mut spec = preset("reactivation").unwrap().spec();
+    spec.set_all(usual.variants[4].set.iter().map(String::as_str)).unwrap();
+    let rates: Vec<(u64, f64)> = (spec.changes.iter())
+        .map(|change| match change.effect {
+            Effect::Rate(rate) => (change.step, rate),
+            _ => panic!("{change:?}"),
+        })
+        .collect();
+    assert_eq!((rates.len(), rates[0], rates[19]), (20, (1380, 0.00015), (1380 + 218, 0.003)));
+    assert!(rates.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 < pair[1].1));
+    // They follow from the other settings, and from another run.
+    let place = tempfile::tempdir().unwrap();
+    let here = place.path();
+    let plan = ["study", "--preset", "controls", "--of", "cnn", "--set", "training.batch=32", "--plan", "plan"];
+    let done = kernelscope(here, &plan);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let planned = StudyFolder::spec_in(&here.join("plan")).unwrap();
+    let mut run = preset("cnn").unwrap().spec();
+    run.training.batch = 32;
+    assert_eq!(planned.study, Some(controls_of(&run)));
+    let refused = kernelscope(here, &["study", "--preset", "width", "--of", "cnn", "--plan", "other"]);
+    assert!(!refused.status.success() && text(&refused.stderr).contains("--of names the run of the study controls"));
+}
+
+/// What is left under a control, against the table of runs: means of the same seeds.
+#[test]
+fn what_a_control_leaves_is_that_of_the_table() {
+    let place = tempfile::tempdir().unwrap();
+    let here = place.path();
+    let mut spec = Spec { study: None, ..small() };
+    spec.study = Some(controls_of(&spec));
+    let study = spec.study.as_mut().unwrap();
+    study.seeds = (1..=5).collect();
+    study.variants.retain(|variant| ["as it is", "masked"].contains(&variant.name.as_str()));
+    write(here, &spec);
+    let done = kernelscope(here, &["study", "--config", "study.toml", "--out", "out"]);
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let lines = table(&here.join("out"));
+    let column = |name: &str| lines[0].iter().position(|head| head == name).unwrap();
+    let of = |value: &str, name: &str| -> Vec<f64> {
+        let rows = lines.iter().skip(1).filter(|row| row[column("control")] == value);
+        rows.map(|row| row[column(name)].parse().unwrap()).collect()
+    };
+    let mean = |values: &[f64]| values.iter().sum::<f64>() / values.len() as f64;
+    let lost = |value: &str| -> Vec<f64> {
+        of(value, "accuracy_before")
+            .iter()
+            .zip(of(value, "accuracy_after"))
+            .map(|(before, after)| before - after)
+            .collect()
+    };
+    let fallen = |value: &str| -> Vec<f64> { of(value, "dip").iter().map(|dip| 1.0 - dip).collect() };
+    let expected = ["as it is", "masked"].map(|value| {
+        [
+            ("spike_left", of(value, "spike")),
+            ("ratio_left", of(value, "ratio")),
+            ("dip_left", fallen(value)),
+            ("forgetting_left", lost(value)),
+        ]
+    });
+    let rows = StudyFolder::open(&here.join("out")).unwrap().comparison().summaries();
+    let [whole, masked] = expected;
+    for ((name, whole), (_, masked)) in whole.into_iter().zip(masked) {
+        let row = rows.iter().find(|row| row.figure == name);
+        // In so short a run a dip or forgetting may be within the noise of five seeds; a spike is not.
+        let is_sure = Summary::of(&whole).unwrap().interval.unwrap().0 > 0.0;
+        assert!(
+            is_sure == row.is_some() && (is_sure || !["spike_left", "ratio_left"].contains(&name)),
+            "{name}: {whole:?}"
+        );
+        let Some(row) = row else { continue };
+        let share = mean(&masked) / mean(&whole);
+        assert_eq!((row.value.as_str(), row.summary.seeds), ("masked", 5));
+        assert!((row.summary.mean - share).abs() < 1e-9 * share.abs().max(1.0), "{name}: {} {share}", row.summary.mean);
+        let (low, high) = row.summary.interval.unwrap();
+        assert!(low <= row.summary.mean && row.summary.mean <= high, "{row:?}");
+    }
+    let page = fs::read_to_string(here.join("out/study.html")).unwrap();
+    for part in ["<td>masked</td>", "spike left", "data:image/svg+xml;base64,", "kernelscope study", "95 % interval"] {
+        assert!(page.contains(part), "no {part} in the page");
     }
 }
 

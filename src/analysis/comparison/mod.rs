@@ -6,6 +6,7 @@
 //! a range, which only grows with more seeds. No curve is drawn across a switch where it was not measured.
 
 mod findings;
+mod remains;
 mod table;
 
 use std::sync::Arc;
@@ -15,6 +16,7 @@ use crate::math::fit::{PowerLaw, power_law};
 use crate::spec::StudyRun;
 
 pub use findings::{BEFORE, Findings, Points, Quantity};
+pub use remains::REMAINS_IN_WORDS;
 pub use table::{SummaryRow, SummaryTable};
 
 /// Points (time or position on the axis, the values of several seeds there), in order.

@@ -43,6 +43,7 @@ impl Comparison {
                 rows.extend(figures.iter().filter_map(|&(name, switch)| self.row(series, place, name, switch)));
             }
         }
+        rows.extend(self.remains().into_iter().flatten());
         rows
     }
 
@@ -98,10 +99,13 @@ impl Comparison {
 impl SummaryRow {
     /// Describes it: the mean and its interval, as in `17.2 [14.9, 20.3]`, or the values of a handful of seeds. It says for how
     /// many seeds the figure is defined where that is not clear from the interval.
-    fn in_words(&self) -> String {
+    pub(super) fn in_words(&self) -> String {
         match self.summary.interval {
             Some((low, high)) => {
-                let decimals = decimals_of(self.summary.mean);
+                // Two digits of the interval, so that one around 1 is not 1.00 to 1.00.
+                let of_width =
+                    decimals_of(high - low).filter(|_| high > low).map_or(0, |decimals| decimals.saturating_sub(1));
+                let decimals = decimals_of(self.summary.mean).map(|decimals| decimals.max(of_width.min(decimals + 2)));
                 let show = |value: f64| shown(value, decimals);
                 format!("{} [{}, {}]", show(self.summary.mean), show(low), show(high))
             }
@@ -129,7 +133,6 @@ fn decimals_of(value: f64) -> Option<usize> {
     match value.abs() {
         0.0 => Some(0),
         size if !(1e-3..1e5).contains(&size) => None,
-        size if size < 1.0 => Some(3),
         size => Some((2.0 - size.log10().floor()).max(0.0) as usize),
     }
 }

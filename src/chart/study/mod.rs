@@ -12,13 +12,16 @@ use self::panels::{View, keys, panel};
 use super::learning;
 use super::panel::{Chart, Panel};
 use crate::analysis::LAWS;
-use crate::analysis::comparison::Comparison;
+use crate::analysis::comparison::{Comparison, Spacing};
 use crate::storage::StudyFolder;
 
 /// The panels of a switch against the axis, and those of the curves aligned at it.
 const AGAINST: [PanelKind; 5] =
     [PanelKind::Spike, PanelKind::Ratio, PanelKind::Dip, PanelKind::Recovery, PanelKind::Accuracy];
 const ALIGNED: [PanelKind; 4] = [PanelKind::Velocity, PanelKind::LambdaMax, PanelKind::Scale, PanelKind::Alignment];
+
+/// Most named values whose names stand below the axis alone.
+const MOST_NAMES: usize = 5;
 
 /// Returns all figures of a study, by the names of their files.
 pub(super) fn figures(study: &StudyFolder) -> Vec<(String, Chart)> {
@@ -50,6 +53,8 @@ fn described(kind: PanelKind, runs: &Comparison, series: usize) -> Panel {
         (true, true) => keys(runs, true).split_off(runs.series.len()),
         (true, false) => keys(runs, true),
         (false, true) => keys(runs, false),
+        // More names than fit below the axis.
+        (false, false) if runs.spacing == Spacing::Names && runs.values.len() > MOST_NAMES => keys(runs, false),
         // A dot has the colour of its value, which stands below it.
         (false, false) => Vec::new(),
     };

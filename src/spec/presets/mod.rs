@@ -1,12 +1,14 @@
 //! Defines the preset runs and studies: each is a change to the defaults, with a sentence that describes what it shows.
 
 mod builders;
+mod controls;
 mod definition;
 mod labs;
 mod networks;
 mod scaling;
 mod universality;
 
+pub use controls::controls_of;
 pub use definition::Preset;
 pub use labs::{LABS, Lab, lab_before};
 
@@ -319,6 +321,7 @@ pub const STUDIES: &[Preset] = &[
             );
         },
     },
+    controls::CONTROLS,
     Preset {
         name: "replay",
         about: "How many images of the first task are replayed in the second: forgetting, and the kernel",

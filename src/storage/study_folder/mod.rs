@@ -72,6 +72,9 @@ struct ExperimentResults {
 /// The file of the figures of each value of the axis, summarised over seeds.
 pub const SUMMARY_TABLE: &str = "summary.csv";
 
+/// The file of the page on a study.
+pub const STUDY_PAGE: &str = "study.html";
+
 /// The file of the power laws of a learning experiment.
 pub const LAWS_TABLE: &str = "laws.csv";
 

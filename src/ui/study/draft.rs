@@ -5,7 +5,9 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::spec::{DataSpec, Problem, STUDIES, Spec, StudyRun, StudySpec, Variant, expanded};
+use crate::spec::{
+    DataSpec, PRESETS, Problem, STUDIES, Spec, StudyRun, StudySpec, Variant, controls_of, expanded, preset_of,
+};
 use crate::worker::progress::{largest_bytes, total_work};
 use crate::worker::threads;
 
@@ -28,6 +30,11 @@ impl Which {
             Self::Own => "own settings",
             Self::Found => "study of a folder",
         }
+    }
+
+    /// Returns whether it is the controls of the run page's settings.
+    fn is_controls(self) -> bool {
+        matches!(self, Self::Ready(place) if STUDIES[place].is_controls())
     }
 
     /// Describes its purpose in one sentence.
@@ -114,6 +121,11 @@ impl Draft {
             return expanded(Path::new(folder.trim()));
         }
         let name = match self.which {
+            Which::Ready(place) if self.which.is_controls() => {
+                let of = preset_of(&own(run)).map_or("own", |preset| preset.name);
+                let name = STUDIES[place].name;
+                if of == PRESETS[0].name { name.to_owned() } else { format!("{name}-{of}") }
+            }
             Which::Ready(place) => STUDIES[place].name.to_owned(),
             Which::Own | Which::Found => format!("own-{}", self.axis.replace('.', "-")),
         };
@@ -126,6 +138,9 @@ impl Draft {
     pub fn borrows_data(&self, run: &Spec) -> bool {
         // Points of the plane are not images: a study of images cannot use them, nor a study of points use images.
         let Which::Ready(place) = self.which else { return false };
+        if self.which.is_controls() {
+            return false;
+        }
         let own = STUDIES[place].spec().data.source;
         run.data.source.needs_folder() && own.plane().is_none() && !own.is_synthetic()
     }
@@ -135,6 +150,8 @@ impl Draft {
         let found = || self.found.as_deref().cloned().unwrap_or_default();
         let base = match self.which {
             Which::Found => found(),
+            Which::Own => own(run),
+            Which::Ready(_) if self.which.is_controls() => own(run),
             Which::Ready(place) => {
                 let own = STUDIES[place].spec();
                 let learns = own.study.as_ref().is_some_and(StudySpec::compares_learners);
@@ -148,14 +165,15 @@ impl Draft {
                 };
                 Spec { data, ..own }
             }
-            Which::Own => {
-                let plain = Spec::default();
-                // The seed and the pace of the run page do not belong to the question.
-                Spec { changes: Vec::new(), seed: plain.seed, window: plain.window, ..run.clone() }
-            }
         };
-        let variants: Vec<Variant> =
+        let mut variants: Vec<Variant> =
             self.variants.iter().filter(|(_, wanted)| *wanted).map(|(variant, _)| variant.clone()).collect();
+        if self.which.is_controls() && !variants.is_empty() {
+            // The settings of a control follow from the run.
+            let unwanted = |name: &str| self.variants.iter().any(|(known, wanted)| known.name == name && !wanted);
+            variants = controls_of(&base).variants;
+            variants.retain(|variant| !unwanted(&variant.name));
+        }
         let values = self.values.as_deref().map(StudySpec::values_of).unwrap_or_default();
         if let (true, false) = (variants.is_empty(), self.variants.is_empty()) {
             let message = "choose at least one of the variants".to_owned();
@@ -170,6 +188,12 @@ impl Draft {
         let axis = self.axis.trim().to_owned();
         Ok(Spec { study: Some(StudySpec { axis, values, variants, seeds, samples: Vec::new(), ..ready }), ..base })
     }
+}
+
+/// Returns the settings of the run page as those of a study: the seed and the pace do not belong to its question.
+fn own(run: &Spec) -> Spec {
+    let plain = Spec::default();
+    Spec { changes: Vec::new(), seed: plain.seed, window: plain.window, ..run.clone() }
 }
 
 /// Holds a draft and the results derived from it, which are computed again only when one of the two drafts changes.

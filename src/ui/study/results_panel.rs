@@ -64,7 +64,8 @@ fn tools(ui: &mut Ui, page: &mut StudyPage, actions: &mut Actions, runs: Option<
     let hover = if learns {
         "Draws learning.svg, with all points so far, into the folder “figures” of the study"
     } else {
-        "Draws study.svg and study-curves.svg of the finished runs, for the first switch, into the folder “figures” of the study"
+        "Draws study.svg and study-curves.svg of the finished runs, for the first switch, into the folder “figures” of the \
+         study, and writes the page study.html with all numbers and their intervals"
     };
     let tokens = Tokens::of(ui);
     let button = egui::Button::new("Save figures").fill(tokens.card).stroke(tokens.line());

@@ -61,7 +61,9 @@ const SMALL: [&str; 4] =
 /// What makes a study small beside [`SMALL`]: one seed, and few values where these are widths.
 fn small_study(command: &str) -> Vec<&'static str> {
     let values = if command.contains("inf]") { "study.values=[16,inf]" } else { "study.values=[16,32]" };
-    let widths = !["--preset overlap", "--preset prevention"].iter().any(|preset| command.contains(preset));
+    // The points of these are no widths.
+    let others = ["overlap", "controls", "prevention"];
+    let widths = !others.iter().any(|name| command.contains(&format!("--preset {name}")));
     ["study.seeds=[1]"].into_iter().chain(widths.then_some(values)).collect()
 }
 
@@ -218,8 +220,7 @@ fn commands_and_settings_within_sentences_are_known() {
                 let key = word.split('=').next().unwrap_or_default();
                 let is_key = sections.iter().any(|section| key.starts_with(section))
                     && key.chars().all(|c| c.is_ascii_lowercase() || matches!(c, '.' | '_'));
-                let is_file =
-                    key.ends_with(".txt") || key.ends_with(".csv") || key.ends_with(".toml") || key.ends_with(".npz");
+                let is_file = [".txt", ".csv", ".toml", ".npz", ".html"].iter().any(|ending| key.ends_with(ending));
                 if is_key && !is_file && !others.contains(&key) && !known.contains_key(key) {
                     wrong.push(format!("{}: there is no setting {key}", page.path));
                 }
