@@ -21,7 +21,7 @@ use crate::data::Targets;
 use crate::math::rng::{Stream, rng};
 use crate::model::{Network, PendingRead, Statistics, is_host, read, read_all};
 use crate::ntk::{MeasuredKernels, PartKind, Reduction, Request, jacobian, layerwise};
-use crate::spec::{self, Layer, Loss, MOST_FULL_ROWS, PartGranularity, Spec, TrainingSpec};
+use crate::spec::{self, Layer, MOST_FULL_ROWS, PartGranularity, Spec, TrainingSpec};
 
 /// The result of one step.
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -85,13 +85,19 @@ impl Batches {
         let steps = steps_per_epoch(images.len(), spec.training.batch);
         let (pass, within) = (done / steps, done % steps);
         if self.of != Some((task, pass)) {
-            self.order = batch_order(spec.seed, task, pass, images.len());
+            let further = |number| further_order(spec.seed, task, pass, (number, images.len()));
+            self.orders.clear();
+            self.orders.push(batch_order(spec.seed, task, pass, images.len()));
+            self.orders.extend((1..spec.training.average).map(further));
             self.of = Some((task, pass));
         }
+        let range = batch_range(within, spec.training.batch, images.len());
         let mut batch = Batch::default();
-        for &at in &self.order[batch_range(within, spec.training.batch, images.len())] {
-            let (task, image) = images[at];
-            batch.append(data.stream.task(task), image);
+        for order in &self.orders {
+            for &at in &order[range.clone()] {
+                let (task, image) = images[at];
+                batch.append(data.stream.task(task), image);
+            }
         }
         batch
     }

@@ -7,7 +7,7 @@
 use toml::Value;
 
 use super::Preset;
-use crate::spec::{Change, DataShape, Effect, Spec, StudySpec, TaskKind, Variant};
+use crate::spec::{Change, Clamp, DataShape, Effect, Spec, StudySpec, TaskKind, Variant};
 
 pub(super) const CONTROLS: Preset = Preset {
     name: NAME,
@@ -46,7 +46,7 @@ pub fn controls_of(run: &Spec) -> StudySpec {
         variants.push(with("same classes twice", vec![format!("tasks.overlap={most}")]));
     }
     variants.push(with("larger batches", larger_batches(run, &shape)));
-    variants.push(changed("clamped", Effect::Clamped));
+    variants.push(changed("clamped", Effect::Clamped(Clamp::Step)));
     variants.push(with("warm-up", vec![changes(&warm_up(run, &shape))]));
     variants.push(changed("masked", Effect::Masked(true)));
     let parts = run.network.parts(shape.image, shape.outputs);
