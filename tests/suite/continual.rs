@@ -242,9 +242,9 @@ fn the_gradient_of_ewc_is_the_closed_form_of_its_penalty() {
 /// weights between the steps; in the next task the penalty's gradient 2c Σ Ω (w − w*) joins.
 #[test]
 fn the_importance_of_si_is_the_path_integral_of_the_gradient() {
-    let (rate, c, xi) = (0.2, 1.0, 1e-4);
+    let (rate, c, xi) = (0.1, 0.3, 0.01);
     let setting = Setting { loss: Loss::CrossEntropy, present: vec![0, 1, 2, 3], lazy: None };
-    let mut learner = learner(&["continual.strategy=si", "continual.si_c=1.0", "continual.si_xi=0.0001"]);
+    let mut learner = learner(&["continual.strategy=si", "continual.si_c=0.3", "continual.si_xi=0.01"]);
     let mut importance = Named::new();
     let mut from = weights(&learner);
     for task in 0..3 {
