@@ -13,7 +13,7 @@ use kernelscope::cli::{Cli, Command};
 use kernelscope::paint::offscreen_renderer::OffscreenRenderer;
 use kernelscope::paint::{raster, svg};
 use kernelscope::run::{Block, Ending, Metric, RunState};
-use kernelscope::spec::{Change, Effect, PRESETS, STUDIES, Spec, controls_of, preset, study};
+use kernelscope::spec::{Change, Effect, PRESETS, STUDIES, Spec, controls_of, preset};
 use kernelscope::storage::write_new;
 use kernelscope::ui::export::{ViewExport, What};
 use kernelscope::ui::views::View;

@@ -20,6 +20,9 @@ use serde_json::Value;
 use super::cli::{kernelscope, text};
 use super::python;
 
+/// A figure of these probes of a kernel.
+type Figure<'a> = &'a dyn Fn(&Gram, &[usize]) -> Option<f64>;
+
 /// A run with a kernel at every step, and a first task that is long enough for fake dips. Its labels have 113,400 orders.
 const SETTINGS: [&str; 6] = [
     "data.per_class=40",
@@ -195,7 +198,7 @@ fn intervals_over_probes_hold_what_they_say() {
         alignment_centred(&gram.among(probes), &labels)
     };
     let all: Vec<usize> = (0..40).collect();
-    let figures: [(&str, &dyn Fn(&Gram, &[usize]) -> Option<f64>); 2] = [("λ_max", &top), ("alignment", &aligned)];
+    let figures: [(&str, Figure<'_>); 2] = [("λ_max", &top), ("alignment", &aligned)];
     for (name, figure) in figures {
         let truth = sets.iter().map(|set| figure(set, &all).unwrap()).sum::<f64>() / sets.len() as f64;
         let holds = |set: &&Gram| {
