@@ -337,6 +337,9 @@ fn learners_are_drawn_as_they_finish_and_the_window_of_the_fit_decides() {
     // It lies below what is in sight of the list: as a screen reader presses it.
     harness.get_by_label("he3").click_accesskit();
     harness.run_steps(4);
+    // The list stays open then.
+    harness.key_press(egui::Key::Escape);
+    harness.run_steps(4);
     write(&mut harness, "Values", "16, 24, 32, 48");
     write(&mut harness, "Seeds", "1, 2");
     write(&mut harness, "Folder", &out.display().to_string());

@@ -11,8 +11,7 @@ use crate::spec::{Change, Clamp, DataShape, Effect, Spec, StudySpec, TaskKind, V
 
 pub(super) const CONTROLS: Preset = Preset {
     name: NAME,
-    about: "A run and its controls, each with one thing changed (batches, steps, rate, loss, layers, memory, norm): what is \
-        left of spike, dip and forgetting, from ten seeds",
+    about: "The run and its controls, one thing changed at a time: what is left of spike, dip and forgetting, ten seeds",
     change: |spec| spec.study = Some(controls_of(spec)),
 };
 

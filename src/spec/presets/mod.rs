@@ -329,8 +329,7 @@ pub const STUDIES: &[Preset] = &[
     },
     Preset {
         name: "prevention",
-        about: "Does what prevents forgetting prevent reactivation? Seven strategies and joint training, with all logits \
-            (class-incremental) and with those of absent classes masked (task-incremental)",
+        about: "Does what prevents forgetting prevent reactivation? Seven strategies, over all logits and with masked ones",
         change: |spec| {
             spec.study = Some(StudySpec {
                 values: vec![Value::Boolean(false), Value::Boolean(true)],
