@@ -71,7 +71,7 @@ impl ViewClass for VelocityView {
                  With few probes the diagonals of the kernels, which hardly turn, make S too small: “debiased” takes them \
                  out (HSIC₁, Song et al. 2012). At 80 probes it gives a tenth more, at 10 three to four times as much.\n\
                  “Per path length” divides S by Σ‖Δw‖ over the steps of the lag: what is left of n when the clock is the way of \
-                 the weights. The strip's straightness is ‖Δw‖ over that path: near 0 where steps go to and fro, 1 where \
+                 the weights. The strip's straightness is ‖Δw‖ over that path: near 0 where steps go back and forth, 1 where \
                  they go one way. Lags in steps or path length (kernel.lag_steps, kernel.lag_path) are the same before and \
                  after a switch, for tasks of any length.\n\
                  Reactivation (2507.16039); uncentred, of the full NC × NC kernel: Fort et al. 2020 (2010.15110).";
