@@ -38,6 +38,39 @@ pub struct LagRatio {
     pub by_path: Option<Spike>,
 }
 
+impl LagRatio {
+    /// The columns of a table of them.
+    pub const COLUMNS: [&str; 10] = [
+        "lag_steps",
+        "lag_epochs",
+        "pairs_before",
+        "pairs_after",
+        "background",
+        "spike",
+        "ratio",
+        "fake_ratio",
+        "ratio_path",
+        "fake_ratio_path",
+    ];
+
+    /// Returns its row of such a table, from what makes a cell of a whole number and of a figure, which may be undefined.
+    pub fn cells<T>(&self, whole: impl Fn(u64) -> T, figure: impl Fn(Option<f64>) -> T) -> [T; 10] {
+        let (before, after) = self.pairs;
+        [
+            whole(self.steps),
+            figure(Some(self.epochs)),
+            whole(before as u64),
+            whole(after as u64),
+            figure(Some(self.background)),
+            figure(Some(self.height)),
+            figure(Some(self.ratio)),
+            figure(self.fake),
+            figure(self.by_path.map(|spike| spike.ratio)),
+            figure(self.by_path.and_then(Spike::fake_ratio)),
+        ]
+    }
+}
+
 /// Holds the kernels around a switch, and when it was.
 #[derive(Clone, Debug)]
 pub struct SwitchKernels {

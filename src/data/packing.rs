@@ -46,10 +46,5 @@ pub fn data_files(spec: &DataSpec) -> Result<Vec<PathBuf>, DataError> {
 
 /// Returns the path from which the data are read; `None` for sources that read none.
 fn source_path(spec: &DataSpec) -> Option<PathBuf> {
-    match spec.source {
-        Source::Idx | Source::Cifar10 | Source::Cifar100 | Source::ImageFolder | Source::Npz => {
-            spec.path.as_deref().map(expanded)
-        }
-        Source::FashionMnistSmall | Source::Circle | Source::Disk | Source::SpherePolynomial | Source::Fourier => None,
-    }
+    spec.path.as_deref().filter(|_| spec.source.needs_folder()).map(expanded)
 }

@@ -72,11 +72,6 @@ impl Source {
         matches!(self, Self::Idx | Self::Cifar10 | Self::Cifar100 | Self::ImageFolder | Self::Npz)
     }
 
-    /// Returns whether its pictures are resized to a side that is chosen.
-    pub fn has_side(self) -> bool {
-        self == Self::ImageFolder
-    }
-
     /// Returns whether its images may be standardised.
     pub fn is_standardised(self) -> bool {
         self.plane().is_none() && !self.is_synthetic()

@@ -197,6 +197,22 @@ impl Source {
         }
     }
 
+    /// Returns whether its pictures are resized to a side that is chosen.
+    pub fn has_side(self) -> bool {
+        match self {
+            Self::ImageFolder => true,
+            Self::FashionMnistSmall
+            | Self::Idx
+            | Self::Cifar10
+            | Self::Cifar100
+            | Self::Npz
+            | Self::Circle
+            | Self::Disk
+            | Self::SpherePolynomial
+            | Self::Fourier => false,
+        }
+    }
+
     /// Returns whether the shape of its images is known only once the files are read.
     pub fn has_unknown_shape(self) -> bool {
         match self {

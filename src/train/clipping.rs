@@ -1,8 +1,8 @@
 //! Clips a gradient by its norm, on the device.
 
 use burn::optim::GradientsParams;
-use burn::tensor::Tensor;
 
+use super::norms::squares;
 use crate::model::Network;
 
 /// What PyTorch adds to the norm.
@@ -14,14 +14,9 @@ pub(super) fn clipped(network: &Network, mut gradients: GradientsParams, most: f
     if most == 0.0 {
         return gradients;
     }
-    let ids: Vec<_> = network.ids().into_iter().map(|(_, id)| id).collect();
-    let flat: Vec<Tensor<1>> = ids.iter().filter_map(|id| gradients.get::<1>(*id)).collect();
-    if flat.is_empty() {
-        return gradients;
-    }
-    let norm = Tensor::cat(flat, 0).powi_scalar(2).sum().sqrt();
-    let share = ((norm + EPSILON).recip() * most).clamp_max(1.0);
-    for id in ids {
+    let Some(square) = squares(network, &gradients) else { return gradients };
+    let share = ((square.sqrt() + EPSILON).recip() * most).clamp_max(1.0);
+    for (_, id) in network.ids() {
         if let Some(gradient) = gradients.remove::<1>(id) {
             gradients.register(id, gradient * share.clone());
         }

@@ -13,9 +13,9 @@ use super::device_transfer;
 use super::device_transfer::LearnerState;
 use super::linearised::Linearised;
 use super::loss::{batch_loss, wanted};
+use super::norms::{all_squares, differences, displacement, norm, squares, step_length};
 use super::optimiser::optimiser;
 use super::past_weights::PastWeights;
-use super::step_length::step_length;
 use super::step_options::StepOptions;
 use crate::data::Targets;
 use crate::math::rng::{Stream, rng};
@@ -558,37 +558,6 @@ impl Learner for NetworkTrainer {
         };
         (self.lazy(outputs, images), statistics)
     }
-}
-
-/// Computes ‖∇L‖ over the parameters that have a gradient, in host memory.
-fn norm(network: &Network, gradients: &GradientsParams) -> f64 {
-    network.gradients(gradients).into_iter().map(|(_, gradient)| sum_of_squares(gradient)).sum::<f64>().sqrt()
-}
-
-/// Computes ‖∇L‖² on a graphics card, over all tensors at once; `None` if there is no gradient.
-fn squares(network: &Network, gradients: &GradientsParams) -> Option<Tensor<1>> {
-    all_squares(network.gradients(gradients).into_iter().map(|(_, gradient)| gradient).collect())
-}
-
-/// Computes ‖a − b‖ over all parameters, summed in f64 over tensors; on a graphics card in f32, over all at once.
-pub fn displacement(a: &[Tensor<1>], b: &[Tensor<1>]) -> f64 {
-    if a.first().is_some_and(|first| !is_host(&first.device())) {
-        let square = all_squares(differences(a, b).collect());
-        return square.map_or(0.0, |square| f64::from(read(square)[0]).sqrt());
-    }
-    differences(a, b).map(sum_of_squares).sum::<f64>().sqrt()
-}
-
-fn differences(a: &[Tensor<1>], b: &[Tensor<1>]) -> impl Iterator<Item = Tensor<1>> {
-    a.iter().zip(b).map(|(a, b)| a.clone() - b.clone())
-}
-
-fn all_squares(tensors: Vec<Tensor<1>>) -> Option<Tensor<1>> {
-    (!tensors.is_empty()).then(|| Tensor::cat(tensors, 0).powi_scalar(2).sum())
-}
-
-fn sum_of_squares(tensor: Tensor<1>) -> f64 {
-    read(tensor).into_iter().map(|value| f64::from(value).powi(2)).sum()
 }
 
 /// Returns the number of images evaluated at once, at most `most`, where each takes `passes` passes through the network.

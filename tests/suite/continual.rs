@@ -13,6 +13,7 @@ use kernelscope::train::{EndedTask, NetworkTrainer, StepOptions};
 
 use super::fork::{go_on, kept};
 use super::kernel::{noise, zoo};
+use super::replay::forgetful;
 use super::run::{rows, timeless};
 use super::{sized, tiny};
 
@@ -485,11 +486,7 @@ fn what_a_strategy_cannot_go_with_is_refused_in_one_sentence() {
 /// Joint training is fine-tuning until the second task begins, for the infinitely wide network too, and learns both from there.
 #[test]
 fn joint_training_begins_as_fine_tuning_and_keeps_the_first_task() {
-    let mut spec = tiny();
-    spec.data.per_class = 100;
-    spec.data.test_per_class = 50;
-    spec.training.rate = 0.02;
-    spec.tasks.epochs = vec![6.0, 6.0];
+    let spec = forgetful();
     let mut wide = tiny();
     wide.data.per_class = 10;
     wide.set_all(["network.width=inf", "network.parametrisation=ntk", "training.rate=1.0"]).unwrap();

@@ -2,6 +2,7 @@
 
 use kernelscope::data::{Batch, ReplayMemory, prepare};
 use kernelscope::run::Row;
+use kernelscope::spec::Spec;
 
 use super::run::rows;
 use super::tiny;
@@ -42,13 +43,19 @@ fn what_is_recalled_are_kept_images_of_earlier_tasks() {
     assert_ne!(recall(&[1, 3], 5, (2, 2, 7)).1, labels);
 }
 
+/// A small run of two tasks that is long enough to learn the first and to forget it.
+pub fn forgetful() -> Spec {
+    let mut spec = tiny();
+    spec.data.per_class = 100;
+    spec.data.test_per_class = 50;
+    spec.training.rate = 0.02;
+    spec.tasks.epochs = vec![6.0, 6.0];
+    spec
+}
+
 #[test]
 fn replay_repeats_leaves_the_first_task_as_it_was_and_forgets_less() {
-    let mut plain = tiny();
-    plain.data.per_class = 100;
-    plain.data.test_per_class = 50;
-    plain.training.rate = 0.02;
-    plain.tasks.epochs = vec![6.0, 6.0];
+    let plain = forgetful();
     let mut replayed = plain.clone();
     replayed.training.replay = 50;
     let (without, with) = (rows(plain), rows(replayed.clone()));

@@ -53,13 +53,7 @@ impl Batches {
         }
         let stream = data.stream.task(task);
         let (epoch, within) = (done / stream.info().steps_per_epoch, done % stream.info().steps_per_epoch);
-        if self.of != Some((task, epoch)) {
-            let further = |number| further_order(spec.seed, task, epoch, (number, stream.train_len()));
-            self.orders.clear();
-            self.orders.push(batch_order(spec.seed, task, epoch, stream.train_len()));
-            self.orders.extend((1..spec.training.average).map(further));
-            self.of = Some((task, epoch));
-        }
+        self.shuffle(spec, (task, epoch), stream.train_len());
         let range = batch_range(within, spec.training.batch, stream.train_len());
         let mut batch = Batch::default();
         for order in &self.orders {
@@ -79,27 +73,37 @@ impl Batches {
     /// Returns the images of a step of joint training: passes through the images of all these tasks and the current one, each
     /// image once in a pass. While there is one task the passes are its epochs.
     fn joint(&mut self, spec: &Spec, data: &Prepared, trained: &[usize], (task, done): (usize, u64)) -> Batch {
-        let tasks = earlier(trained, task).into_iter().chain([task]);
-        let images: Vec<(usize, usize)> =
-            tasks.flat_map(|task| (0..data.stream.task(task).train_len()).map(move |image| (task, image))).collect();
-        let steps = steps_per_epoch(images.len(), spec.training.batch);
+        let mut tasks = earlier(trained, task);
+        tasks.push(task);
+        let lengths: Vec<usize> = tasks.iter().map(|&task| data.stream.task(task).train_len()).collect();
+        let count = lengths.iter().sum();
+        let steps = steps_per_epoch(count, spec.training.batch);
         let (pass, within) = (done / steps, done % steps);
-        if self.of != Some((task, pass)) {
-            let further = |number| further_order(spec.seed, task, pass, (number, images.len()));
-            self.orders.clear();
-            self.orders.push(batch_order(spec.seed, task, pass, images.len()));
-            self.orders.extend((1..spec.training.average).map(further));
-            self.of = Some((task, pass));
-        }
-        let range = batch_range(within, spec.training.batch, images.len());
+        self.shuffle(spec, (task, pass), count);
+        let range = batch_range(within, spec.training.batch, count);
         let mut batch = Batch::default();
-        for order in &self.orders {
-            for &at in &order[range.clone()] {
-                let (task, image) = images[at];
-                batch.append(data.stream.task(task), image);
+        for &image in self.orders.iter().flat_map(|order| &order[range.clone()]) {
+            // The images of all tasks are numbered one task after the other.
+            let (mut place, mut image) = (0, image);
+            while image >= lengths[place] {
+                image -= lengths[place];
+                place += 1;
             }
+            batch.append(data.stream.task(tasks[place]), image);
         }
         batch
+    }
+
+    /// Makes the orders those of this epoch of a task, of so many images.
+    fn shuffle(&mut self, spec: &Spec, (task, epoch): (usize, u64), count: usize) {
+        if self.of == Some((task, epoch)) {
+            return;
+        }
+        self.orders.clear();
+        self.orders.push(batch_order(spec.seed, task, epoch, count));
+        let further = |number| further_order(spec.seed, task, epoch, (number, count));
+        self.orders.extend((1..spec.training.average).map(further));
+        self.of = Some((task, epoch));
     }
 }
 

@@ -7,7 +7,6 @@ use std::path::Path;
 use super::StudyFolder;
 use super::tables::cell;
 use crate::analysis::{LagRatio, SwitchKernels};
-use crate::math::spike::Spike;
 use crate::run::Probe;
 use crate::storage::format::atomic;
 use crate::storage::format::errors::FolderError;
@@ -34,32 +33,14 @@ impl StudyFolder {
 
     /// Writes them as a table: a row for each run and lag. A cell is empty where a figure is undefined.
     pub fn write_lags(&self, lags: &StudyLags, path: &Path) -> Result<(), FolderError> {
-        const OWN: [&str; 10] = [
-            "lag_steps",
-            "lag_epochs",
-            "pairs_before",
-            "pairs_after",
-            "background",
-            "spike",
-            "ratio",
-            "fake_ratio",
-            "ratio_path",
-            "fake_ratio_path",
-        ];
         atomic::replace(path, |writer| {
             let mut table = csv::Writer::from_writer(writer);
-            table.write_record(["run", "variant", self.axis(), "seed"].into_iter().chain(OWN))?;
+            table.write_record(["run", "variant", self.axis(), "seed"].into_iter().chain(LagRatio::COLUMNS))?;
             for (place, ratios) in lags {
                 let run = &self.runs()[*place];
                 for lag in ratios {
-                    let counts = [lag.steps.to_string(), lag.pairs.0.to_string(), lag.pairs.1.to_string()];
-                    let [steps, before, after] = counts;
-                    let [background, height, ratio] = [lag.background, lag.height, lag.ratio].map(Some).map(cell);
-                    let by_path = [lag.by_path.map(|spike| spike.ratio), lag.by_path.and_then(Spike::fake_ratio)];
-                    let [ratio_path, fake_ratio_path] = by_path.map(cell);
-                    let own = [steps, cell(Some(lag.epochs)), before, after, background, height, ratio];
                     let line = [run.folder.clone(), run.variant.clone(), run.value.clone(), run.seed.to_string()];
-                    let line = line.into_iter().chain(own).chain([cell(lag.fake), ratio_path, fake_ratio_path]);
+                    let line = line.into_iter().chain(lag.cells(|count| count.to_string(), cell));
                     table.write_record(line)?;
                 }
             }

@@ -8,10 +8,9 @@ use super::view::{Needs, ViewClass};
 use crate::analysis::{LagRatio, SwitchKernels};
 use crate::chart::palette::Colour;
 use crate::chart::panel::{Axis, Dashes, Dot, Line, MAIN, Panel, THIN};
-use crate::math::spike::Spike;
 use crate::paint::panel::{Look, paint};
 use crate::ui::kit::background_task::BackgroundTask;
-use crate::ui::kit::data_table::DataTable;
+use crate::ui::kit::data_table::{Cell, DataTable};
 
 /// The messages in place of an empty view.
 const NO_SWITCH: &str = "There is no switch up to the cursor yet: the ratio compares the largest turn of the kernel after one \
@@ -143,30 +142,8 @@ fn panel(found: &[LagRatio], task: usize, own: Option<u64>) -> Panel {
 
 /// Writes the ratios with what they are made of.
 fn write(table: &mut DataTable, found: &[LagRatio]) {
-    table.head([
-        "lag_steps",
-        "lag_epochs",
-        "pairs_before",
-        "pairs_after",
-        "background",
-        "spike",
-        "ratio",
-        "fake_ratio",
-        "ratio_path",
-        "fake_ratio_path",
-    ]);
+    table.head(LagRatio::COLUMNS);
     for lag in found {
-        table.row([
-            lag.steps.into(),
-            lag.epochs.into(),
-            lag.pairs.0.into(),
-            lag.pairs.1.into(),
-            lag.background.into(),
-            lag.height.into(),
-            lag.ratio.into(),
-            lag.fake.into(),
-            lag.by_path.map(|spike| spike.ratio).into(),
-            lag.by_path.and_then(Spike::fake_ratio).into(),
-        ]);
+        table.row(lag.cells(Cell::from, Cell::from));
     }
 }
