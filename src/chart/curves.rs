@@ -13,46 +13,41 @@ pub(super) fn panels(history: &History, figure: Figure) -> Vec<Panel> {
     let norm = Quantity::linear(Metric::Scale);
     let charts = match figure {
         Figure::Velocity => {
-            let y = if history.counts_steps() { "(1 − CKA) per step" } else { "(1 − CKA) per epoch" };
-            vec![velocity(history, Metric::Velocity, false).titled("Kernel velocity on each task’s probes", y)]
+            vec![velocity(history, Metric::Velocity, false).titled("Kernel velocity on each task’s probes")]
         }
         Figure::LambdaMax => vec![
-            scale(history, Quantity::default()).titled("Largest eigenvalue on each task’s probes", "λ_max"),
-            scale(history, norm).titled("Scale of the kernel on each task’s probes", "norm relative to the first"),
+            scale(history, Quantity::default()).titled("Largest eigenvalue on each task’s probes"),
+            scale(history, norm).titled("Scale of the kernel on each task’s probes"),
         ],
         Figure::Alignment => {
-            let of = |metric, title| alignment(history, metric).titled(title, "alignment");
+            let of = |metric, title| alignment(history, metric).titled(title);
             let full = of(Metric::AlignmentFull, "Alignment of the full kernel with the labels");
             let mut panels = vec![
-                of(Metric::AlignmentCentred, "Alignment with the labels, centred (dotted: permuted labels)")
-                    .panel(history),
-                of(Metric::Alignment, "Alignment with the labels, not centred (dotted: permuted labels)")
-                    .panel(history),
+                of(Metric::AlignmentCentred, "Alignment with the labels, centred").panel(history),
+                of(Metric::Alignment, "Alignment with the labels, not centred").panel(history),
             ];
             panels.extend(Some(full.panel(history)).filter(|full| !full.is_empty()));
             return panels;
         }
         Figure::Accuracy => vec![
-            accuracy(history).titled(accuracy_in_full(history), "accuracy"),
-            loss(history).titled("Test loss of each task, and training loss", "mean loss"),
+            accuracy(history).titled("Test accuracy on each task"),
+            loss(history).titled("Test loss of each task, and training loss"),
         ],
         Figure::Eigenvalues if single => return vec![spectrum::of_record(history)],
         Figure::Eigenvalues => {
             let title = "Largest eigenvalues of the kernel of all probes";
-            vec![eigenvalues(history, Block::All, EIGENVALUES).titled(title, "eigenvalue")]
+            vec![eigenvalues(history, Block::All, EIGENVALUES).titled(title)]
         }
         Figure::Susceptibility => {
             let charts = [
-                strip(history, Metric::StepNorm).titled("Displacement of the weights over the lag", "norm of Δw"),
-                strip(history, Metric::Susceptibility)
-                    .titled("Susceptibility: how far the kernel turns for it", "(1 − CKA) / (norm of Δw)²"),
+                strip(history, Metric::StepNorm).titled("Displacement of the weights over the lag"),
+                strip(history, Metric::Susceptibility).titled("Susceptibility: how far the kernel turns for it"),
             ];
             // A record of an earlier version has no path, nor has a watched training.
             let by_path = [
-                strip(history, Metric::Straightness)
-                    .titled("Straightness: displacement over the path of the lag", "ratio"),
+                strip(history, Metric::Straightness).titled("Straightness: displacement over the path of the lag"),
                 velocity(history, Metric::VelocityPath, false)
-                    .titled("Kernel velocity per path length, on each task’s probes", "(1 − CKA) / Σ of norms of Δw"),
+                    .titled("Kernel velocity per path length, on each task’s probes"),
             ];
             let by_path = by_path.iter().map(|chart| chart.panel(history)).filter(|panel| !panel.is_empty());
             return charts.iter().map(|chart| chart.panel(history)).chain(by_path).collect();
@@ -68,17 +63,69 @@ pub fn velocity(history: &History, metric: Metric, whole: bool) -> TimeChart {
     let mut chart = TimeChart::of_tasks(history, true, 1.0, |block| SeriesId::Metric(block, metric));
     let all = TimeCurve::new("all", SeriesId::Metric(Block::All, metric), Colour::Text);
     chart.curves.extend(whole.then_some(all));
-    TimeChart { marks: Some(Reaction::Spikes(metric)), ..chart }
+    TimeChart { marks: Some(Reaction::Spikes(metric)), ..chart }.against(axis_name(metric, history))
+}
+
+/// Names a metric as the axis of a chart does: in the field's words, with its unit.
+pub fn axis_name(metric: Metric, history: &History) -> &'static str {
+    let per_step = history.counts_steps();
+    match metric {
+        Metric::Velocity if per_step => "(1 − CKA) per step",
+        Metric::Velocity => "(1 − CKA) per epoch",
+        Metric::VelocityUncentred if per_step => "(1 − CKA, uncentred) per step",
+        Metric::VelocityUncentred => "(1 − CKA, uncentred) per epoch",
+        Metric::VelocityDebiased if per_step => "(1 − CKA, debiased) per step",
+        Metric::VelocityDebiased => "(1 − CKA, debiased) per epoch",
+        Metric::VelocityAngle if per_step => "radians per step",
+        Metric::VelocityAngle => "radians per epoch",
+        Metric::VelocityStep => "(1 − CKA) per step",
+        Metric::VelocityPath => "(1 − CKA) / Σ ‖Δw‖",
+        Metric::StepNorm => "‖Δw‖ over the lag",
+        Metric::PathLag => "Σ ‖Δw‖ over the lag",
+        Metric::Path => "Σ ‖Δw‖",
+        Metric::Straightness => "‖Δw‖ / Σ ‖Δw‖",
+        Metric::GradNorm => "‖∇L‖",
+        Metric::Susceptibility => "(1 − CKA) / ‖Δw‖²",
+        Metric::Distance => "1 − CKA from the first kernel",
+        Metric::DistanceSwitch => "1 − CKA from the last switch",
+        Metric::Scale => "‖K‖ / ‖K₀‖",
+        Metric::Rotation => "1 − cos(K, K₀)",
+        Metric::Drift => "‖K − K₀‖ / ‖K₀‖",
+        Metric::LambdaMax => "λ_max",
+        Metric::LambdaMin => "λ_min",
+        Metric::Trace => "tr K",
+        Metric::Frobenius => "‖K‖",
+        Metric::EffectiveRank => "effective rank",
+        Metric::Asymmetry => "asymmetry",
+        Metric::Alignment | Metric::AlignmentPermutedLow | Metric::AlignmentPermutedHigh => "alignment, uncentred",
+        Metric::AlignmentCentred | Metric::AlignmentCentredPermutedLow | Metric::AlignmentCentredPermutedHigh => {
+            "alignment, centred"
+        }
+        Metric::AlignmentFull => "alignment of the full kernel",
+        Metric::Loss => "loss on the probes",
+        Metric::TrainLoss => "training loss",
+        Metric::Rate => "learning rate η",
+        Metric::Sharpness => "η λ_max(Θ) / NC",
+        Metric::SharpnessLoss => "η λ_max(Θ H) / N",
+        Metric::InfiniteError => "‖K − Θ∞‖ / ‖Θ∞‖",
+        Metric::LagSteps => "steps of the lag",
+        Metric::KernelSeconds
+        | Metric::EigenSeconds
+        | Metric::MetricsSeconds
+        | Metric::EvaluationSeconds
+        | Metric::WaitingSeconds => "seconds",
+    }
 }
 
 /// Describes a quantity that may explain the velocity, over the same lag: one curve for a quantity of the whole network, one
 /// per task for the susceptibility.
 pub fn strip(history: &History, metric: Metric) -> TimeChart {
     if metric == Metric::Susceptibility {
-        return TimeChart::of_tasks(history, true, 0.7, |block| SeriesId::Metric(block, metric));
+        let chart = TimeChart::of_tasks(history, true, 0.7, |block| SeriesId::Metric(block, metric));
+        return chart.against(axis_name(metric, history));
     }
     let curve = TimeCurve::new(Name::None, SeriesId::Metric(Block::All, metric), Colour::Text.at(0.8));
-    TimeChart::new(true, 0.7, vec![TimeCurve { width: 1.2, ..curve }])
+    TimeChart::new(true, 0.7, vec![TimeCurve { width: 1.2, ..curve }]).against(axis_name(metric, history))
 }
 
 /// A metric as it can be drawn: on which scale, and whether it is divided by its value at the last switch.
@@ -109,6 +156,9 @@ impl Quantity {
     }
 }
 
+/// Names the axis of a metric that is divided by its value at the last switch.
+pub const RELATIVE: &str = "relative to the last switch";
+
 /// Above this sharpness of the training loss, steps of gradient descent grow.
 const STABLE: f64 = 2.0;
 
@@ -124,7 +174,7 @@ pub fn scale(history: &History, Quantity { metric, log, relative }: Quantity) ->
         chart.levels.push((STABLE, Colour::Warning.into()));
     }
     chart.marks = (metric == Metric::LambdaMax).then_some(Reaction::Dips { relative });
-    chart
+    chart.against(if relative { RELATIVE } else { axis_name(metric, history) })
 }
 
 /// Describes one of the alignments with the labels, on each task's probes, and dotted the values between which permuted labels
@@ -133,36 +183,37 @@ pub fn alignment(history: &History, metric: Metric) -> TimeChart {
     let mut chart = TimeChart::of_tasks(history, false, 0.05, |block| SeriesId::Metric(block, metric));
     let end = |task, end| {
         let series = SeriesId::Metric(Block::Task(task), end);
-        TimeCurve::beside(series, Colour::Task(task).at(0.7), Dashes::Dotted)
+        TimeCurve::beside(format!("task {task}, permuted"), series, Colour::Task(task).at(0.7), Dashes::Dotted)
     };
     let band = |task| metric.permuted().into_iter().flatten().map(move |of| end(task, of));
     chart.curves.extend(tasks(history).into_iter().flat_map(band));
-    chart
+    TimeChart { strokes: &PERMUTED, ..chart }.against(axis_name(metric, history))
 }
 
 /// Describes the test accuracy on each task: solid among all classes, dashed among the task's own, dotted of the linear probe.
 pub fn accuracy(history: &History) -> TimeChart {
+    let beside = |task, what: &str, series, strength, style| {
+        TimeCurve::beside(format!("task {task}, {what}"), series, Colour::Task(task).at(strength), style)
+    };
     let of_task = |task| {
         [
             TimeCurve::of_task(task, SeriesId::Accuracy(task)),
-            TimeCurve::beside(SeriesId::Masked(task), Colour::Task(task).at(0.8), Dashes::Broken),
-            TimeCurve::beside(SeriesId::Probe(task), Colour::Task(task).at(0.9), Dashes::Dotted),
+            beside(task, "own classes", SeriesId::Masked(task), 0.8, Dashes::Broken),
+            beside(task, "linear probe", SeriesId::Probe(task), 0.9, Dashes::Dotted),
         ]
     };
     let curves = tasks(history).into_iter().flat_map(of_task).collect();
     let others = Some(SeriesId::Accuracy(1));
-    TimeChart { limits: Some((0.0, 1.0)), others, ..TimeChart::new(false, 1.0, curves) }
+    let chart = TimeChart { limits: Some((0.0, 1.0)), others, ..TimeChart::new(false, 1.0, curves) };
+    TimeChart { strokes: &AMONG, ..chart }.against("accuracy")
 }
 
-/// Returns a title that says what each stroke is.
-fn accuracy_in_full(history: &History) -> &'static str {
-    let mut measured = history.rows().iter().flat_map(|row| &row.accuracy);
-    if measured.any(|accuracy| accuracy.probe.is_some()) {
-        "Test accuracy (dashed: among the task’s classes; dotted: linear probe)"
-    } else {
-        "Test accuracy (dashed: among the task’s classes)"
-    }
-}
+/// What the strokes of the accuracy show.
+const AMONG: [(Dashes, &str); 3] =
+    [(Dashes::None, "all classes"), (Dashes::Broken, "own classes"), (Dashes::Dotted, "linear probe")];
+
+/// What the strokes of an alignment show.
+const PERMUTED: [(Dashes, &str); 2] = [(Dashes::None, "the labels"), (Dashes::Dotted, "permuted labels")];
 
 /// Describes the loss on the test images of each task, and the training loss.
 pub fn loss(history: &History) -> TimeChart {
@@ -170,7 +221,7 @@ pub fn loss(history: &History) -> TimeChart {
         tasks(history).into_iter().map(|task| TimeCurve::of_task(task, SeriesId::TestLoss(task))).collect();
     let training = TimeCurve::new("training", SeriesId::TrainLoss, Colour::Faint);
     curves.push(TimeCurve { width: 1.0, has_value: false, ..training });
-    TimeChart { others: Some(SeriesId::TestLoss(1)), ..TimeChart::new(true, 0.7, curves) }
+    TimeChart { others: Some(SeriesId::TestLoss(1)), ..TimeChart::new(true, 0.7, curves) }.against("mean loss")
 }
 
 /// The number of largest eigenvalues in a figure.
@@ -189,5 +240,5 @@ pub fn eigenvalues(history: &History, block: Block, most: usize) -> TimeChart {
         let width = if rank == 0 { MAIN } else { THIN };
         TimeCurve { width, ..TimeCurve::new(name, SeriesId::Eigenvalue(block, rank), colour) }
     };
-    TimeChart::new(true, 1.0, (0..count).map(curve).collect())
+    TimeChart::new(true, 1.0, (0..count).map(curve).collect()).against("eigenvalue")
 }

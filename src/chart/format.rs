@@ -136,6 +136,25 @@ pub fn linear_marks(from: f64, to: f64, most: usize) -> Vec<f64> {
     (first..=last).map(|place| place as f64 * step).collect()
 }
 
+/// Returns the places of the short ticks of an axis of log10 values: 2 to 9 times each power of ten, or 2 and 5 times where
+/// there is room for no more than `most`; none where these are too many, and on a linear axis.
+pub fn minor_marks(log: bool, (from, to): (f64, f64), most: usize) -> Vec<f64> {
+    if !log || !(to - from).is_finite() || to - from > most as f64 {
+        return Vec::new();
+    }
+    let within = |factors: &[u8]| -> Vec<f64> {
+        let decades = (from.floor() as i32)..=(to.ceil() as i32);
+        let places =
+            decades.flat_map(|decade| factors.iter().map(move |&by| f64::from(decade) + f64::from(by).log10()));
+        places.filter(|place| (from..=to).contains(place)).collect()
+    };
+    [&[2, 3, 4, 5, 6, 7, 8, 9][..], &[2, 5]]
+        .into_iter()
+        .map(within)
+        .find(|places| places.len() <= most)
+        .unwrap_or_default()
+}
+
 /// Returns the ticks of an axis of log10 values: decades for a long range, 1-2-5 for about one decade, else round values.
 pub fn log_marks(from: f64, to: f64, most: usize) -> Vec<f64> {
     let span = to - from;

@@ -37,6 +37,8 @@ pub struct Panel {
     pub tasks: Vec<TaskBand>,
     /// Further vertical lines.
     pub rules: Vec<f64>,
+    /// What was done to the run while it went on: a thin line each, with its words where there is room.
+    pub events: Vec<TimedEvent>,
     pub ribbons: Vec<Ribbon>,
     /// Reference lines, which do not affect the range, each with its name where it leaves the panel.
     pub guides: Vec<(Line, &'static str)>,
@@ -48,6 +50,8 @@ pub struct Panel {
     pub marks: Vec<Mark>,
     /// The names of its curves.
     pub legend: Vec<Entry>,
+    /// What its strokes show, in the window, where a panel has no legend of its own.
+    pub strokes: Vec<Entry>,
     /// The runs that the pointer can highlight in the window.
     pub targets: Vec<Target>,
     /// The text in a panel that has nothing to show.
@@ -74,6 +78,8 @@ impl Default for Axis {
 /// Describes a line through points, and how it is painted.
 #[derive(Clone, Debug)]
 pub struct Line {
+    /// What it shows, in full, for whoever points at it; empty where it is nothing to read from, like a level.
+    pub name: Arc<str>,
     /// Shared with what read it from the record: a frame of the window copies no points.
     pub path: Arc<Polyline>,
     pub ink: Ink,
@@ -137,6 +143,8 @@ pub struct End {
 pub struct Mark {
     pub at: Point,
     pub text: String,
+    /// What the number is of, in a sentence.
+    pub meaning: String,
     pub ink: Ink,
     /// Whether the text stands above its point, where there is room.
     pub above: bool,
@@ -153,6 +161,13 @@ pub struct TaskBand {
     pub planned: bool,
 }
 
+/// Describes what was done to a run at one moment of it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct TimedEvent {
+    pub at: f64,
+    pub words: String,
+}
+
 /// Describes a name in the legend.
 #[derive(Clone, Debug)]
 pub struct Entry {
@@ -166,8 +181,20 @@ pub struct Entry {
 pub enum Sign {
     Line,
     Dashes,
+    Dots,
     Dot,
     Ring,
+}
+
+impl Sign {
+    /// Returns that of a line of this stroke.
+    pub fn of(style: Dashes) -> Self {
+        match style {
+            Dashes::None => Self::Line,
+            Dashes::Broken => Self::Dashes,
+            Dashes::Dotted => Self::Dots,
+        }
+    }
 }
 
 /// Describes a run that the pointer can highlight: its points and its name.
@@ -184,7 +211,13 @@ impl Line {
     /// Returns the line through these points.
     pub fn new(points: Vec<Point>, ink: impl Into<Ink>, width: f32, style: Dashes) -> Self {
         let path = Arc::new(Polyline { span: span(&points), pieces: vec![points], dense: false });
-        Self { path, ink: ink.into(), width, style }
+        Self { name: Arc::default(), path, ink: ink.into(), width, style }
+    }
+
+    /// Names what the line shows.
+    #[must_use]
+    pub fn named(self, name: impl Into<Arc<str>>) -> Self {
+        Self { name: name.into(), ..self }
     }
 
     /// Returns a broken horizontal line from one place to another.
@@ -229,7 +262,11 @@ impl Panel {
 
     /// Adds a curve, and its name to the legend; none when another curve of this colour has it.
     pub fn curve(&mut self, name: Option<String>, line: Line) {
-        let sign = if line.style == Dashes::None { Sign::Line } else { Sign::Dashes };
+        let sign = Sign::of(line.style);
+        let line = match &name {
+            Some(name) if line.name.is_empty() => line.named(name.as_str()),
+            _ => line,
+        };
         self.legend.extend(name.map(|name| Entry { name, ink: line.ink, sign }));
         self.lines.push(line);
     }

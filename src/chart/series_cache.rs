@@ -123,12 +123,14 @@ impl SeriesCache {
         Ref::map(self.epochs.borrow(), Vec::as_slice)
     }
 
-    /// Returns the last value of a curve up to an epoch (as stored: log10 on a logarithmic axis).
+    /// Returns the last value of a curve up to an epoch (as stored: log10 on a logarithmic axis); none in a gap of the curve.
     pub fn value_at(&self, key: Key, epoch: f64) -> Option<f64> {
         let curves = self.curves.borrow();
-        let points = &curves.get(&key)?.points;
-        let after = points.partition_point(|point| point.0 <= epoch);
-        points.get(after.checked_sub(1)?).map(|point| point.1)
+        let curve = curves.get(&key)?;
+        let after = curve.points.partition_point(|point| point.0 <= epoch);
+        let last = curve.points.get(after.checked_sub(1)?)?;
+        let is_gap = last.0 < epoch && curve.breaks.binary_search(&after).is_ok();
+        (!is_gap).then_some(last.1)
     }
 
     /// Returns the least and greatest value of a curve in view and up to an eighth of it around, as last read: while the window

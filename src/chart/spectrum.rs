@@ -19,7 +19,7 @@ pub fn by_index(lines: Vec<Line>, count: usize) -> Panel {
     let right = (count as f64).log10().max(0.3) + 0.06;
     let ticks = (0..=4).flat_map(|decade| [1, 2, 5].map(|digit| digit * 10u32.pow(decade)));
     let ticks = ticks.map(|index| (f64::from(index).log10(), index.to_string())).filter(|(at, _)| *at <= right);
-    let mut panel = Panel { lines, ..Panel::bare(true) };
+    let mut panel = Panel { lines, ..Panel::titled("", "eigenvalue", true) };
     panel.x = Axis { name: "index".to_owned(), range: (-0.06, right), ticks: Some(ticks.collect()), log: true };
     let spans = panel.lines.iter().filter_map(|line| line.path.span);
     panel.y.range = spans.reduce(wider).map_or((0.0, 1.0), |span| settle(span, 1.0));

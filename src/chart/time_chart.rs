@@ -6,18 +6,20 @@
 
 use std::sync::Arc;
 
-use super::format::{change, times};
+use super::format::{change, number, times};
 use super::palette::{Colour, Ink};
-use super::panel::{Axis, Dashes, Line, Mark, Panel, Polyline, TaskBand, stored};
+use super::panel::{Axis, Dashes, Entry, Line, Mark, Panel, Polyline, Sign, TaskBand, TimedEvent, stored};
 use super::series_cache::{Key, SeriesCache, Window};
 use super::series_id::SeriesId;
-use crate::run::{Block, History, Metric, TaskStart};
+use crate::math::spike::{Dip, Spike};
+use crate::run::{Block, History, Metric, TaskStart, describe_in_short};
 
 /// Describes a chart over time.
 #[derive(Clone, Debug, Default)]
 pub struct TimeChart {
-    /// The title and the name of the vertical axis in a file, where no help explains them.
+    /// The title in a file, where no header has one.
     pub title: &'static str,
+    /// The name of the vertical axis: the quantity, with its unit where it has one.
     pub y: &'static str,
     pub log: bool,
     /// The range of a quantity that has one by definition.
@@ -28,6 +30,8 @@ pub struct TimeChart {
     pub curves: Vec<TimeCurve>,
     /// Values at which a broken line goes across; the vertical axis reaches them.
     pub levels: Vec<(f64, Ink)>,
+    /// What a solid line and each other stroke shows, where the curves of one colour have several.
+    pub strokes: &'static [(Dashes, &'static str)],
     /// The reaction that is marked at each switch.
     pub marks: Option<Reaction>,
     /// The quantity of other runs that is shown behind the curves; of the first task's probes, where it has tasks.
@@ -51,11 +55,13 @@ pub struct TimeCurve {
 /// Names a curve in legends.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum Name {
-    /// Another curve of its colour has the name.
+    /// Nothing names it: there is no other curve beside it.
     #[default]
     None,
     Task(usize),
     Text(String),
+    /// It goes with another curve of its colour, which has the name; these words tell the two apart under the pointer.
+    Beside(String),
 }
 
 /// Selects the reaction of the kernel to a switch that is marked on the curve of the task that ends there.
@@ -71,7 +77,7 @@ impl Name {
     /// Returns the name where the room is short: of a task its number.
     pub fn short(&self) -> String {
         match self {
-            Self::None => String::new(),
+            Self::None | Self::Beside(_) => String::new(),
             Self::Task(number) => number.to_string(),
             Self::Text(text) => text.clone(),
         }
@@ -79,9 +85,17 @@ impl Name {
 
     fn in_full(&self) -> Option<String> {
         match self {
-            Self::None => None,
+            Self::None | Self::Beside(_) => None,
             Self::Task(number) => Some(format!("task {number}")),
             Self::Text(text) => Some(text.clone()),
+        }
+    }
+
+    /// Returns what the pointer is told of the curve.
+    fn pointed_at(&self) -> String {
+        match self {
+            Self::Beside(words) => words.clone(),
+            name => name.in_full().unwrap_or_default(),
         }
     }
 }
@@ -104,14 +118,15 @@ impl TimeCurve {
         Self::new(Name::Task(task), series, Colour::Task(task))
     }
 
-    /// Returns a curve that goes with another one, in its colour and without a name.
-    pub fn beside(series: SeriesId, ink: impl Into<Ink>, style: Dashes) -> Self {
-        Self { width: 1.0, style, has_value: false, ..Self::new(Name::None, series, ink) }
+    /// Returns a curve that goes with another one, in its colour and not named in legends.
+    pub fn beside(name: impl Into<String>, series: SeriesId, ink: impl Into<Ink>, style: Dashes) -> Self {
+        Self { width: 1.0, style, has_value: false, ..Self::new(Name::Beside(name.into()), series, ink) }
     }
 
     /// Returns the line of this curve.
     pub fn line(&self, path: Arc<Polyline>) -> Line {
-        Line { path, ink: self.ink, width: self.width, style: self.style }
+        let name = self.name.pointed_at().into();
+        Line { name, path, ink: self.ink, width: self.width, style: self.style }
     }
 }
 
@@ -131,10 +146,16 @@ impl TimeChart {
         Self { others: Some(series(Block::Task(1))), ..Self::new(log, least, curves) }
     }
 
-    /// Gives the chart a title and names its vertical axis, for a file.
+    /// Gives the chart a title, for a file.
     #[must_use]
-    pub fn titled(self, title: &'static str, y: &'static str) -> Self {
-        Self { title, y, ..self }
+    pub fn titled(self, title: &'static str) -> Self {
+        Self { title, ..self }
+    }
+
+    /// Names the vertical axis.
+    #[must_use]
+    pub fn against(self, y: &'static str) -> Self {
+        Self { y, ..self }
     }
 
     /// Returns the key of a quantity on the scale of this chart.
@@ -147,21 +168,22 @@ impl TimeChart {
         let Some(reaction) = self.marks else { return Vec::new() };
         let mark = |(place, task): (usize, usize)| {
             let block = Block::Task(task);
-            let (epoch, value, text) = match reaction {
+            let (epoch, value, text, meaning) = match reaction {
                 Reaction::Spikes(metric) => {
                     let spike = curves.spikes(history, block, metric).get(place).copied()??;
-                    (spike.epoch, spike.height, format!("×{}", times(spike.ratio)))
+                    (spike.epoch, spike.height, format!("×{}", times(spike.ratio)), spike_in_words(&spike, task))
                 }
                 Reaction::Dips { relative } => {
                     let dip = curves.dips(history, block).get(place).copied()?.filter(|dip| dip.depth < 1.0)?;
                     let key = self.key(SeriesId::Relative(block, Metric::LambdaMax));
                     let found = relative.then(|| curves.value_at(key, dip.epoch));
                     let value = found.map_or(dip.minimum, |found| found.unwrap_or(dip.depth));
-                    (dip.epoch, value, change(dip.depth))
+                    (dip.epoch, value, change(dip.depth), dip_in_words(&dip))
                 }
             };
             let at = (epoch, stored(value, self.log)?);
-            Some(Mark { at, text, ink: Colour::Task(task).into(), above: matches!(reaction, Reaction::Spikes(_)) })
+            let above = matches!(reaction, Reaction::Spikes(_));
+            Some(Mark { at, text, meaning, ink: Colour::Task(task).into(), above })
         };
         history.tasks().windows(2).map(|pair| pair[0].task).enumerate().filter_map(mark).collect()
     }
@@ -171,6 +193,20 @@ impl TimeChart {
         let level = |&(value, ink): &(f64, Ink)| Some(Line::level(range, stored(value, self.log)?, ink));
         let lines = self.levels.iter().filter_map(level).collect();
         Panel { lines, x: Axis { range, ..Axis::default() }, ..Panel::titled(self.title, self.y, self.log) }
+    }
+
+    /// Returns the names of the strokes, as far as there are lines of them; none if all lines have one stroke.
+    pub fn key_of_strokes<'a>(&self, lines: impl Iterator<Item = &'a Line> + Clone) -> Vec<Entry> {
+        let drawn = |style| lines.clone().any(|line| line.style == style && !line.path.pieces.is_empty());
+        if self.strokes.iter().filter(|stroke| drawn(stroke.0)).count() < 2 {
+            return Vec::new();
+        }
+        let entry = |&(style, name): &(Dashes, &str)| Entry {
+            name: name.to_owned(),
+            ink: Colour::Weak.into(),
+            sign: Sign::of(style),
+        };
+        self.strokes.iter().filter(|stroke| drawn(stroke.0)).map(entry).collect()
     }
 
     /// Returns the panel with all points of the curves, for a file.
@@ -186,6 +222,8 @@ impl TimeChart {
             }
         }
         panel.lines[levels..].reverse();
+        panel.legend.extend(self.key_of_strokes(panel.lines[levels..].iter()));
+        panel.events = events(history);
         panel.marks = self.marks(history, &cache);
         match self.limits {
             None => panel.settle(self.least),
@@ -197,6 +235,33 @@ impl TimeChart {
         }
         panel
     }
+}
+
+/// Says what the number at a spike is of.
+fn spike_in_words(spike: &Spike, task: usize) -> String {
+    let (height, background, ratio) = (number(spike.height), number(spike.background), times(spike.ratio));
+    let fake =
+        spike.fake_ratio().map_or(String::new(), |fake| format!(" Of fake switches 99 % stay below ×{}.", times(fake)));
+    format!(
+        "×{ratio}: {height}, the largest velocity within an epoch after the switch, over {background}, the median of the last          third of task {task}.{fake}"
+    )
+}
+
+/// Says what the number at a dip is of.
+fn dip_in_words(dip: &Dip) -> String {
+    let (before, minimum) = (number(dip.before), number(dip.minimum));
+    let fake = dip.fake.map_or(String::new(), |fake| format!(" Of fake switches 99 % stay above {}.", change(fake)));
+    format!(
+        "{}: from {before}, the median of the three epochs before the switch, to {minimum}, the least within three epochs \
+         after it.{fake}",
+        change(dip.depth)
+    )
+}
+
+/// Returns the live changes of a run as events of a panel.
+pub fn events(history: &History) -> Vec<TimedEvent> {
+    let event = |(at, effect)| TimedEvent { at, words: describe_in_short(effect) };
+    history.live_changes().map(event).collect()
 }
 
 /// Returns the horizontal axis of a whole record, and its tasks.

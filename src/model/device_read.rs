@@ -34,7 +34,7 @@ pub fn read_all<const D: usize>(tensors: Vec<Tensor<D>>) -> Vec<Vec<f32>> {
         return tensors.into_iter().map(|tensor| values(tensor.into_data())).collect();
     }
     count_read(&device);
-    each(transaction(tensors).execute(), values)
+    each_read(transaction(tensors).execute(), values)
 }
 
 /// Returns the same tensor in host memory.
@@ -74,7 +74,7 @@ impl PendingRead {
     pub fn wait(mut self) -> Vec<Vec<f32>> {
         READS.set(READS.get() + 1);
         let reading = self.0.take().expect("it is waited for once");
-        each(reading.wait().expect("the device gives back what it was given"), values)
+        each_read(reading.wait().expect("the device gives back what it was given"), values)
     }
 }
 
@@ -94,7 +94,7 @@ impl Drop for PendingRead {
         // A lost device says so to whoever uses it next.
         let _ = catch_unwind(AssertUnwindSafe(|| {
             if let Some(Ok(sent)) = left.map(Reading::wait) {
-                each(sent, drop);
+                each_read(sent, drop);
             }
         }));
     }
@@ -106,7 +106,7 @@ fn transaction<const D: usize>(tensors: Vec<Tensor<D>>) -> Transaction {
 
 /// Returns what `of` makes of each of them. Letting go of what a device has sent panics if the device was lost since; a second
 /// panic while the first one unwinds would end the program, so all but the first are held back.
-fn each<T, R>(sent: Vec<T>, of: impl Fn(T) -> R) -> Vec<R> {
+pub fn each_read<T, R>(sent: Vec<T>, of: impl Fn(T) -> R) -> Vec<R> {
     let made: Vec<_> = sent.into_iter().map(|one| catch_unwind(AssertUnwindSafe(|| of(one)))).collect();
     made.into_iter().map(|made| made.unwrap_or_else(|lost| resume_unwind(lost))).collect()
 }
@@ -119,26 +119,4 @@ fn count_read(device: &Device) {
 
 fn values(data: TensorData) -> Vec<f32> {
     data.try_into_vec_as().expect("the tensors of this program that are read are of 32-bit floats")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// What a lost device has sent.
-    struct OfLostDevice;
-
-    impl Drop for OfLostDevice {
-        fn drop(&mut self) {
-            panic!("the device is lost");
-        }
-    }
-
-    #[test]
-    fn a_device_that_is_lost_while_it_is_read_is_one_panic_and_no_abort() {
-        let sent = vec![Some(OfLostDevice), None, Some(OfLostDevice), Some(OfLostDevice)];
-        let read = catch_unwind(AssertUnwindSafe(|| each(sent, |one| one.is_some())));
-        assert_eq!(read.unwrap_err().downcast_ref::<&str>(), Some(&"the device is lost"));
-        assert_eq!(each(vec![1, 2, 3], |one| 2 * one), [2, 4, 6]);
-    }
 }

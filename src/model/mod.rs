@@ -23,7 +23,7 @@ pub use crate::model::allocator::{release_freed_memory, tune_allocator};
 pub use crate::model::parameter_source::WeightsError;
 pub use cotangent::Cotangent;
 pub use device::{AdapterInfo, ChosenDevice, DeviceChoice, adapters, choose, gpu, is_host, responds};
-pub use device_read::{PendingRead, device_reads, on_host, read, read_all};
+pub use device_read::{PendingRead, device_reads, each_read, on_host, read, read_all};
 pub use network::{Network, Statistics};
 pub use product::{LONGEST, Values, inner, inner_here, inner_of_long, multiply};
 pub use tape::{BackwardPass, Input, LayerRecord, Outline, ParameterUse, TapOutline, Tape};

@@ -7,6 +7,7 @@ use egui::{Color32, FontId, Galley, Rect, Response, Sense, Stroke, Ui, Vec2, pos
 
 use super::theme::Tokens;
 use super::transform::Transform;
+use crate::chart::format;
 
 /// Width of every left axis, in points, so that stacked plots line up.
 pub const AXIS: f32 = 40.0;
@@ -15,6 +16,9 @@ pub const TICKS: f32 = 15.0;
 pub const GAP: f32 = 3.0;
 /// Space at either side of the labels of a left axis.
 const ASIDE: f32 = 4.0;
+/// Length of a tick without a label, and the least space between two of them.
+const SHORT_TICK: f32 = 3.0;
+const MINOR: f32 = 4.0;
 /// Lengths up to which a horizontal and a vertical axis have no labels.
 const SHORT: Vec2 = vec2(60.0, 20.0);
 
@@ -36,6 +40,8 @@ pub struct Axes<'a> {
     pub font: &'a FontId,
     /// Whether the lines of the grid are painted.
     pub grid: bool,
+    /// Whether the vertical axis is logarithmic: it has a short tick at each multiple of a power of ten.
+    pub log: bool,
 }
 
 impl Axes<'_> {
@@ -58,7 +64,9 @@ impl Axes<'_> {
         let painter = ui.painter();
         if fits && frame.width() > SHORT.x {
             for (value, galley) in across.into_iter().filter(|label| label.1.size().x <= frame.width()) {
-                let at = pos2(transform.x(value) - galley.size().x / 2.0, frame.bottom());
+                // A label at the right end is moved inward rather than cut.
+                let x = (transform.x(value) - galley.size().x / 2.0).min(whole.right() - galley.size().x);
+                let at = pos2(x, frame.bottom());
                 painter.galley(at, galley, tokens.weak);
             }
         }
@@ -75,6 +83,11 @@ impl Axes<'_> {
             }
             for (value, _) in &self.y.places {
                 painter.hline(frame.x_range(), transform.y(*value), line);
+            }
+            let (from, to) = self.y.range;
+            let minor = format::minor_marks(self.log, (from, to), (frame.height() / MINOR) as usize);
+            for y in minor.into_iter().map(|value| transform.y(value)) {
+                painter.hline(frame.left()..=frame.left() + SHORT_TICK, y, Stroke::new(1.0, tokens.faint));
             }
         }
         (response, transform)

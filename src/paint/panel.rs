@@ -35,6 +35,8 @@ pub struct Look {
     pub left: f32,
     /// The room for texts at the right of the lines; none is as much as this panel's own texts need.
     pub room: Option<f32>,
+    /// Whether the vertical axis has its name inside the frame, where no header says what it is.
+    pub named: bool,
     /// Whether it is for paper: the ground is white, the axes are lines, and their names stand outside.
     pub paper: bool,
 }
@@ -53,13 +55,17 @@ impl Look {
             grid: true,
             left: axes::AXIS,
             room: None,
+            named: false,
             paper: false,
         }
     }
 
     /// Returns that of the views of a run.
     pub fn of_view(thick: f32, labels: bool) -> Self {
-        Self { rule: thick, labels, ..Self::of_window(thick) }
+        let usual = Self::of_window(thick);
+        // Where lines are thick, for the back row, the labels are larger, too.
+        let ticks = if thick > 1.0 { FontId { size: LARGE, ..usual.ticks } } else { usual.ticks };
+        Self { rule: thick, labels, ticks, named: true, ..usual }
     }
 
     /// Returns that of files.
@@ -74,6 +80,7 @@ impl Look {
             grid: true,
             left: 0.0,
             room: None,
+            named: true,
             paper: true,
         }
     }
@@ -93,6 +100,9 @@ impl Look {
         places.into_iter().map(|place| (place, format::tick(place, span, *log))).collect()
     }
 }
+
+/// The size of the labels of ticks in a presentation.
+const LARGE: f32 = 12.0;
 
 /// Length of the dashes of broken lines, and of the gaps between them.
 pub const DASH: f32 = 5.0;
@@ -137,7 +147,8 @@ pub fn paint_high(ui: &mut Ui, id: &str, panel: &Panel, look: &Look, height: f32
             fitting(ticks, (left, right), across, letter)
         }
     };
-    let mut up = look.upward(panel, height);
+    // A panel without content has no range to speak of.
+    let mut up = if panel.is_empty() && !look.paper { Vec::new() } else { look.upward(panel, height) };
     if panel.y.ticks.is_none() {
         // A label at the very edge would overlap the panel above or the labels below.
         let outside = |at: f64| !(0.035..=0.97).contains(&((at - low) / (high - low)));
@@ -148,6 +159,7 @@ pub fn paint_high(ui: &mut Ui, id: &str, panel: &Panel, look: &Look, height: f32
         y: Ticks { range: (low, high), places: up, least: look.left },
         font: &look.ticks,
         grid: look.grid,
+        log: panel.y.log && !panel.is_empty(),
     };
     let (response, transform) = axes.paint(ui, id, height);
     let frame = transform.frame;
@@ -161,6 +173,7 @@ pub fn paint_high(ui: &mut Ui, id: &str, panel: &Panel, look: &Look, height: f32
         for &at in &panel.rules {
             painter.vline(transform.x(at), frame.y_range(), Stroke::new(look.rule, tokens.faint));
         }
+        events(&painter, panel, &transform, look, tokens);
         for ribbon in &panel.ribbons {
             let fill = tokens.ink(ribbon.ink).gamma_multiply(if tokens.dark { 0.16 } else { 0.14 });
             painter.add(band(&ribbon.points, &transform, fill));
@@ -175,12 +188,8 @@ pub fn paint_high(ui: &mut Ui, id: &str, panel: &Panel, look: &Look, height: f32
         let line = Stroke::new(0.75, tokens.weak);
         ui.painter().line_segment([frame.left_top(), frame.left_bottom()], line);
         ui.painter().line_segment([frame.left_bottom(), frame.right_bottom()], line);
-    } else if panel.x.ticks.is_none() && look.labels && !panel.x.name.is_empty() {
-        let unit = ui.painter().layout_no_wrap(panel.x.name.clone(), FontId::proportional(9.5), tokens.weak);
-        let rect = Align2::RIGHT_BOTTOM.anchor_size(frame.right_bottom() - vec2(4.0, 1.0), unit.size());
-        // Curves pass behind it.
-        ui.painter().rect_filled(rect.expand2(vec2(2.0, 0.0)), 2.0, tokens.well.gamma_multiply(0.75));
-        ui.painter().galley(rect.min, unit, tokens.weak);
+    } else {
+        names(ui, panel, frame, look, tokens);
     }
     marks(ui, panel, &transform, look);
     Painted { response, transform, behind }
@@ -199,6 +208,69 @@ pub fn ends_width(ui: &Ui, panel: &Panel, look: &Look) -> f32 {
 pub fn axis_width(ui: &Ui, panel: &Panel, height: f32, look: &Look) -> f32 {
     let widths = look.upward(panel, height).into_iter().map(|tick| width(ui, &tick.1, &look.ticks) + GAP);
     widths.fold(0.0, f32::max)
+}
+
+/// Paints inside the frame the names of the axes, and what the strokes show; curves pass behind these words.
+fn names(ui: &Ui, panel: &Panel, frame: Rect, look: &Look, tokens: &Tokens) {
+    let painter = ui.painter().with_clip_rect(frame);
+    let font = FontId::proportional(9.5);
+    let layout = |text: &str| painter.layout_no_wrap(text.to_owned(), font.clone(), tokens.weak);
+    let ground = |rect: Rect| painter.rect_filled(rect.expand2(vec2(2.0, 0.0)), 2.0, tokens.well.gamma_multiply(0.75));
+    let mut right = frame.right();
+    if panel.x.ticks.is_none() && look.labels && !panel.x.name.is_empty() {
+        let unit = layout(&panel.x.name);
+        let rect = Align2::RIGHT_BOTTOM.anchor_size(frame.right_bottom() - vec2(4.0, 1.0), unit.size());
+        right = rect.left();
+        ground(rect);
+        painter.galley(rect.min, unit, tokens.weak);
+    }
+    if panel.is_empty() {
+        return;
+    }
+    if look.named && !panel.y.name.is_empty() {
+        let name = layout(&panel.y.name);
+        let rect = Rect::from_min_size(frame.left_top() + vec2(6.0, 1.0), name.size());
+        if rect.right() < frame.right() && 4.0 * rect.height() < frame.height() {
+            ground(rect);
+            painter.galley(rect.min, name, tokens.weak);
+        }
+    }
+    // All of them or none: a part of a key would say that the other strokes mean nothing.
+    let key: Vec<_> = panel.strokes.iter().map(|entry| (entry, layout(&entry.name))).collect();
+    let width: f32 = key.iter().map(|(_, name)| name.size().x + 28.0).sum();
+    if frame.left() + width > right - 6.0 || frame.height() < 60.0 {
+        return;
+    }
+    let mut left = frame.left() + 6.0;
+    for (entry, name) in key {
+        let rect = Rect::from_min_size(pos2(left, frame.bottom() - 1.0 - name.size().y), name.size() + vec2(20.0, 0.0));
+        ground(rect);
+        painter.add(sign(entry.sign, rect.left_center() + vec2(8.0, 0.0), 8.0, tokens.ink(entry.ink)));
+        painter.galley(rect.min + vec2(20.0, 0.0), name, tokens.weak);
+        left = rect.right() + 8.0;
+    }
+}
+
+/// Paints what was done to the run: a broken line each, and its words at the top where there is room for them.
+fn events(painter: &Painter, panel: &Panel, transform: &Transform, look: &Look, tokens: &Tokens) {
+    let frame = transform.frame;
+    let font = if look.paper { look.ticks.clone() } else { FontId::proportional(9.5) };
+    let mut free = f32::NEG_INFINITY;
+    for event in &panel.events {
+        let x = transform.x(event.at);
+        if !frame.x_range().contains(x) {
+            continue;
+        }
+        let line = [pos2(x, frame.top()), pos2(x, frame.bottom())];
+        painter.extend(Shape::dashed_line(&line, Stroke::new(1.0, tokens.warning), 2.0, 2.0));
+        let words = painter.layout_no_wrap(event.words.clone(), font.clone(), tokens.warning);
+        // Below the name of the vertical axis.
+        let rect = Rect::from_min_size(pos2(x + 2.0, frame.top() + 1.5 * font.size), words.size());
+        if x >= free && rect.right() < frame.right() && 4.0 * rect.height() < frame.height() {
+            free = rect.right() + 4.0;
+            painter.galley(rect.min, words, tokens.warning);
+        }
+    }
 }
 
 /// Returns what lies behind the grid: the ground, and the tasks.
@@ -526,5 +598,6 @@ pub fn sign(sign: Sign, at: Pos2, half: f32, colour: Color32) -> Shape {
         Sign::Ring => Shape::circle_stroke(at, 2.4, Stroke::new(1.0, colour)),
         Sign::Line => Shape::line_segment(ends, stroke),
         Sign::Dashes => Shape::Vec(Shape::dashed_line(&ends, stroke, 3.0, 2.0)),
+        Sign::Dots => Shape::Vec(Shape::dotted_line(&ends, colour, 3.5, 1.2)),
     }
 }

@@ -31,6 +31,8 @@ pub struct Note {
     pub epoch: f64,
     pub message: String,
     pub warning: bool,
+    /// The live change that it tells of.
+    pub change: Option<Effect>,
 }
 
 /// The record of one run so far. A clone shares the matrices.
@@ -117,11 +119,12 @@ impl History {
             }
             Event::Snapshot(snapshot) => self.push_snapshot(snapshot),
             Event::Changed { epoch, change, .. } => {
-                self.notes.push(Note { epoch, message: describe(&change), warning: false });
+                let (message, change_made) = (describe(&change), Some(change.effect.clone()));
+                self.notes.push(Note { epoch, message, warning: false, change: change_made });
                 self.changes.push(change);
             }
             Event::Warning { epoch, message, .. } => {
-                self.notes.push(Note { epoch, message: harmless(&message), warning: true });
+                self.notes.push(Note { epoch, message: harmless(&message), warning: true, change: None });
             }
             Event::Moved(device) => {
                 if let Some(info) = &mut self.info {
@@ -199,6 +202,11 @@ impl History {
 
     pub fn notes(&self) -> &[Note] {
         &self.notes
+    }
+
+    /// Returns the live changes made so far, each with the epoch from which it took effect.
+    pub fn live_changes(&self) -> impl Iterator<Item = (f64, &Effect)> {
+        self.notes.iter().filter_map(|note| Some((note.epoch, note.change.as_ref()?)))
     }
 
     /// Returns the infinite-width kernel on the probes, row-major [n, n], where the network has one.
@@ -457,5 +465,24 @@ pub fn describe(change: &Change) -> String {
         Effect::Clamped(Clamp::Step) => "Steps kept as long as they were".to_owned(),
         Effect::Clamped(Clamp::Path) => "Path over the lag kept as long as it was".to_owned(),
         Effect::Clamped(Clamp::Displacement) => "Displacement over the lag kept from growing".to_owned(),
+    }
+}
+
+/// Describes the effect of a change in the few words that a plot has room for.
+pub fn describe_in_short(effect: &Effect) -> String {
+    match effect {
+        Effect::Rate(rate) => format!("η {rate}"),
+        Effect::Schedule(schedule) => schedule.key().to_owned(),
+        Effect::Warmup(epochs) => format!("warm-up {epochs}"),
+        Effect::PerEpoch(count) => format!("{count} an epoch"),
+        Effect::Order(_) => "order of tasks".to_owned(),
+        Effect::Switch => "by hand".to_owned(),
+        Effect::Replay(0) => "no replay".to_owned(),
+        Effect::Replay(kept) => format!("replay {kept}"),
+        Effect::Frozen(names) if names.is_empty() => "nothing frozen".to_owned(),
+        Effect::Frozen(_) => "frozen".to_owned(),
+        Effect::Masked(true) => "masked".to_owned(),
+        Effect::Masked(false) => "not masked".to_owned(),
+        Effect::Clamped(_) => "clamped".to_owned(),
     }
 }

@@ -23,7 +23,7 @@ pub use event::{
     Closed, Ending, Event, NamedTensor, Origin, Partner, Probe, Progress, RunInfo, SavedStep, Sink, Snapshot, TaskInfo,
     TaskStart, Weights,
 };
-pub use history::{History, MAX_ROWS, Note, RunState, describe};
+pub use history::{History, MAX_ROWS, Note, RunState, describe, describe_in_short};
 pub use learning_point::{InstantCurve, Point, Reduced};
 pub use ledger::{Ledger, OldImage};
 pub use metric::{BlockMetrics, Metric, Row, SnapshotCost};

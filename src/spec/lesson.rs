@@ -52,6 +52,8 @@ pub struct LessonStep {
     pub text: String,
     /// The title of the view to look at.
     pub view: String,
+    /// How the view shows its quantity, by the view's name for it; as the reader has it, if left out.
+    pub mode: Option<String>,
     /// The condition that must hold before the lesson continues.
     #[serde(default)]
     pub wait: LessonCondition,
@@ -122,6 +124,20 @@ impl LessonCondition {
     /// Returns whether it happens in a run.
     pub fn is_of_run(self) -> bool {
         !self.is_of_study() && self != Self::Nothing
+    }
+
+    /// Returns the switch, from 1, at or after which it happens.
+    pub fn switch(self) -> Option<usize> {
+        match self {
+            Self::Switch(place) | Self::Spike(place) | Self::Dip(place) | Self::Recovery(place) => Some(place),
+            Self::AccuracyLost(_) => Some(1),
+            _ => None,
+        }
+    }
+
+    /// Returns whether it is the switch itself, and nothing that follows it.
+    pub fn is_switch(self) -> bool {
+        matches!(self, Self::Switch(_))
     }
 
     /// Returns the condition in words, to follow “Waiting for”.

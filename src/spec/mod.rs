@@ -28,6 +28,7 @@ mod lesson;
 mod memory;
 mod network;
 mod network_problems;
+mod one_line;
 pub mod ops;
 mod parametrisation;
 mod path;

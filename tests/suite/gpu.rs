@@ -9,7 +9,7 @@ use burn_wgpu::wgpu;
 use kernelscope::data::{Prepared, prepare};
 use kernelscope::lab::device::faster;
 use kernelscope::lab::{Control, live};
-use kernelscope::model::{ChosenDevice, adapters, gpu};
+use kernelscope::model::{ChosenDevice, adapters, each_read, gpu};
 use kernelscope::run::{BlockMetrics, Ending, Event, Row, Sink};
 use kernelscope::spec::{Activation, NetworkSpec, Optimiser, Spec};
 use kernelscope::train::{NetworkTrainer, StepOptions};
@@ -229,4 +229,21 @@ fn without_a_real_gpu_the_cpu_is_taken_and_says_so() {
     let Event::Started(info) = &events[0] else { panic!("{:?}", events[0]) };
     assert_eq!(info.origin.words(), "CPU (no GPU found)");
     assert!(matches!(ending(&events), Ending::Finished { .. }));
+}
+
+/// What a lost device has sent: to let go of it is a panic.
+struct OfLostDevice;
+
+impl Drop for OfLostDevice {
+    fn drop(&mut self) {
+        panic!("the device is lost");
+    }
+}
+
+#[test]
+fn a_device_that_is_lost_while_it_is_read_is_one_panic_and_no_abort() {
+    let sent = vec![Some(OfLostDevice), None, Some(OfLostDevice), Some(OfLostDevice)];
+    let read = std::panic::catch_unwind(|| each_read(sent, |one| one.is_some()));
+    assert_eq!(read.unwrap_err().downcast_ref::<&str>(), Some(&"the device is lost"));
+    assert_eq!(each_read(vec![1, 2, 3], |one| 2 * one), [2, 4, 6]);
 }

@@ -679,3 +679,15 @@ fn similarity_is_that_of_the_classes_two_tasks_share() {
     }
     assert_eq!(kernelscope::spec::jaccard(&[], &[]), None);
 }
+
+#[test]
+fn a_run_is_told_apart_in_one_line_by_what_was_set() {
+    let mut spec = Spec::default();
+    let usual = spec.in_one_line();
+    assert!(usual.starts_with("mlp, width 256, SP, SGD η ") && usual.ends_with(", seed 1"), "{usual}");
+    let changes =
+        ["network.width=inf", "network.parametrisation=ntk", "network.depth=4", "training.rate=0.5", "seed=7"];
+    spec.set_all(changes).unwrap();
+    spec.set("training.optimiser=adam").unwrap();
+    assert_eq!(spec.in_one_line(), "mlp, width ∞, depth 4, NTP, Adam η 0.5, seed 7");
+}

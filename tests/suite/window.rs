@@ -119,6 +119,7 @@ fn a_run_that_is_opened_lies_over_a_finished_one_and_futures_stay_with_their_run
     };
     let (rows, epoch, mine) =
         (harness.state().history().rows().len(), harness.state().forks().epoch(), futures(harness.state()));
+    let own = harness.state().session().unwrap().own_name();
     drop_on(&mut harness, &other);
     until(&mut harness, "the other run", |app| app.runs().list().len() == 1);
     let app = harness.state();
@@ -130,7 +131,7 @@ fn a_run_that_is_opened_lies_over_a_finished_one_and_futures_stay_with_their_run
     press(&mut harness, "Show other");
     until(&mut harness, "the other run in all views", |app| app.session().unwrap().spec.seed == 2);
     assert!(harness.state().forks().branches().is_empty(), "it has no futures");
-    press(&mut harness, "Show run of this window, seed 1");
+    press(&mut harness, &format!("Show {own}"));
     until(&mut harness, "the own run", |app| app.session().unwrap().spec.seed == 1);
     let app = harness.state();
     assert_eq!((futures(app), app.forks().epoch()), (mine, epoch));

@@ -131,6 +131,8 @@ pub enum ShellAction {
     NextTheme,
     /// Begin the presentation, or end it.
     TogglePresentation,
+    /// Paint nothing but black, or the window again.
+    ToggleBlank,
     /// Change the scale of the user interface by this many tenths.
     ScaleBy(f32),
     /// Reset the scale of the user interface to 100 %.

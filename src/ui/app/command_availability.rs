@@ -59,6 +59,8 @@ impl Situation<'_> {
             When::TaskToCome => !is_watched && is_live && session.is_some_and(Session::has_task_to_come),
             When::Stoppable => is_live && !session.is_some_and(Session::is_stopping),
             When::AnySnapshot => !history.snapshots().is_empty(),
+            When::AnySnapshotAtTheDesk => !history.snapshots().is_empty() && !self.appearance.presents(),
+            When::Presenting => self.appearance.presents(),
             When::SeveralSnapshots => history.snapshots().len() > 1,
             When::MarkBefore => marks.before(cursor()).is_some(),
             When::MarkAfter => marks.after(cursor()).is_some(),
@@ -108,6 +110,7 @@ impl Situation<'_> {
             When::Stoppable => "no run goes on",
             When::SettingsChanged => "nothing was changed",
             When::SettingsTakenBack => "nothing was taken back",
+            When::Presenting => "only in the presentation",
             _ => "nothing is selected that it applies to",
         })
     }

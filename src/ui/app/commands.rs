@@ -68,6 +68,9 @@ pub enum When {
     /// A run is live and no stop was requested.
     Stoppable,
     AnySnapshot,
+    /// There is a snapshot, and no presentation, which has the key for itself.
+    AnySnapshotAtTheDesk,
+    Presenting,
     SeveralSnapshots,
     MarkBefore,
     MarkAfter,
@@ -79,6 +82,16 @@ pub enum When {
     LogExists,
     LessonCanGoOn,
     LessonCanGoBack,
+}
+
+impl When {
+    /// Returns whether it never holds together with the other, so that commands with these conditions can share a key.
+    pub fn excludes(self, other: Self) -> bool {
+        matches!(
+            (self, other),
+            (Self::Presenting, Self::AnySnapshotAtTheDesk) | (Self::AnySnapshotAtTheDesk, Self::Presenting)
+        )
+    }
 }
 
 const fn key(key: Key) -> KeyboardShortcut {
@@ -143,7 +156,7 @@ macro_rules! commands {
             }
 
             /// Returns the condition under which it can be carried out.
-            pub(crate) fn when(self) -> When {
+            pub fn when(self) -> When {
                 match self {
                     $($(Self::$name => When::$when,)*)*
                 }
@@ -235,7 +248,7 @@ Time {
         key(Key::A), does PlaybackAction::Choose(Which::A), when AnySnapshot;
     MomentB: "Moment B",
         "Compare the moment at the time cursor as B, or no more",
-        key(Key::B), does PlaybackAction::Choose(Which::B), when AnySnapshot;
+        key(Key::B), does PlaybackAction::Choose(Which::B), when AnySnapshotAtTheDesk;
     ZoomIn: "Zoom in",
         "Show a shorter stretch of time",
         key(Key::Plus), or key(Key::Equals), does PlaybackAction::ZoomAtCursor(1.5), when Always;
@@ -279,8 +292,11 @@ Window {
         "Light, dark, or as the system has it",
         key(Key::D), does ShellAction::NextTheme, when Always;
     Presentation: "Presentation",
-        "Large type and thick lines for the back row, without settings; or back",
-        key(Key::P), does ShellAction::TogglePresentation, when Always;
+        "The whole screen for up to three views in large type, without settings; or back",
+        key(Key::P), or key(Key::F11), does ShellAction::TogglePresentation, when Always;
+    Blank: "Black screen",
+        "In the presentation, nothing but black; or back",
+        key(Key::B), does ShellAction::ToggleBlank, when Presenting;
     ScaleUp: "Larger",
         "Draw everything a tenth larger",
         ctrl(Key::Plus), or ctrl(Key::Equals), does ShellAction::ScaleBy(1.0), when Always;
@@ -301,10 +317,10 @@ Window {
         key(Key::L), does LessonAction::ToggleList, when Always;
     NextStep: "Next step of the lesson",
         "Go on, once what the lesson waits for has come",
-        key(Key::Enter), does LessonAction::Next, when LessonCanGoOn;
+        key(Key::Enter), or key(Key::PageDown), does LessonAction::Next, when LessonCanGoOn;
     PreviousStep: "Previous step of the lesson",
         "Read the step before again",
-        key(Key::Backspace), does LessonAction::Back, when LessonCanGoBack;
+        key(Key::Backspace), or key(Key::PageUp), does LessonAction::Back, when LessonCanGoBack;
     Help: "Help",
         "Keys, and what the views mean",
         key(Key::F1), or key(Key::Questionmark), does ShellAction::ToggleHelp, when Always;

@@ -29,7 +29,7 @@ use egui::style::ScrollStyle;
 use egui::{CentralPanel, Context, Frame, Key, Margin, Panel, ScrollArea, Sense, Ui, UiBuilder, Vec2, vec2};
 
 use super::export::{Exports, brief, file_name, slug};
-use super::kit::appearance::Appearance;
+use super::kit::appearance::{Appearance, STAGE};
 use super::kit::perf_stats::{PerfStats, measured_flops};
 use super::kit::theme::{GRID, Tokens};
 use super::kit::widgets;
@@ -44,9 +44,9 @@ use super::shell::toast::Toast;
 use super::shell::toasts::Toasts;
 use super::shell::{Shell, banner, help, status_bar, timeline, top_bar};
 use super::study::{self, StudyPage};
-use super::views::Grid;
 use super::views::context::ViewContext;
 use super::views::forks::jobs::Forks;
+use super::views::{Grid, View};
 use super::watching;
 use crate::run::History;
 use crate::spec::Spec;
@@ -297,19 +297,22 @@ impl App {
 
     /// Returns the state of this window to be saved.
     pub fn saved(&self, ctx: &Context) -> PersistedState {
-        let (inner, resized) = ctx.input(|input| {
+        let (inner, maximised, fullscreen) = ctx.input(|input| {
             let viewport = input.viewport();
-            (viewport.inner_rect, !viewport.maximized.unwrap_or(false) && !viewport.fullscreen.unwrap_or(false))
+            (viewport.inner_rect, viewport.maximized, viewport.fullscreen.unwrap_or(false))
         });
-        let size = inner.filter(|_| resized).map(|rect| rect.size() * ctx.zoom_factor());
+        let size =
+            inner.filter(|_| !maximised.unwrap_or(false) && !fullscreen).map(|rect| rect.size() * ctx.zoom_factor());
         PersistedState {
             theme: Some(ctx.options(|options| options.theme_preference)),
             scale: Some(self.appearance.scale(ctx)),
             size: size.map(|size| [size.x.round(), size.y.round()]),
+            maximised,
             study: Some(self.study.shown),
             layout: Some(self.views.layout()),
             settings: Some(self.settings.spec.clone()),
             recent: self.overlays.recent.opened(),
+            read: self.lessons.read(),
         }
     }
 
@@ -324,6 +327,7 @@ impl App {
         if let Some(study) = saved.study {
             self.study.shown = study;
         }
+        self.lessons.restore_read(&saved.read);
         if let Some(layout) = &saved.layout
             && let Err(problem) = self.views.set_layout(layout)
         {
@@ -375,7 +379,24 @@ impl App {
         self.shell.palette = palette;
         self.actions.append(chosen);
         self.shell.toasts.show(ui.ctx(), &mut self.actions);
+        if self.appearance.is_blank() {
+            self.blank(ui.ctx());
+        }
         self.shell.stats.note_pass(began.elapsed().as_secs_f32());
+    }
+
+    /// Covers the window with black, which a click ends as the key does.
+    fn blank(&mut self, ctx: &Context) {
+        let whole = ctx.content_rect();
+        let area = egui::Area::new(egui::Id::unique("black screen")).order(egui::Order::Tooltip).fixed_pos(whole.min);
+        let covered = area.show(ctx, |ui| {
+            let (rect, response) = ui.allocate_exact_size(whole.size(), Sense::CLICK);
+            ui.painter().rect_filled(rect, 0.0, egui::Color32::BLACK);
+            response
+        });
+        if covered.inner.clicked() {
+            self.actions.user(UserCommand::Blank);
+        }
     }
 
     /// Restores an enlarged view to its place, unless the key belongs to something above it.
@@ -392,7 +413,9 @@ impl App {
     /// belongs to the plots.
     fn page(&mut self, ui: &mut Ui, available: &[UserCommand]) {
         let room = ui.available_size();
-        if room.x >= LEAST.x && room.y >= LEAST.y {
+        let least = if self.appearance.presents() && !self.study.shown { STAGE.min(LEAST) } else { LEAST };
+        // A scale that fits exactly may miss it by rounding.
+        if room.x >= least.x - 1.0 && room.y >= least.y - 1.0 {
             return self.layout(ui, available, false);
         }
         let bars = ScrollSource { scroll_bar: true, ..ScrollSource::NONE };
@@ -400,7 +423,7 @@ impl App {
         let usual = std::mem::replace(&mut ui.spacing_mut().scroll, ScrollStyle::solid());
         ScrollArea::both().scroll_source(bars).show(ui, |ui| {
             ui.spacing_mut().scroll = usual;
-            let (rect, _) = ui.allocate_exact_size(room.max(LEAST), Sense::hover());
+            let (rect, _) = ui.allocate_exact_size(room.max(least), Sense::hover());
             self.layout(&mut ui.new_child(UiBuilder::new().max_rect(rect)), available, false);
         });
     }
@@ -436,11 +459,15 @@ impl App {
         };
         let bar = |vertical: i8| Frame::new().fill(tokens.card).inner_margin(Margin::symmetric(12, vertical));
 
-        Panel::top("bar").frame(bar(6)).exact_size(40.0).resizable(false).show(ui, |ui| {
+        // A presentation shows only the views, and what one presses while speaking.
+        let presents = self.appearance.presents() && !self.study.shown;
+        let (height, margin) = if presents { (30.0, 2) } else { (40.0, 6) };
+        Panel::top("bar").frame(bar(margin)).exact_size(height).resizable(false).show(ui, |ui| {
+            if presents {
+                return top_bar::show_presenting(ui, &mut scene, session, available);
+            }
             top_bar::show(ui, &mut scene, session, &self.study, self.settings.checked.preset, (available, &on));
         });
-        // A presentation shows only the views.
-        let presents = self.appearance.presents();
         if !presents {
             Panel::bottom("status").frame(bar(0)).exact_size(24.0).resizable(false).show(ui, |ui| {
                 let stats = &self.shell.stats;
@@ -492,7 +519,13 @@ impl App {
                     ui.add_space(1.5 * GRID);
                     timeline::show(ui, &mut scene, available);
                 });
-            if !(paper && self.exports.rehearses_panels()) {
+            if presents {
+                let paused = session.is_some_and(Session::is_paused);
+                lessons::card::caption(ui, &self.lessons, paused, scene.actions);
+            }
+            if presents && !paper {
+                self.views.present(ui, &mut scene, self.lessons.view().and_then(View::titled));
+            } else if !(paper && self.exports.rehearses_panels()) {
                 self.views.show(ui, &mut scene, self.exports.light);
             }
             for order in self.exports.orders() {

@@ -23,12 +23,16 @@ pub struct PersistedState {
     pub scale: Option<f32>,
     /// Inner size at a scale of 1, in points.
     pub size: Option<[f32; 2]>,
+    /// Whether it filled its screen; the size is then not known.
+    pub maximised: Option<bool>,
     /// Whether the study page is shown.
     pub study: Option<bool>,
     pub layout: Option<Layout>,
     pub settings: Option<Spec>,
     /// Names and paths of opened runs and studies, the most recent first.
     pub recent: Vec<(String, String)>,
+    /// Names of the lessons that were read to their end.
+    pub read: Vec<String>,
 }
 
 impl PersistedState {
@@ -71,6 +75,10 @@ impl PersistedState {
                 _ => Err("it is width and height of a window".to_owned()),
             }
         });
+        take("maximised", &mut |value| {
+            saved.maximised = Some(value.as_bool().ok_or_else(|| "it is true or false".to_owned())?);
+            Ok(())
+        });
         take("page", &mut |value| {
             saved.study = Some(match value.as_str() {
                 Some("run") => false,
@@ -92,6 +100,10 @@ impl PersistedState {
         });
         take("recent", &mut |value| {
             saved.recent = Vec::deserialize(value.clone()).map_err(|err| first_line(err.message()))?;
+            Ok(())
+        });
+        take("read", &mut |value| {
+            saved.read = Vec::deserialize(value.clone()).map_err(|err| first_line(err.message()))?;
             Ok(())
         });
         (saved, problems)
@@ -117,12 +129,14 @@ impl PersistedState {
         );
         put("scale", self.scale.map(rounded));
         put("size", self.size.map(|size| size.into_iter().map(rounded).collect::<Vec<Value>>().into()));
+        put("maximised", self.maximised.map(Value::from));
         put("page", self.study.map(|study| if study { "study".into() } else { "run".into() }));
         put("layout", self.layout.as_ref().and_then(|layout| Value::try_from(layout).ok()));
         // A draft may contain a value that TOML cannot (a seed beyond its integers): then the next start has the default
         // settings.
         put("settings", self.settings.as_ref().and_then(|spec| Value::try_from(spec).ok()));
         put("recent", Value::try_from(&self.recent).ok().filter(|_| !self.recent.is_empty()));
+        put("read", Value::try_from(&self.read).ok().filter(|_| !self.read.is_empty()));
         toml::to_string(&table).unwrap_or_default()
     }
 }

@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{Duration, Instant};
 
-use crate::run::{Checkpoint, Ending, Event, History, Progress, Row, RunState, TaskStart};
+use crate::run::{Checkpoint, Ending, Event, History, Progress, Row, RunState, TaskStart, describe_in_short};
 use crate::spec::Spec;
 use crate::storage::{Closing, Saver};
 use crate::ui::app::gram_cache::GramCache;
@@ -113,7 +113,10 @@ impl Session {
     pub fn own_name(&self) -> String {
         match &self.watched {
             Some(place) => format!("{}, watched", place.name),
-            None => format!("run of this window, seed {}", self.spec.seed),
+            None => {
+                let changes = self.history.live_changes().map(|(_, effect)| describe_in_short(effect));
+                [self.spec.in_one_line()].into_iter().chain(changes).collect::<Vec<_>>().join(" → ")
+            }
         }
     }
 

@@ -24,7 +24,7 @@ use crate::ui::export::{ViewExport, copy_command_line, copy_line, file_name};
 use crate::ui::kit::appearance;
 use crate::ui::kit::waker::waker;
 use crate::ui::lessons::action::LessonAction;
-use crate::ui::lessons::{LessonContext, LessonSetup, Lessons, Next};
+use crate::ui::lessons::{Hold, LessonContext, LessonSetup, Lessons, Next};
 use crate::ui::overlays::action::OverlayAction;
 use crate::ui::overlays::{LoadEvent, LoadRequest, LoadedRun, RecentPath, let_go};
 use crate::ui::playback::action::PlaybackAction;
@@ -256,12 +256,15 @@ impl App {
             ShellAction::NextTheme => {
                 let next = appearance::next_theme(ctx);
                 ctx.set_theme(next);
+                // This pass has begun in the theme of before, and would show some of both.
+                ctx.request_discard("the theme changes");
                 if next == egui::ThemePreference::System {
                     // This is the only step of the cycle that may leave the picture unchanged.
                     self.shell.toasts.say(Toast::done("The theme is that of the system"));
                 }
             }
             ShellAction::TogglePresentation => self.appearance.present(ctx),
+            ShellAction::ToggleBlank => self.appearance.toggle_blank(),
             ShellAction::ScaleBy(tenths) => appearance::scale_by(ctx, tenths),
             ShellAction::ResetScale => ctx.set_zoom_factor(1.0),
         }
@@ -559,6 +562,13 @@ impl App {
                     self.go_on_with_lesson(ctx);
                 }
             }
+            LessonAction::NextLesson => {
+                let setup = self.lessons.finish().and_then(Lessons::setup);
+                self.close_lesson();
+                if let Some(setup) = setup {
+                    self.begin_lesson(ctx, setup);
+                }
+            }
             LessonAction::Close => self.close_lesson(),
             LessonAction::HideHint => self.lessons.hide_hint(),
         }
@@ -607,8 +617,17 @@ impl App {
     /// Goes to the next step of the lesson, or ends it after the last one.
     fn go_on_with_lesson(&mut self, ctx: &Context) {
         match self.lessons.next() {
+            Some(Next::Happen) => {
+                self.run.send(Command::Resume);
+                if let Some(at) = self.lessons.let_happen() {
+                    self.enter_step(ctx, at);
+                }
+            }
             Some(Next::Step(at)) => self.enter_step(ctx, at),
-            Some(Next::End) => self.close_lesson(),
+            Some(Next::End) => {
+                self.lessons.finish();
+                self.close_lesson();
+            }
             None => {}
         }
     }
@@ -623,6 +642,9 @@ impl App {
         self.study.shown = effects.study;
         if let Some(view) = effects.view {
             self.views.bring(view);
+            if let Some(mode) = effects.mode {
+                self.views.set_mode(view, mode);
+            }
         }
         self.check_lesson(ctx);
     }
@@ -635,6 +657,11 @@ impl App {
             chosen: self.time.clock.chosen(),
         };
         let check = self.lessons.check(context, &self.study);
+        match check.hold {
+            Some(Hold::Pause) => self.run.send(Command::Pause),
+            Some(Hold::Release) => self.run.send(Command::Resume),
+            None => {}
+        }
         if check.start_study {
             self.study.execute(StudyAction::Start, || waker(ctx));
         }

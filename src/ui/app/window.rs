@@ -49,7 +49,11 @@ pub fn open(options: WindowOptions) -> anyhow::Result<()> {
     let file = WindowStateFile::of_user();
     let found = file.as_ref().map(state_writer::find);
     let saved = found.as_ref().map(|found| found.saved.clone()).unwrap_or_default();
-    let native = native_options(saved.size.unwrap_or([1280.0, 800.0]));
+    let size = saved.size.unwrap_or([1280.0, 800.0]);
+    let mut native = native_options(size);
+    if let Some(maximised) = saved.maximised {
+        native.viewport = native.viewport.with_maximized(maximised);
+    }
     let creator = move |creation: &eframe::CreationContext<'_>| {
         if let Some(state) = &creation.wgpu_render_state {
             let adapter = state.adapter.get_info();
@@ -87,7 +91,8 @@ pub fn open(options: WindowOptions) -> anyhow::Result<()> {
         }
         // Two windows would overwrite each other's saved state.
         let writer = file.filter(|_| !is_another).map(|file| StateWriter::new(file, ctx, saved));
-        Ok(Box::new(PersistentWindow { app, writer, ctx: ctx.clone() }) as Box<dyn eframe::App>)
+        let height = Some(size[1]);
+        Ok(Box::new(PersistentWindow { app, writer, height, ctx: ctx.clone() }) as Box<dyn eframe::App>)
     };
     run(native, Box::new(creator))
 }
@@ -133,12 +138,31 @@ fn close_on_signal(ctx: &egui::Context) {
 struct PersistentWindow {
     app: App,
     writer: Option<StateWriter>,
+    /// The height that was asked for, in points at a scale of 1, until it is known whether the screen has so much.
+    height: Option<f32>,
     ctx: egui::Context,
+}
+
+/// Height of a window's title bar and of a panel of the desktop, which the screen must have beside the window.
+const AROUND: f32 = 60.0;
+
+impl PersistentWindow {
+    /// Fills the screen if it is too low for the window with its title bar, whose last line would be out of sight.
+    fn fit(&mut self, ctx: &egui::Context) {
+        let Some(height) = self.height else { return };
+        if let Some(monitor) = ctx.input(|input| input.viewport().monitor_size) {
+            self.height = None;
+            if height + AROUND > monitor.y * ctx.zoom_factor() {
+                ctx.send_viewport_cmd(egui::ViewportCommand::Maximized(true));
+            }
+        }
+    }
 }
 
 impl eframe::App for PersistentWindow {
     fn logic(&mut self, ctx: &egui::Context, frame: &mut eframe::Frame) {
         self.app.logic(ctx, frame);
+        self.fit(ctx);
         if let Some(writer) = &mut self.writer
             && let Some(toast) = writer.note(ctx, self.app.saved(ctx))
         {

@@ -3,14 +3,17 @@
 //! Guarantees: the values saved for the next start are the user's choice, not those of a presentation; leaving the presentation
 //! restores the earlier scale.
 
-use egui::{Context, Theme, ThemePreference, vec2};
+use egui::{Context, Theme, ThemePreference, ViewportCommand, vec2};
 
 use super::theme;
 
 /// Factor by which curves are thicker in a presentation, in addition to its scale.
 const THICK: f32 = 1.6;
-/// Space that the views need without the settings panel, in points: the window's smallest size less the panel.
-const NEEDED: egui::Vec2 = vec2(980.0, 610.0);
+/// The space that a presentation is laid out in, in points: at its height the labels of ticks have 22 of 720 lines of a
+/// projector, and its width is enough for the bar and two views side by side.
+pub const STAGE: egui::Vec2 = vec2(640.0, 390.0);
+/// The largest scale of a presentation: a picture of 2160 lines.
+const MOST: f32 = 6.0;
 /// Allowed scales; beyond them the buttons that reset the scale could not be reached.
 pub const SCALES: std::ops::RangeInclusive<f32> = 0.5..=3.0;
 
@@ -19,6 +22,8 @@ pub const SCALES: std::ops::RangeInclusive<f32> = 0.5..=3.0;
 pub struct Appearance {
     /// The scale before the presentation, while one is active, and the window's unscaled size for which it was chosen.
     before: Option<(f32, egui::Vec2)>,
+    /// Whether the screen is black.
+    blank: bool,
     /// Whether the theme is installed.
     installed: bool,
 }
@@ -44,12 +49,24 @@ impl Appearance {
         if self.presents() { THICK } else { 1.0 }
     }
 
-    /// Begins or ends the presentation, at the largest scale that fits the window.
+    /// Begins or ends the presentation, on the whole screen, at the scale that its height allows.
     pub fn present(&mut self, ctx: &Context) {
+        self.blank = false;
         match self.before.take() {
             Some((scale, _)) => ctx.set_zoom_factor(scale),
             None => self.enlarge(ctx, ctx.zoom_factor()),
         }
+        ctx.send_viewport_cmd(ViewportCommand::Fullscreen(self.presents()));
+    }
+
+    /// Returns whether the screen of a presentation is black.
+    pub fn is_blank(&self) -> bool {
+        self.blank
+    }
+
+    /// Makes the screen of a presentation black, or shows it again.
+    pub fn toggle_blank(&mut self) {
+        self.blank = self.presents() && !self.blank;
     }
 
     /// Adapts the scale of a presentation when the window changes its size.
@@ -63,8 +80,8 @@ impl Appearance {
 
     fn enlarge(&mut self, ctx: &Context, scale: f32) {
         let size = unscaled(ctx);
-        let room = (size / NEEDED).min_elem();
-        ctx.set_zoom_factor(room.clamp(scale.max(1.15), *SCALES.end()));
+        let room = (size / STAGE).min_elem();
+        ctx.set_zoom_factor(room.clamp(scale.max(1.15), MOST));
         self.before = Some((scale, size));
     }
 

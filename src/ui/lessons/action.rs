@@ -9,6 +9,8 @@ pub enum LessonAction {
     Begin(usize),
     /// Go to the next step, or end the lesson after the last one.
     Next,
+    /// End this lesson and begin the one after it.
+    NextLesson,
     /// Go back to the previous step.
     Back,
     /// Continue without waiting for the condition of the step.

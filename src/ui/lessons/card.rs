@@ -33,6 +33,36 @@ pub fn dock(ui: &mut Ui, state: &Lessons, paused: bool, actions: &mut Actions) {
     });
 }
 
+/// Draws the lesson in progress as a strip below the views, for a presentation, which has no settings above it: the text at the
+/// left, what it waits for and the buttons at the right.
+pub fn caption(ui: &mut Ui, state: &Lessons, paused: bool, actions: &mut Actions) {
+    let Some(open) = &state.open else { return };
+    let tokens = Tokens::of(ui);
+    let frame = Frame::new().fill(tokens.well).stroke(Stroke::new(1.0, tokens.accent)).corner_radius(6);
+    let frame =
+        frame.inner_margin(Margin::symmetric(10, 6)).outer_margin(Margin { left: 0, right: 0, top: 6, bottom: 0 });
+    Panel::bottom("lesson caption").frame(frame).resizable(false).show_separator_line(false).show(ui, |ui| {
+        ui.spacing_mut().item_spacing = vec2(2.0 * GRID, GRID);
+        ui.horizontal_top(|ui| {
+            let room = ui.available_width() - BUTTONS - 2.0 * GRID;
+            ui.allocate_ui_with_layout(vec2(room, 0.0), Layout::top_down(Align::Min), |ui| {
+                ui.set_width(room);
+                ui.add(Label::new(RichText::new(open.text()).size(BODY + 2.0).color(tokens.text)).wrap());
+            });
+            ui.allocate_ui_with_layout(vec2(BUTTONS, 0.0), Layout::top_down(Align::Min), |ui| {
+                ui.set_width(BUTTONS);
+                let step = format!("{}, {} of {}", open.lesson.title, open.at + 1, open.lesson.steps.len());
+                ui.label(RichText::new(step).size(SMALL).color(tokens.accent));
+                waiting(ui, open, paused);
+                buttons(ui, open, actions);
+            });
+        });
+    });
+}
+
+/// Width of the buttons of a caption.
+const BUTTONS: f32 = 230.0;
+
 fn hint(ui: &mut Ui, actions: &mut Actions) {
     let tokens = Tokens::of(ui);
     ui.horizontal(|ui| {
@@ -81,10 +111,14 @@ fn waiting(ui: &mut Ui, open: &Open, paused: bool) {
     let awaited = open.step().wait;
     let key = ui.ctx().format_shortcut(&UserCommand::NextStep.about().key);
     let (text, colour, full) = match open.seen() {
+        Seen::Waiting if open.is_held() => (format!("The switch is next: {key} lets it happen"), tokens.accent, false),
         Seen::Waiting if paused && !awaited.is_of_study() => {
             (format!("Waiting for {}: the run is paused", awaited.words()), tokens.warning, false)
         }
         Seen::Waiting => (format!("Waiting for {}", awaited.words()), tokens.weak, false),
+        Seen::Come if open.held().is_some() => {
+            (format!("The run waits before the switch: {key} continues"), tokens.accent, true)
+        }
         Seen::Come if awaited.is_nothing() => (format!("{key} goes on"), tokens.weak, true),
         Seen::Come => (format!("Done: {key} continues"), tokens.accent, true),
         Seen::Skipped => ("Not waited for".to_owned(), tokens.warning, false),
@@ -110,8 +144,19 @@ fn buttons(ui: &mut Ui, open: &Open, actions: &mut Actions) {
             actions.user(UserCommand::PreviousStep);
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
-            let waits = *open.seen() == Seen::Waiting;
-            let text = if open.is_last() { "Finish" } else { "Next" };
+            let waits = *open.seen() == Seen::Waiting && !open.is_held();
+            if open.is_last()
+                && open.has_successor()
+                && !waits
+                && ui.button("Next lesson").on_hover_text("Begin the lesson after this one").clicked()
+            {
+                actions.push(LessonAction::NextLesson);
+            }
+            let text = match open.is_last() {
+                _ if open.is_held() => "Let it happen",
+                true => "Finish",
+                false => "Next",
+            };
             let hover = UserCommand::NextStep.hover(ui.ctx());
             let next = IconButton { icon: Icon::Play, text, name: text, hover, enabled: !waits, primary: !waits };
             if next.show(ui, BAR_BUTTON).clicked() && !waits {

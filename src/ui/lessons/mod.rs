@@ -1,12 +1,15 @@
 //! Shows lessons in the window: the one in progress, its current step, and its progress (see [`crate::spec::Lesson`]).
 //!
 //! Guarantees: a step continues when its condition is measured in the run or the study, or when the reader skips the wait, which
-//! stays visible; figures in a text are those of the run at that step and do not change afterwards. Closing a lesson leaves the
+//! stays visible; a run that reaches a switch before its reader does is paused, and goes on when the reader lets it happen;
+//! figures in a text are those of the run at that step and do not change afterwards. Closing a lesson leaves the
 //! run as it is, at the pace that the user had. A lesson changes nothing itself: its effects on the window are returned, as a
 //! [`LessonSetup`] at the beginning and [`StepEffects`] for each step.
 
 pub mod action;
 pub(crate) mod card;
+
+use std::collections::BTreeSet;
 
 use egui::{Align2, Context, Key, RichText, Window, vec2};
 
@@ -15,12 +18,13 @@ use super::app::actions::{Action, RunAction};
 use super::app::session::Session;
 use super::kit::theme::{GRID, SMALL, Tokens};
 use super::kit::{format, theme};
+use super::playback::clock::{bands, newest};
 use super::settings::checked::needs_restart;
 use super::shell::toast::Toast;
 use super::study::StudyPage;
 use super::views::View;
 use crate::analysis::Milestone;
-use crate::run::History;
+use crate::run::{History, RunState};
 use crate::spec::{Lesson, LessonCondition, LessonStep, Preset, Spec, lessons, preset};
 use crate::theory::gia;
 use crate::ui::lessons::action::LessonAction;
@@ -54,6 +58,9 @@ pub struct Open {
     strays: bool,
     /// Whether the study was started, or found finished.
     begun: bool,
+    /// The switch, from 1, before which the run was paused, and the last one that was let happen or not waited for.
+    held: Option<usize>,
+    released: usize,
     /// The version of the record and the cursor at the last check.
     looked: Option<(u64, Option<f64>)>,
 }
@@ -64,6 +71,8 @@ pub struct Lessons {
     choosing: bool,
     hint: bool,
     open: Option<Open>,
+    /// The names of those that were read to their end.
+    read: BTreeSet<String>,
     /// The pace of the user, and the pace that the lesson has set.
     pace: Option<(f64, f64)>,
 }
@@ -92,8 +101,52 @@ impl Open {
         self.strays
     }
 
+    /// Returns whether the run is paused before the switch that this step is about, until the reader lets it happen.
+    pub fn is_held(&self) -> bool {
+        self.held.is_some() && self.held == self.step().wait.switch()
+    }
+
+    /// Returns the switch, from 1, before which the run is paused.
+    pub fn held(&self) -> Option<usize> {
+        self.held
+    }
+
+    /// Returns whether this step, or one after it in the same run, is about this switch.
+    fn awaits(&self, switch: usize) -> bool {
+        let ahead = self.lesson.steps[self.at..].iter().enumerate();
+        let mut ahead = ahead.take_while(|(place, step)| *place == 0 || step.set.is_empty());
+        ahead.any(|(_, step)| step.wait.switch() == Some(switch))
+    }
+
+    /// Pauses the run a little before a switch that the reader has still to come to, and gives it free when the switch has
+    /// happened all the same, or the reader has resumed the run.
+    fn hold(&mut self, session: &Session) -> Option<Hold> {
+        let next = session.history.tasks().len();
+        if let Some(held) = self.held {
+            let is_resumed = !session.is_paused() && !session.is_pausing();
+            if next > held || is_resumed {
+                (self.held, self.released) = (None, held);
+                return (!is_resumed).then_some(Hold::Release);
+            }
+            return None;
+        }
+        if next == 0 || next <= self.released || *session.history.state() != RunState::Running || !self.awaits(next) {
+            return None;
+        }
+        let planned = bands(&session.history).get(next).filter(|band| band.planned)?.from;
+        (newest(&session.history) >= planned - AHEAD).then(|| {
+            self.held = Some(next);
+            Hold::Pause
+        })
+    }
+
     pub fn is_last(&self) -> bool {
         self.at + 1 == self.lesson.steps.len()
+    }
+
+    /// Returns whether the list has a lesson after this one.
+    fn has_successor(&self) -> bool {
+        lessons().last().is_some_and(|last| last.name != self.lesson.name)
     }
 
     /// Returns whether this step is about the live run, and not about the previous one.
@@ -120,7 +173,7 @@ impl Lessons {
 
     /// Returns whether there is a next step and the condition of this one is met.
     pub fn can_go_on(&self) -> bool {
-        self.open.as_ref().is_some_and(|open| *open.seen() != Seen::Waiting)
+        self.open.as_ref().is_some_and(|open| *open.seen() != Seen::Waiting || open.is_held())
     }
 
     pub fn can_go_back(&self) -> bool {
@@ -168,14 +221,29 @@ impl Lessons {
         let LessonSetup { lesson, spec } = setup;
         self.pace = users.map(|users| (users, spec.window.pace));
         self.choosing = false;
-        let (pages, strays, begun, looked) = (Vec::new(), false, false, None);
-        self.open = Some(Open { lesson, at: 0, pages, expected: spec, strays, begun, looked });
+        let (pages, strays, begun, looked, held) = (Vec::new(), false, false, None, None);
+        self.open = Some(Open { lesson, at: 0, pages, expected: spec, strays, begun, held, released: 0, looked });
     }
 
     /// Returns the next step if there is no condition left to wait for.
     pub fn next(&self) -> Option<Next> {
-        let open = self.open.as_ref().filter(|open| *open.seen() != Seen::Waiting)?;
+        let open = self.open.as_ref()?;
+        if open.is_held() {
+            return Some(Next::Happen);
+        }
+        if *open.seen() == Seen::Waiting {
+            return None;
+        }
         Some(if open.is_last() { Next::End } else { Next::Step(open.at + 1) })
+    }
+
+    /// Lets the switch happen before which the run is paused. Returns the index of the step to show, which is the next one if
+    /// this one waits for no more than the switch: what follows it comes within moments.
+    pub fn let_happen(&mut self) -> Option<usize> {
+        let open = self.open.as_mut()?;
+        open.released = open.held.take()?;
+        let is_switch = open.step().wait.is_switch() && !open.is_last();
+        Some(open.at + usize::from(is_switch))
     }
 
     /// Returns the index of the previous step.
@@ -204,11 +272,13 @@ impl Lessons {
             open.pages.push(Page { seen: Seen::Waiting, text: String::new(), complete: false });
             if let (false, Ok(spec)) = (step.set.is_empty(), open.lesson.spec_at(at)) {
                 open.expected = spec.clone();
+                (open.held, open.released) = (None, 0);
                 start = Some(spec);
             }
         }
         let study = open.lesson.study.is_some();
-        Some(StepEffects { start, study, view: View::titled(&step.view).filter(|_| !study) })
+        let view = View::titled(&step.view).filter(|_| !study);
+        Some(StepEffects { start, study, view, mode: step.mode.as_deref() })
     }
 
     /// Checks whether the condition is met. `chosen` is the epoch at which the user has put the cursor.
@@ -218,6 +288,9 @@ impl Lessons {
         let history = session.map(|session| &session.history);
         let Some(open) = &mut self.open else { return check };
         let study = open.lesson.study.is_some();
+        if let Some(session) = session.filter(|session| session.is_live() && open.is_of_this_run() && !open.strays) {
+            check.hold = open.hold(session);
+        }
         let now = (history.map_or(0, |history| history.revision()), chosen);
         if open.looked == Some(now) && !study {
             return check;
@@ -265,6 +338,24 @@ impl Lessons {
         check
     }
 
+    /// Notes that the lesson was read to its end. Returns the index of the one after it, if there is one.
+    pub fn finish(&mut self) -> Option<usize> {
+        let lesson = self.open.as_ref()?.lesson;
+        self.read.insert(lesson.name.clone());
+        let place = lessons().iter().position(|known| known.name == lesson.name)?;
+        (place + 1 < lessons().len()).then_some(place + 1)
+    }
+
+    /// Returns the names of the lessons that were read to their end.
+    pub fn read(&self) -> Vec<String> {
+        self.read.iter().cloned().collect()
+    }
+
+    /// Restores the names of the lessons that were read in earlier sessions.
+    pub fn restore_read(&mut self, names: &[String]) {
+        self.read.extend(names.iter().cloned());
+    }
+
     /// Closes the lesson; the run stays. Returns the pace of the user if the run still has that of the lesson.
     pub fn close(&mut self, pace: f64) -> Option<f64> {
         self.open = None;
@@ -294,9 +385,21 @@ impl LessonSetup {
 /// The destination after a step.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Next {
+    /// The switch happens before which the run is paused.
+    Happen,
     Step(usize),
     End,
 }
+
+/// What a lesson does to the run at a switch.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    Pause,
+    Release,
+}
+
+/// How many epochs before a switch the run is paused.
+const AHEAD: f64 = 0.5;
 
 /// The effects on the window of a step that is reached.
 pub struct StepEffects {
@@ -304,8 +407,9 @@ pub struct StepEffects {
     pub start: Option<Spec>,
     /// Whether the study page is shown.
     pub study: bool,
-    /// The view to put on screen.
+    /// The view to put on screen, and how it shows its quantity.
     pub view: Option<View>,
+    pub mode: Option<&'static str>,
 }
 
 /// The part of the run that a lesson reads.
@@ -323,6 +427,8 @@ pub struct LessonCheck {
     pub changed: bool,
     /// Whether the study of the lesson is to start.
     pub start_study: bool,
+    /// Whether the run is to be paused, or to go on.
+    pub hold: Option<Hold>,
 }
 
 /// Checks the program of the run against the condition; it was read when the run began.
@@ -408,9 +514,14 @@ pub fn choose(ctx: &Context, state: &mut Lessons, actions: &mut Actions) {
         for (place, lesson) in lessons().iter().enumerate() {
             ui.add_space(2.0 * GRID);
             let title = RichText::new(&lesson.title).size(theme::TITLE);
-            if ui.button(title).clicked() {
-                actions.push(LessonAction::Begin(place));
-            }
+            ui.horizontal(|ui| {
+                if ui.button(title).clicked() {
+                    actions.push(LessonAction::Begin(place));
+                }
+                if state.read.contains(&lesson.name) {
+                    ui.label(RichText::new("✔ read").size(SMALL).color(tokens.accent));
+                }
+            });
             ui.label(&lesson.about);
             let about = match (&lesson.preset, &lesson.study) {
                 (Some(name), _) => format!("{} steps, preset {name}", lesson.steps.len()),

@@ -10,22 +10,22 @@ use crate::ui::kit::theme::Tokens;
 /// Half the length of the line before a name.
 const HALF: f32 = 4.0;
 
-/// Draws names, and values at the cursor as stored, in the remaining room of a header: without values if these do not fit,
+/// Draws names, and values at the cursor, in the remaining room of a header: without values if these do not fit,
 /// and with the number of omitted names if the names do not fit.
-pub fn legend(ui: &mut Ui, named: &[(Entry, Option<f64>)], show: impl Fn(f64) -> String) {
-    legend_within(ui, ui.available_rect_before_wrap(), named, show);
+pub fn legend(ui: &mut Ui, named: &[(Entry, Option<String>)]) {
+    legend_within(ui, ui.available_rect_before_wrap(), named);
 }
 
 /// Draws the same into this room; returns where the names end.
-pub fn legend_within(ui: &Ui, rect: Rect, named: &[(Entry, Option<f64>)], show: impl Fn(f64) -> String) -> f32 {
+pub fn legend_within(ui: &Ui, rect: Rect, named: &[(Entry, Option<String>)]) -> f32 {
     let tokens = Tokens::of(ui);
     let painter = ui.painter().with_clip_rect(rect);
     let (left, room) = (rect.left() + 6.0, rect.width() - 6.0 + 8.0);
     // No name is narrower than this, so most names of a hundred runs need no layout to be found too wide.
     let most = (room / 22.0).max(0.0) as usize + 1;
     let (all, named) = (named.len(), &named[..most.min(named.len())]);
-    let entry = |(entry, now): &(Entry, Option<f64>), valued: bool| {
-        let now = now.filter(|_| valued).map(&show);
+    let entry = |(entry, now): &(Entry, Option<String>), valued: bool| {
+        let now = now.clone().filter(|_| valued);
         let name = painter.layout_no_wrap(entry.name.clone(), theme::note(), tokens.weak);
         let value = painter.layout_no_wrap(now.unwrap_or_default(), FontId::monospace(10.5), tokens.text);
         let width = 9.0 + name.size().x + if value.is_empty() { 0.0 } else { 3.0 + value.size().x } + 8.0;

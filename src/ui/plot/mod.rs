@@ -6,6 +6,7 @@
 //! again. Charts are painted as in files ([`crate::paint::panel`]); only what the pointer does is added here.
 
 pub(crate) mod legend;
+pub(crate) mod readout;
 
 use std::sync::Arc;
 
@@ -23,19 +24,21 @@ use crate::chart::palette::{Colour, Ink};
 use crate::chart::panel::{Axis, Dashes, Entry, Line, Mark, Panel, Point, Polyline, Sign, span, wider};
 use crate::chart::series_cache::{Key, SeriesCache, Window, series};
 use crate::chart::series_id::SeriesId;
-use crate::chart::time_chart::{TimeChart, TimeCurve};
+use crate::chart::time_chart::{TimeChart, TimeCurve, events};
 use crate::paint::axes::AXIS;
 use crate::paint::panel::{Look, Painted, paint_high};
 use crate::paint::transform::Transform;
-use crate::run::History;
+use crate::run::{History, RunState};
 
 /// Describes one line of a plot, read from a record.
 #[derive(Clone, Debug)]
 pub struct Trace {
     pub name: String,
     pub line: Line,
-    /// Its value at the cursor, as stored.
+    /// Its value at the cursor, as stored; none where it has none there.
     pub now: Option<f64>,
+    /// Whether a header shows this value.
+    pub has_value: bool,
     /// The curve as measured, if this is an export.
     pub measured: Option<MeasuredCurve>,
     /// True if it belongs to a run drawn over the one shown: many of these are drawn as one picture.
@@ -56,7 +59,7 @@ impl Trace {
         let line = curve.line(curves.visible(history, key, window));
         let now = curves.value_at(key, cursor).filter(|_| curve.has_value);
         let span = line.path.span;
-        Self { name: curve.name.short(), line, now, measured: None, over: false, span }
+        Self { name: curve.name.short(), line, now, has_value: curve.has_value, measured: None, over: false, span }
     }
 
     /// Returns the part in view of a curve of the run, and its value at the cursor.
@@ -77,17 +80,24 @@ impl Trace {
         let now = points.iter().rev().find(|point| point.0 <= cursor).map(|point| point.1);
         let dense = points.len() > 2 * window.pixels;
         let path = Arc::new(Polyline { pieces: vec![points], span, dense });
-        let line = Line { path, ink: ink.into(), width: 1.5, style: Dashes::None };
-        Self { name, line, now, measured: None, over: false, span }
+        let line = Line { name: name.as_str().into(), path, ink: ink.into(), width: 1.5, style: Dashes::None };
+        Self { name, line, now, has_value: true, measured: None, over: false, span }
+    }
+
+    /// Returns such a curve that goes with another one and is not named in legends.
+    pub fn beside(name: &str, points: Vec<Point>, of: (Window, f64), ink: impl Into<Ink>) -> Self {
+        let trace = Self::through(String::new(), points, of, ink);
+        Self { line: trace.line.named(name), ..trace }
     }
 
     /// Returns the same curve of the run before this one.
     fn faint(context: &ViewContext<'_>, key: Key, window: Window) -> Option<Self> {
         let history = context.reference?;
-        let curve = TimeCurve::beside(key.source, Colour::Faint.at(0.8), Dashes::None);
+        let curve = TimeCurve::beside("run before", key.source, Colour::Faint.at(0.8), Dashes::None);
         let trace = Self::of((history, context.reference_curves), &curve, key.log, (window, context.cursor));
         let measured = context.table.as_ref().map(|_| measured(history, key, "run before: "));
-        Some(Self { name: "run before".to_owned(), measured, ..trace })
+        // The run before may be of another size: it is seen as far as it lies in the range of this one.
+        Some(Self { name: "run before".to_owned(), measured, span: None, ..trace })
     }
 
     /// Returns the curves of the previous run and of all runs drawn over this one, on one task's probes.
@@ -119,11 +129,7 @@ impl Trace {
 
     /// Returns the name and sign in a legend.
     pub fn entry(&self) -> Entry {
-        let sign = match (self.over, self.line.style) {
-            (false, _) => Sign::Dot,
-            (true, Dashes::None) => Sign::Line,
-            (true, _) => Sign::Dashes,
-        };
+        let sign = if self.over { Sign::of(self.line.style) } else { Sign::Dot };
         Entry { name: self.name.clone(), ink: self.line.ink, sign }
     }
 
@@ -179,8 +185,13 @@ impl TimePlot {
     pub fn legend_in(&self, header: &mut Ui, show: impl Fn(f64) -> String) {
         let value = |stored: f64| show(if self.chart.log { 10f64.powf(stored) } else { stored });
         let named = self.traces.iter().rev().filter(|trace| trace.is_in_header());
-        let entries: Vec<(Entry, Option<f64>)> = named.map(|trace| (trace.entry(), trace.now)).collect();
-        legend::legend(header, &entries, value);
+        let of = |trace: &Trace| trace.has_value.then(|| trace.now.map_or_else(|| "–".to_owned(), &value));
+        let mut entries: Vec<(Entry, Option<String>)> = named.clone().map(|trace| (trace.entry(), of(trace))).collect();
+        // The first task has the word, which says what the other numbers are.
+        if let (Some((entry, _)), Some(trace)) = (entries.first_mut(), named.clone().next()) {
+            entry.name = trace.line.name.to_string();
+        }
+        legend::legend(header, &entries);
     }
 
     /// Returns the names and signs of the traces, from the top one.
@@ -235,6 +246,10 @@ impl TimePlot {
                 }
             }
         }
+        if !context.paper {
+            let over = self.traces.iter().filter(|trace| many && trace.over).map(|trace| &trace.line);
+            readout::show(ui, &painted.response, &transform, &panel, over, |epoch| context.moment(epoch));
+        }
         gestures(context, &painted.response, &transform, ui);
         transform
     }
@@ -255,8 +270,12 @@ impl TimePlot {
         let drawn = self.traces.iter().filter(|trace| !(many && trace.over));
         panel.lines.extend(drawn.map(|trace| trace.line.clone()));
         panel.marks.clone_from(&self.marks);
+        panel.events = events(context.history);
+        panel.strokes =
+            self.chart.key_of_strokes(self.traces.iter().filter(|trace| !trace.over).map(|trace| &trace.line));
         panel.empty = match context.history.rows() {
             _ if span.is_some() => "",
+            [] if *context.history.state() == RunState::Running => "Measuring the first kernel…",
             [] => "",
             // A constant kernel has zero velocity, which has no logarithm.
             _ if context.is_constant() => "At infinite width nothing moves here",

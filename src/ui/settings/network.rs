@@ -64,6 +64,9 @@ fn program(ui: &mut Ui, form: &mut Form<'_>) {
     });
 }
 
+/// The rate of the presets in the NTK parametrisation.
+const NTP_RATE: f64 = 0.5;
+
 /// Draws the control of a setting, chosen by the values that its text allows.
 fn setting(ui: &mut Ui, form: &mut Form<'_>, declared: &Declared) {
     let Declared { name, choices, hover, .. } = declared;
@@ -75,6 +78,19 @@ fn setting(ui: &mut Ui, form: &mut Form<'_>, declared: &Declared) {
             let range = form.draft.network.widths();
             form::width(ui, &mut form.draft.network.width, range);
         });
+        let network = &form.draft.network;
+        if network.is_infinite() && !network.parametrisation.is_ntk() {
+            // SP has no limit; one press sets what has one, with a rate that suits it.
+            let words = format!("Take NTP with η = {NTP_RATE}");
+            if ui
+                .button(words)
+                .on_hover_text("The parametrisation whose kernel has a limit, and a usual rate for it")
+                .clicked()
+            {
+                form.draft.network.parametrisation = Parametrisation::Ntk;
+                form.draft.training.rate = NTP_RATE;
+            }
+        }
         return;
     }
     form.row(ui, &key, &label, hover, |ui, form| {

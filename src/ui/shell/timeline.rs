@@ -19,7 +19,10 @@ use crate::ui::playback::controls;
 use crate::ui::views::context::ViewContext;
 
 /// Height of the strip with its text.
-pub const HEIGHT: f32 = 52.0;
+pub const HEIGHT: f32 = 52.0 + LINE;
+
+/// Height of the line above the strip that says what run this is.
+const LINE: f32 = 14.0;
 
 pub fn show(ui: &mut Ui, scene: &mut ViewContext<'_>, available: &[UserCommand]) {
     let tokens = scene.tokens;
@@ -34,7 +37,8 @@ pub fn show(ui: &mut Ui, scene: &mut ViewContext<'_>, available: &[UserCommand])
     controls::controls(ui, scene, buttons, available);
     follow_button(ui, scene, follow);
     let strip = strip.with_max_x(strip.right() - 2.0 * GRID);
-    paint(ui, scene, strip);
+    what_run(ui, scene, strip);
+    paint(ui, scene, strip.with_min_y(strip.top() + LINE));
 }
 
 /// Draws epoch, step and task at the cursor.
@@ -58,6 +62,15 @@ fn read_out(ui: &Ui, scene: &ViewContext<'_>, rect: Rect) {
         if scene.history.counts_steps() { format!("kernel of {step}") } else { format!("kernel of step {step}") }
     });
     painter.text(pos2(rect.left(), rect.bottom() - 7.0), Align2::LEFT_CENTER, step, theme::note(), tokens.weak);
+}
+
+/// Says what run this is, as it was begun, above the strip.
+fn what_run(ui: &mut Ui, scene: &ViewContext<'_>, rect: Rect) {
+    let Some(info) = scene.info().filter(|info| !info.is_imported()) else { return };
+    let rect = rect.with_max_y(rect.top() + LINE - 2.0);
+    let mut ui = ui.new_child(UiBuilder::new().max_rect(rect).id_salt("what run"));
+    let text = RichText::new(info.spec.in_one_line()).size(theme::SMALL).color(scene.tokens.weak);
+    ui.add(egui::Label::new(text).truncate());
 }
 
 /// Draws a word while the run is followed, and a prominent button otherwise.
@@ -97,6 +110,10 @@ fn paint(ui: &mut Ui, scene: &mut ViewContext<'_>, rect: Rect) {
         name(&painter, scene, field, band.task, bottom);
     }
     ticks(&painter, scene, x, rect, bottom);
+    for (epoch, _) in scene.history.live_changes() {
+        let line = [pos2(x(epoch), top), pos2(x(epoch), bottom)];
+        painter.extend(Shape::dashed_line(&line, Stroke::new(1.0, tokens.warning), 2.0, 2.0));
+    }
     let (from, to) = scene.range;
     if !scene.clock.is_following() && (to - from) < end * 0.999 {
         let part = Rect::from_x_y_ranges(x(from)..=x(to), (top - 2.0)..=(bottom + 2.0)).intersect(rect);

@@ -42,7 +42,7 @@ pub fn show(
         } else {
             presets(ui, scene.actions, preset);
             ui.add_space(2.0 * GRID);
-            transport(ui, scene.actions, session, available);
+            transport(ui, scene.actions, session, available, false);
             ui.add_space(2.0 * GRID);
         }
         ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
@@ -59,6 +59,21 @@ pub fn show(
                 // The state takes the space between the buttons: a long name is cut, with the full name in the tooltip.
                 ui.with_layout(Layout::left_to_right(Align::Center), |ui| state(ui, scene, session));
             }
+        });
+    });
+}
+
+/// Draws what one presses while speaking: pause, the switch, and the end of the presentation; and the state of the run.
+pub fn show_presenting(ui: &mut Ui, scene: &mut ViewContext<'_>, session: Option<&Session>, available: &[UserCommand]) {
+    ui.horizontal_centered(|ui| {
+        ui.spacing_mut().item_spacing.x = GRID;
+        transport(ui, scene.actions, session, available, true);
+        ui.add_space(2.0 * GRID);
+        ui.with_layout(Layout::right_to_left(Align::Center), |ui| {
+            if IconButton::of(ui, UserCommand::Presentation, Icon::Cross).show(ui, BAR_BUTTON).clicked() {
+                scene.actions.user(UserCommand::Presentation);
+            }
+            ui.with_layout(Layout::left_to_right(Align::Center), |ui| state(ui, scene, session));
         });
     });
 }
@@ -99,7 +114,8 @@ fn presets(ui: &mut Ui, actions: &mut Actions, current: Option<&Preset>) {
     let _named = shown.response.on_hover_text(about).accessible_name("Preset");
 }
 
-fn transport(ui: &mut Ui, actions: &mut Actions, session: Option<&Session>, available: &[UserCommand]) {
+/// Draws the buttons of the run; `presents`: only pause and switch.
+fn transport(ui: &mut Ui, actions: &mut Actions, session: Option<&Session>, available: &[UserCommand], presents: bool) {
     let live = session.is_some_and(Session::is_live);
     let paused = session.is_some_and(Session::is_paused);
     let pausing = session.is_some_and(Session::is_pausing);
@@ -138,10 +154,12 @@ fn transport(ui: &mut Ui, actions: &mut Actions, session: Option<&Session>, avai
             actions.user(command);
         }
     };
-    command(ui, UserCommand::Step, Icon::Step, "");
-    command(ui, UserCommand::Restart, Icon::Restart, "");
-    command(ui, UserCommand::NewSeed, Icon::Dice, "");
-    command(ui, UserCommand::Stop, Icon::Stop, "");
+    if !presents {
+        command(ui, UserCommand::Step, Icon::Step, "");
+        command(ui, UserCommand::Restart, Icon::Restart, "");
+        command(ui, UserCommand::NewSeed, Icon::Dice, "");
+        command(ui, UserCommand::Stop, Icon::Stop, "");
+    }
     command(ui, UserCommand::SwitchTask, Icon::Next, "Switch task now");
 }
 

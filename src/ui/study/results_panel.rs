@@ -97,7 +97,7 @@ pub(super) fn legend(ui: &Ui, shown: Shown, runs: &Comparison, rect: Rect) {
     };
     let values = rect.with_min_x(write(rect.left(), &format!("{} ({})", runs.axis, runs.seeds_in_words())));
     let entries: Vec<_> = keys(runs, shown != Shown::Run).into_iter().map(|entry| (entry, None)).collect();
-    let end = legend_within(ui, values, &entries, format::number);
+    let end = legend_within(ui, values, &entries);
     let many = shown != Shown::Run && runs.finished() > MOST_LINES;
     if many && end < rect.right() - 200.0 {
         write(end + 6.0, &format!("more than {MOST_LINES} runs: means and bands only"));
@@ -133,7 +133,7 @@ fn panels(ui: &mut Ui, page: &mut StudyPage, runs: &Comparison, rect: Rect) {
 /// Draws the label of each line of a panel, if there are several.
 pub(super) fn names(ui: &mut Ui, picture: &Panel) {
     let entries: Vec<_> = picture.legend.iter().map(|entry| (entry.clone(), None)).collect();
-    plot_legend(ui, &entries, format::number);
+    plot_legend(ui, &entries);
 }
 
 /// Draws a text until there is a picture.

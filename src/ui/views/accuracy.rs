@@ -41,6 +41,11 @@ impl ViewClass for AccuracyView {
                  Chaudhry et al. 2018 (1801.10112).";
     const NEEDS: Needs = Needs::Network;
     const ONE_LINE: f32 = 300.0;
+    const MODES: &[&str] = &["curves", "loss", "matrix"];
+
+    fn set_mode(&mut self, place: usize) {
+        self.shown = [Shown::Accuracy, Shown::Loss, Shown::Matrix][place];
+    }
 
     fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
         // A watched training has no other images.

@@ -14,10 +14,10 @@ use crate::chart::plane::{Profile, profiles};
 use crate::math::plane::Point;
 use crate::paint::panel::{Look, paint};
 use crate::run::{History, circle, origin, profile};
-use crate::ui::kit::format;
 use crate::ui::kit::theme;
 use crate::ui::kit::widgets::segments;
 use crate::ui::plot::legend::legend;
+use crate::ui::plot::readout;
 
 /// Largest number of earlier runs that are kept.
 const KEPT: usize = 12;
@@ -79,9 +79,10 @@ impl ViewClass for CircleView {
         let panel = profiles(shown);
         let dotted = |entry: &Entry| (Entry { sign: Sign::Dot, ..entry.clone() }, None);
         let entries: Vec<_> = panel.legend.iter().rev().map(dotted).collect();
-        legend(&mut card.header, &entries, format::number);
+        legend(&mut card.header, &entries);
         let ui = &mut card.body;
         let painted = paint(ui, "circle", &panel, &Look::of_view(context.thick, true));
+        readout::of_panel(ui, &painted, &panel, |angle| format!("γ = {angle:.0}°"));
         let [x, y] = points[from];
         let text = format!("x₀ at {:.0}° · γ", y.atan2(x).to_degrees());
         let at = painted.transform.frame.right_bottom() - vec2(4.0, 1.0);

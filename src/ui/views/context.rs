@@ -102,9 +102,9 @@ impl ViewContext<'_> {
         if self.history.counts_steps() { "steps" } else { "epochs" }
     }
 
-    /// Returns the unit of a velocity.
-    pub fn per_time(&self) -> &'static str {
-        if self.history.counts_steps() { "1/step" } else { "1/epoch" }
+    /// Returns the name of the axis of a velocity.
+    pub fn velocity_unit(&self) -> &'static str {
+        if self.history.counts_steps() { "(1 − CKA) per step" } else { "(1 − CKA) per epoch" }
     }
 
     /// Returns the facts of the run; `None` until it has begun.

@@ -45,10 +45,11 @@ impl ViewClass for CouplingView {
         let curve = |&(task, other): &(usize, usize)| {
             // A pair with the first task has the other one's colour; any other pair has one between the two.
             let colour = if task == 1 { Colour::Task(other) } else { Colour::Between(task, other) };
-            TimeCurve::new(Name::Text(format!("{task}·{other}")), SeriesId::Pair(task, other, self.shown), colour)
+            TimeCurve::new(Name::Text(format!("tasks {task}–{other}")), SeriesId::Pair(task, other, self.shown), colour)
         };
         let least = if self.shown == OfPair::Coupling { 0.05 } else { 1e-6 };
-        let chart = TimeChart::new(false, least, pairs.iter().map(curve).collect());
+        let y = if self.shown == OfPair::Coupling { "coupling" } else { "‖K_ij‖" };
+        let chart = TimeChart::new(false, least, pairs.iter().map(curve).collect()).against(y);
         let plot = TimePlot::of(context, chart, window);
         plot.legend(header);
         plot.show(&mut card.body, context, "coupling");

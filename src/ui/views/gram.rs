@@ -158,6 +158,11 @@ impl ViewClass for GramView {
                  Jacot, Gabriel, Hongler 2018 (1806.07572).";
     const NEEDS: Needs = Needs::Kernels;
     const ONE_LINE: f32 = 250.0;
+    const MODES: &[&str] = &["kernel", "cosine", "change"];
+
+    fn set_mode(&mut self, place: usize) {
+        self.mode = [Mode::Kernel, Mode::Cosine, Mode::Change][place];
+    }
 
     fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
         let mut card = pane.card(ui, if pane.selection.tensor.is_some() { "of" } else { "" });
@@ -204,9 +209,10 @@ impl ViewClass for GramView {
             let value = |row, column| entry(self.mode, shown.matrix, shown.before, n, row, column);
             write(table, info, value);
         }
-        let place = matrix_rect(ui.available_rect_before_wrap());
+        let room = ui.available_rect_before_wrap();
+        let place = matrix_rect(room);
         draw_matrix(ui, place, context, self, &shown);
-        blocks(ui, place, context, info);
+        blocks(ui, place, room.left(), context, info);
         if let Some(row) = hover(ui, place, context, self, info, &shown) {
             // A second click clears the choice.
             *probe = Some(row).filter(|_| *probe != Some(row));
@@ -304,9 +310,49 @@ fn task_spans(info: &RunInfo) -> Vec<(usize, usize, usize)> {
     spans
 }
 
-/// Draws lines between tasks, ticks between classes, and names of tasks at the left and below.
-fn blocks(ui: &Ui, place: Rect, context: &ViewContext<'_>, info: &RunInfo) {
+/// Returns the first and last probe of each class of each task, by the index of the class.
+fn class_spans(info: &RunInfo) -> Vec<(usize, usize, usize)> {
+    let mut spans: Vec<(usize, usize, usize)> = Vec::new();
+    let mut last = None;
+    for (place, probe) in info.probes.iter().enumerate() {
+        let of = Some((probe.task, probe.label));
+        match spans.last_mut() {
+            Some(span) if last == of => span.2 = place + 1,
+            _ => spans.push((probe.label, place, place + 1)),
+        }
+        last = of;
+    }
+    spans
+}
+
+/// Draws the names of classes at the left of the matrix, if they have room between it and this edge; returns whether they do.
+fn class_names(ui: &Ui, place: Rect, edge: f32, info: &RunInfo, weak: Color32) -> bool {
+    let spans = class_spans(info);
+    let cell = place.height() / info.probes.len() as f32;
+    let least = spans.iter().map(|span| (span.2 - span.1) as f32 * cell).fold(f32::INFINITY, f32::min);
+    let font = FontId::proportional(theme::SMALL);
+    if least < font.size {
+        return false;
+    }
+    let name = |label: usize| info.class_names.get(label).map_or("", String::as_str);
+    let layout = |label: usize| ui.painter().layout_no_wrap(name(label).to_owned(), font.clone(), weak);
+    let names: Vec<_> = spans.iter().map(|&(label, from, to)| (layout(label), from, to)).collect();
+    let widest = names.iter().map(|name| name.0.size().x).fold(0.0, f32::max);
+    if widest == 0.0 || place.left() - 8.0 - widest < edge {
+        return false;
+    }
+    for (galley, from, to) in names {
+        let y = place.top() + 0.5 * (from + to) as f32 * cell - galley.size().y / 2.0;
+        ui.painter().galley(pos2(place.left() - 8.0 - galley.size().x, y), galley, weak);
+    }
+    true
+}
+
+/// Draws lines between tasks, ticks between classes, and at the left the names of the classes, or the numbers of the tasks where
+/// there is no room between the matrix and this edge.
+fn blocks(ui: &Ui, place: Rect, edge: f32, context: &ViewContext<'_>, info: &RunInfo) {
     let painter = ui.painter();
+    let is_named = class_names(ui, place, edge, info, context.tokens.weak);
     let n = info.probes.len() as f32;
     let cell = place.width() / n;
     let line = Stroke::new(1.0, Color32::from_white_alpha(200));
@@ -324,7 +370,7 @@ fn blocks(ui: &Ui, place: Rect, context: &ViewContext<'_>, info: &RunInfo) {
             pos2(place.left() + b - 0.5, place.bottom() + 5.0),
         );
         painter.rect_filled(below, 1.0, colour);
-        if (b - a) > 12.0 {
+        if (b - a) > 12.0 && !is_named {
             let font = FontId::proportional(theme::SMALL);
             painter.text(
                 pos2(left.left() - 3.0, left.center().y),

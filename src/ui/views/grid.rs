@@ -24,6 +24,12 @@ use crate::ui::kit::widgets::set_paper;
 /// Index of the pane that takes a view with no pane chosen for it: below the matrix, the least important one.
 const SPARE: usize = 4;
 
+/// Room for the names of classes at the left of a matrix.
+const CLASS_NAMES: f32 = 40.0;
+
+/// The most views of a presentation.
+const PRESENTED: usize = 3;
+
 /// Holds the panes of the window, the views in them, and the choices made there.
 pub struct Grid {
     panes: PaneTree,
@@ -34,6 +40,8 @@ pub struct Grid {
     /// The view that the pointer was last over, and the one that has the focus.
     pointed: Option<View>,
     focused: Option<View>,
+    /// The view that was last put on screen by its name.
+    brought: Option<View>,
     states: States,
     selection: Selection,
 }
@@ -50,7 +58,7 @@ impl Grid {
         let panes = PaneTree::default();
         let given = panes.views();
         let selection = Selection::default();
-        Self { panes, given, enlarged: None, pointed: None, focused: None, states, selection }
+        Self { panes, given, enlarged: None, pointed: None, focused: None, brought: None, states, selection }
     }
 
     /// Returns the view that has the focus, else the one that the pointer was last over, else the first.
@@ -88,6 +96,7 @@ impl Grid {
     /// Puts a view on screen, if it is not. A view of several matrices takes the largest pane; the view there before stays on
     /// screen.
     pub fn bring(&mut self, view: View) {
+        self.brought = Some(view);
         let panes = self.panes.panes();
         if !panes.iter().any(|pane| pane.1 == view)
             && let (Some(first), Some(spare)) = (panes.first(), panes.get(SPARE).or(panes.last()))
@@ -151,6 +160,13 @@ impl Grid {
     /// Drops the previous run's state in all views, and keeps the user's choices.
     pub fn reset(&mut self) {
         self.states.reset();
+    }
+
+    /// Lets a view show its quantity in the way of this name; one that it does not have changes nothing.
+    pub fn set_mode(&mut self, view: View, mode: &str) {
+        if let Some(place) = view.modes().iter().position(|known| *known == mode) {
+            self.states.set_mode(view, place);
+        }
     }
 
     /// Resets each view to its usual choices.
@@ -247,6 +263,43 @@ impl Grid {
             }
         }
         self.panes = panes;
+    }
+
+    /// Returns the views of a presentation: the enlarged one alone, else the first three on screen, of which the last gives way
+    /// to the one that a lesson is about, or that was brought on screen last.
+    fn presented(&self, lesson: Option<View>) -> Vec<View> {
+        if let Some(view) = self.enlarged {
+            return vec![view];
+        }
+        let mut views = self.panes.views();
+        views.truncate(PRESENTED);
+        if let (Some(wanted), Some(last)) =
+            (lesson.or(self.brought).filter(|view| !views.contains(view)), views.last_mut())
+        {
+            *last = wanted;
+        }
+        views
+    }
+
+    /// Lays out up to three views in the remaining rectangle without their controls: one large, the others beside it.
+    pub fn present(&mut self, ui: &mut Ui, context: &mut ViewContext<'_>, lesson: Option<View>) {
+        let views = self.presented(lesson);
+        let rect = ui.available_rect_before_wrap().round();
+        // A matrix needs no more width than height, and the names of its classes beside it.
+        let (left, right) = split_x(rect, (rect.height() + CLASS_NAMES).min(0.48 * rect.width()));
+        let (upper, lower) = split_y(right, ((right.height() - GAP) / 2.0).round());
+        let places = match views.len() {
+            1 => vec![rect],
+            2 => vec![left, right],
+            _ => vec![left, upper, lower],
+        };
+        let shown: Vec<(Rect, View)> = places.into_iter().zip(views).collect();
+        for &(rect, view) in &shown {
+            if ui.rect_contains_pointer(rect) {
+                self.pointed = Some(view);
+            }
+        }
+        self.draw_on_paper(ui, context, &shown);
     }
 
     /// Draws one view at the size of the ui, for a picture of it.

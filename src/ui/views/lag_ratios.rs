@@ -11,6 +11,7 @@ use crate::chart::panel::{Axis, Dashes, Dot, Line, MAIN, Panel, THIN};
 use crate::paint::panel::{Look, paint};
 use crate::ui::kit::background_task::BackgroundTask;
 use crate::ui::kit::data_table::{Cell, DataTable};
+use crate::ui::plot::readout;
 
 /// The messages in place of an empty view.
 const NO_SWITCH: &str = "There is no switch up to the cursor yet: the ratio compares the largest turn of the kernel after one \
@@ -87,7 +88,9 @@ impl ViewClass for LagRatiosView {
             ui.label(RichText::new(NO_PAIRS).color(context.tokens.weak));
             return;
         }
-        paint(ui, "ratio against lag", &panel(found, task, own_lag(context)), &Look::of_view(context.thick, true));
+        let panel = panel(found, task, own_lag(context));
+        let painted = paint(ui, "ratio against lag", &panel, &Look::of_view(context.thick, true));
+        readout::of_panel(ui, &painted, &panel, |lag| format!("lag of {:.0} steps", 10f64.powf(lag)));
     }
 
     fn reset(&mut self) {

@@ -48,8 +48,7 @@ impl ViewClass for LayersView {
 
     fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
         let log = self.shown == OfLayer::Velocity;
-        let unit = if log { context.per_time() } else { "" };
-        let mut card = pane.card(ui, unit);
+        let mut card = pane.card(ui, "");
         let window = window(&card.body, context);
         let header = &mut card.header;
         let kinds = [
@@ -76,6 +75,12 @@ impl ViewClass for LayersView {
         let least = if log { 1.0 } else { 0.05 };
         let limits = (self.shown == OfLayer::Share).then_some((0.0, 1.0));
         let chart = TimeChart { limits, ..TimeChart::new(log, least, names.iter().enumerate().map(curve).collect()) };
+        let chart = chart.against(match self.shown {
+            OfLayer::Velocity => context.velocity_unit(),
+            OfLayer::Alignment => "alignment, uncentred",
+            OfLayer::AlignmentCentred => "alignment, centred",
+            OfLayer::Share => "tr K_ℓ / tr K",
+        });
         let plot = TimePlot::of(context, chart, window);
         let ui = &mut card.body;
         if count <= IN_HEADER && ui.available_width() > HEADER_WIDTH {

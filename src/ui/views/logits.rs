@@ -36,8 +36,7 @@ impl ViewClass for LogitsView {
 
     fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
         let log = self.shown == OfLogits::Velocity;
-        let unit = if log { context.per_time() } else { "" };
-        let mut card = pane.card(ui, unit);
+        let mut card = pane.card(ui, "");
         let window = window(&card.body, context);
         let header = &mut card.header;
         let kinds = [(OfLogits::Velocity, "velocity"), (OfLogits::LambdaMax, "λ_max"), (OfLogits::Trace, "trace")];
@@ -50,7 +49,12 @@ impl ViewClass for LogitsView {
         let curves = [(Logits::Old, "old", old), (Logits::New, "new", new)].map(|(logits, name, task)| {
             TimeCurve::new(name, SeriesId::Logits(self.task, logits, self.shown), Colour::Task(task))
         });
-        let chart = TimeChart::new(log, if log { 1.0 } else { 1e-6 }, curves.into());
+        let y = match self.shown {
+            OfLogits::Velocity => context.velocity_unit(),
+            OfLogits::LambdaMax => "λ_max",
+            OfLogits::Trace => "tr K",
+        };
+        let chart = TimeChart::new(log, if log { 1.0 } else { 1e-6 }, curves.into()).against(y);
         let plot = TimePlot::of(context, chart, window);
         plot.legend_where_it_fits(header, &mut card.body);
         plot.show(&mut card.body, context, "logits");

@@ -72,6 +72,11 @@ macro_rules! views {
                 needs.refusal(origin)
             }
 
+            /// Returns the names of the ways in which the view can show its quantity.
+            pub fn modes(self) -> &'static [&'static str] {
+                match self { $(Self::$view => $module::$class::MODES,)+ }
+            }
+
             /// Returns what the card of the view shows of it.
             fn about(self) -> About {
                 const TITLES: &[&str] = &[$($module::$class::TITLE),+];
@@ -94,6 +99,10 @@ macro_rules! views {
         impl States {
             fn show(&mut self, view: View, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
                 match view { $(View::$view => self.$module.show(ui, pane, context),)+ }
+            }
+
+            fn set_mode(&mut self, view: View, place: usize) {
+                match view { $(View::$view => self.$module.set_mode(place),)+ }
             }
 
             fn reset(&mut self) {

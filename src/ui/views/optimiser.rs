@@ -46,8 +46,7 @@ impl ViewClass for OptimiserView {
 
     fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
         let log = matches!(self.shown, OfOptimiser::Velocity | OfOptimiser::LambdaMax | OfOptimiser::Trace);
-        let unit = if self.shown == OfOptimiser::Velocity { context.per_time() } else { "" };
-        let mut card = pane.card(ui, unit);
+        let mut card = pane.card(ui, "");
         if !context.info().is_some_and(|info| info.spec.kernel.optimiser) {
             return absent(&mut card.body, context, ABSENT, None);
         }
@@ -85,6 +84,14 @@ impl ViewClass for OptimiserView {
         }));
         let limits = (self.shown == OfOptimiser::Apart).then_some((0.0, 1.0));
         let chart = TimeChart { limits, ..TimeChart::new(log, if log { 1.0 } else { 0.05 }, curves) };
+        let chart = chart.against(match self.shown {
+            OfOptimiser::Velocity => context.velocity_unit(),
+            OfOptimiser::Apart => "1 − CKA from Θ",
+            OfOptimiser::LambdaMax => "λ_max",
+            OfOptimiser::Trace => "trace",
+            OfOptimiser::Alignment => "alignment, uncentred",
+            OfOptimiser::AlignmentCentred => "alignment, centred",
+        });
         let plot = TimePlot::of(context, chart, window);
         plot.legend_where_it_fits(header, &mut card.body);
         plot.show(&mut card.body, context, "optimiser");

@@ -107,7 +107,15 @@ fn chart(of: Of, task: usize) -> TimeChart {
     let log = matches!(of, Of::Loss | Of::ProbeLoss);
     let limits = matches!(of, Of::Accuracy | Of::Masked).then_some((0.0, 1.0));
     let curves = own.into_iter().chain(predicted).collect();
-    TimeChart { limits, ..TimeChart::new(log, if log { 0.7 } else { 0.05 }, curves) }
+    let y = match of {
+        Of::Accuracy => "accuracy",
+        Of::Masked => "accuracy among own classes",
+        Of::Loss => "mean loss on test images",
+        Of::ProbeLoss => "mean loss on the probes",
+        Of::Gap => "distance of outputs, test images",
+        Of::ProbeGap => "distance of outputs, probes",
+    };
+    TimeChart { limits, ..TimeChart::new(log, if log { 0.7 } else { 0.05 }, curves) }.against(y)
 }
 
 /// Returns the colour of a kernel, whatever predicts with it.

@@ -17,6 +17,7 @@ use crate::run::{Block, Snapshot};
 use crate::ui::kit::data_table::DataTable;
 use crate::ui::kit::format;
 use crate::ui::kit::theme;
+use crate::ui::plot::readout;
 
 /// This view shows the eigenvalues at the cursor.
 #[derive(Default)]
@@ -48,14 +49,16 @@ impl ViewClass for SpectrumView {
         };
         let now = points(values);
         let lines = vec![
-            Line::new(points(earlier), Colour::Faint, 1.2, Dashes::Broken),
-            Line::new(now.clone(), colour, 1.5, Dashes::None),
+            Line::new(points(earlier), Colour::Faint, 1.2, Dashes::Broken).named("at the last switch"),
+            Line::new(now.clone(), colour, 1.5, Dashes::None).named("at the cursor"),
         ];
         let room = ui.available_size();
         // In a narrow pane the numbers below need a second line.
         let height = (room.y - if room.x < NARROW { 42.0 } else { 30.0 }).max(20.0);
         let look = Look::of_view(context.thick, true);
-        let painted = paint_high(ui, "spectrum", &by_index(lines, values.len()), &look, height);
+        let panel = by_index(lines, values.len());
+        let painted = paint_high(ui, "spectrum", &panel, &look, height);
+        readout::of_panel(ui, &painted, &panel, nth);
         let painter = ui.painter().with_clip_rect(painted.transform.frame);
         for &(index, value) in now.iter().take(24) {
             let at = painted.transform.position((index, value));
@@ -63,6 +66,11 @@ impl ViewClass for SpectrumView {
         }
         numbers(ui, context, &snapshot, *block, values);
     }
+}
+
+/// Names an eigenvalue by its place on the logarithmic axis of a spectrum.
+pub fn nth(place: f64) -> String {
+    format!("eigenvalue {:.0}", 10f64.powf(place))
 }
 
 /// Below this width the numbers do not fit in one line.

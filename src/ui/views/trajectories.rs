@@ -60,7 +60,7 @@ impl ViewClass for TrajectoriesView {
     const ONE_LINE: f32 = 330.0;
 
     fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
-        let mut card = pane.card(ui, "logit");
+        let mut card = pane.card(ui, "");
         let roomy = pane.roomy();
         let probe = &mut pane.selection.probe;
         let (Some(info), Some(last)) = (context.history.info().cloned(), context.history.snapshots().last().cloned())
@@ -177,7 +177,11 @@ fn chart(info: &RunInfo, lines: &[(usize, usize, String)], by: Option<Predictor>
             TimeCurve { exported, ..TimeCurve::new(name, SeriesId::Output(by, *row, *logit), colour) }
         };
         let own = TimeCurve { width: 1.7, ..of(None, Name::from(name.as_str())) };
-        let beside = |by| TimeCurve { style: Dashes::Broken, width: 1.4, ..of(Some(by), Name::None) };
+        let beside = |by| TimeCurve {
+            style: Dashes::Broken,
+            width: 1.4,
+            ..of(Some(by), Name::Beside(format!("{name}, {}", by.words())))
+        };
         [Some(own), by.map(beside)].into_iter().flatten()
     };
     let mut chart = TimeChart::new(false, 0.05, lines.iter().enumerate().flat_map(curve).collect());
@@ -189,5 +193,5 @@ fn chart(info: &RunInfo, lines: &[(usize, usize, String)], by: Option<Predictor>
         levels.dedup();
         chart.levels = levels.into_iter().map(|level| (f64::from(level), Colour::Faint.into())).collect();
     }
-    chart
+    chart.against("logit")
 }

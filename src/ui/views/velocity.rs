@@ -80,14 +80,7 @@ impl ViewClass for VelocityView {
     fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
         let tensor = pane.selection.tensor.clone();
         let tensor = tensor.as_deref();
-        let epoch = context.time_unit().trim_end_matches('s');
-        let unit = match self.metric {
-            Metric::VelocityAngle => format!("rad/{epoch}"),
-            Metric::VelocityStep => "1/step".to_owned(),
-            Metric::VelocityPath => "1/‖Δw‖".to_owned(),
-            _ => format!("1/{epoch}"),
-        };
-        let mut card = pane.card(ui, &unit);
+        let mut card = pane.card(ui, "");
         let window = window(&card.body, context);
         // Tensors have the centred velocity only.
         let beside = tensor.filter(|_| self.metric == Metric::Velocity);
@@ -166,7 +159,11 @@ fn of_tensor(history: &History, tensor: &str) -> Vec<TimeCurve> {
     let curve = |task| {
         let of_task = history.rows().last()?.tensors.iter().filter(|found| found.task == task);
         let place = of_task.into_iter().position(|found| *found.tensor == *tensor)?;
-        let curve = TimeCurve::new(Name::None, SeriesId::TensorVelocity(task, place), Colour::Task(task));
+        let curve = TimeCurve::new(
+            Name::Beside(format!("task {task}, {tensor}")),
+            SeriesId::TensorVelocity(task, place),
+            Colour::Task(task),
+        );
         let exported = Some(format!("{tensor}: velocity, task {task}"));
         Some(TimeCurve { style: Dashes::Broken, width: 1.2, exported, ..curve })
     };

@@ -58,6 +58,12 @@ pub(super) trait ViewClass: Default {
     /// Restores the initial choices that a lesson relies on.
     fn show_usual(&mut self) {}
 
+    /// The names of the ways in which it can show its quantity, from which a lesson chooses.
+    const MODES: &[&str] = &[];
+
+    /// Shows its quantity in the way of this index of [`Self::MODES`].
+    fn set_mode(&mut self, _place: usize) {}
+
     /// Drops textures, which belong to one egui context, before another one draws the view.
     fn forget_textures(&mut self) {}
 

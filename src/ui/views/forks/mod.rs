@@ -7,6 +7,7 @@ use egui::{Button, Grid, Popup, RichText, ScrollArea, Stroke, Ui, UiBuilder};
 use super::context::ViewContext;
 use super::pane::Pane;
 use super::view::{Needs, ViewClass};
+use crate::chart::curves::{RELATIVE, axis_name};
 use crate::chart::palette::Colour;
 use crate::chart::series_cache::{Key, SeriesCache, Window};
 use crate::chart::series_id::SeriesId;
@@ -66,6 +67,16 @@ impl Quantity {
         };
         Key { source, log }
     }
+
+    /// Returns the name of the vertical axis.
+    fn axis(self, history: &History) -> &'static str {
+        match self {
+            Self::Block(metric) | Self::Whole(metric) => axis_name(metric, history),
+            Self::Relative(_) => RELATIVE,
+            Self::Accuracy => "accuracy",
+            Self::Masked => "accuracy among own classes",
+        }
+    }
 }
 
 /// This view shows the futures of a fork over the run that they come from.
@@ -119,7 +130,8 @@ impl ViewClass for ForksView {
                 let key = quantity.key(task);
                 let limits = matches!(quantity, Quantity::Accuracy | Quantity::Masked).then_some((0.0, 1.0));
                 let least = if key.log { 0.7 } else { 0.05 };
-                let chart = TimeChart { limits, ..TimeChart::new(key.log, least, Vec::new()) };
+                let chart = TimeChart { limits, ..TimeChart::new(key.log, least, Vec::new()) }
+                    .against(quantity.axis(context.history));
                 let plot = TimePlot::through(chart, traces(context, key, window));
                 let left = header.available_rect_before_wrap();
                 plot.legend(&mut header.new_child(UiBuilder::new().max_rect(left)));
@@ -257,9 +269,9 @@ fn table(ui: &mut Ui, context: &mut ViewContext<'_>, task: usize) {
             ("".to_owned(), "From this epoch on"),
             ("spike".to_owned(), "Largest velocity within an epoch after the switch over the background before it"),
             ("λ_max".to_owned(), "Smallest within three epochs after the switch against that before"),
-            (format!("on {task}"), "Accuracy on the first task, now"),
-            ("own".to_owned(), "The same among its own classes"),
-            (format!("on {newest}"), "Accuracy on the newest task, now"),
+            (format!("task {task}"), "Accuracy on the first task among all classes, now"),
+            ("own classes".to_owned(), "The same among its own classes"),
+            (format!("task {newest}"), "Accuracy on the newest task among all classes, now"),
         ];
         for (head, hover) in heads {
             ui.label(small(&head).color(weak)).on_hover_text(hover);
@@ -328,7 +340,7 @@ fn row(ui: &mut Ui, (name, colour, state): (&str, egui::Color32, &str), figures:
     });
     let cells = [
         figures.ratio.map(|ratio| format!("×{}", format::times(ratio))),
-        figures.dip.map(|dip| format!("×{dip:.2}")),
+        figures.dip.map(format::change),
         figures.accuracy.map(|found| percent(found.0)),
         figures.accuracy.map(|found| percent(found.1)),
         figures.newest.map(percent),

@@ -101,7 +101,8 @@ impl ViewClass for ModesView {
         let rate = static_kernel_rate(&info);
         let window = window(ui, context);
         let traces = traces(context, &info, found, ranks(self.which, found.eigenvalues.len()), rate.ok(), window);
-        let plot = TimePlot::through(TimeChart::new(true, 1.0, Vec::new()), traces);
+        let plot =
+            TimePlot::through(TimeChart::new(true, 1.0, Vec::new()).against("share of the residual left"), traces);
         let word = match rate {
             Ok(_) => "dashed: (1 − ηλ/(N C))^2t, the kernel standing still".to_owned(),
             Err(why) => format!("no prediction: {why}"),
@@ -158,7 +159,8 @@ fn traces(
                 .times
                 .iter()
                 .filter_map(|&(step, epoch)| log(epoch, remaining_energy(rate, eigenvalue, entries, step as f64)));
-            let mut trace = Trace::through(String::new(), expected.collect(), (window, cursor), colour);
+            let words = format!("{name}, kernel standing still");
+            let mut trace = Trace::beside(&words, expected.collect(), (window, cursor), colour);
             if context.table.is_some() {
                 let points = trace.line.points().map(|(epoch, share)| (epoch, 10f64.powf(share))).collect();
                 trace.measured = Some(MeasuredCurve { name: format!("{name}, kernel standing still"), points });

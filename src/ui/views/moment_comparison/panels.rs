@@ -17,8 +17,10 @@ use crate::run::RunInfo;
 use crate::ui::kit::format;
 use crate::ui::kit::theme;
 use crate::ui::playback::{Which, colour};
+use crate::ui::plot::readout;
 use crate::ui::views::atlas::Atlas;
 use crate::ui::views::context::ViewContext;
+use crate::ui::views::spectrum::nth;
 
 /// Room above a panel for its caption, below it for a colour bar, and between panels.
 const CAPTION: f32 = 14.0;
@@ -266,13 +268,15 @@ pub fn spectra(ui: &mut Ui, context: &ViewContext<'_>, found: &MomentComparison,
     caption(ui, cell, &[("λ by index", tokens.weak), letters[0], letters[1]]);
     let place = cell.with_min_y(cell.top() + CAPTION);
     let mut ui = ui.new_child(UiBuilder::new().max_rect(place).id_salt("spectra of A and B"));
-    let line = |(ascending, (_, colour)): (&Vec<f64>, (&str, Color32))| {
+    let line = |(ascending, (letter, colour)): (&Vec<f64>, (&str, Color32))| {
         let [r, g, b, _] = colour.to_array();
-        Line::new(points(ascending), Colour::Rgb([r, g, b]), 1.5, Dashes::None)
+        Line::new(points(ascending), Colour::Rgb([r, g, b]), 1.5, Dashes::None).named(letter)
     };
     let lines = found.eigenvalues.iter().zip(letters).map(line).collect();
     let look = Look::of_view(context.thick, true);
-    paint(&mut ui, "two spectra", &by_index(lines, found.len()), &look);
+    let panel = by_index(lines, found.len());
+    let painted = paint(&mut ui, "two spectra", &panel, &look);
+    readout::of_panel(&ui, &painted, &panel, nth);
 }
 
 /// Writes the similarity of the two in numbers.
