@@ -399,13 +399,21 @@ impl App {
         }
     }
 
-    /// Restores an enlarged view to its place, unless the key belongs to something above it.
+    /// Restores an enlarged view to its place, or ends the presentation, unless the key belongs to something above it.
     fn escape(&mut self, ctx: &Context) {
         // A text field that has the focus uses the key first.
-        let covered =
-            self.shell.palette.is_open() || self.shell.help || self.views.writes() || egui::Popup::is_any_open(ctx);
-        if self.views.enlarged().is_some() && !covered && ctx.input(|input| input.key_pressed(Key::Escape)) {
+        let covered = self.shell.palette.is_open()
+            || self.shell.help
+            || self.lessons.is_choosing()
+            || self.views.writes()
+            || egui::Popup::is_any_open(ctx);
+        if covered || !ctx.input(|input| input.key_pressed(Key::Escape)) {
+            return;
+        }
+        if self.views.enlarged().is_some() {
             self.views.enlarge_or_put_back();
+        } else if self.appearance.presents() {
+            self.appearance.present(ctx);
         }
     }
 

@@ -11,7 +11,7 @@ pub(crate) mod card;
 
 use std::collections::BTreeSet;
 
-use egui::{Align2, Context, Key, RichText, Window, vec2};
+use egui::{Align2, Context, Key, RichText, ScrollArea, Window, vec2};
 
 use super::app::action_queue::Actions;
 use super::app::actions::{Action, RunAction};
@@ -200,6 +200,11 @@ impl Lessons {
     /// Shows the list of lessons, or hides it.
     pub fn toggle_list(&mut self) {
         self.choosing = !self.choosing;
+    }
+
+    /// Returns whether the list of lessons is shown.
+    pub fn is_choosing(&self) -> bool {
+        self.choosing
     }
 
     /// Hides the hint that there are lessons.
@@ -511,23 +516,29 @@ pub fn choose(ctx: &Context, state: &mut Lessons, actions: &mut Actions) {
         ui.set_width(width);
         let text = "Each starts a run or a study, waits for the events in it, and continues with one key.";
         ui.label(RichText::new(text).size(SMALL).color(tokens.weak));
-        for (place, lesson) in lessons().iter().enumerate() {
-            ui.add_space(2.0 * GRID);
-            let title = RichText::new(&lesson.title).size(theme::TITLE);
-            ui.horizontal(|ui| {
-                if ui.button(title).clicked() {
-                    actions.push(LessonAction::Begin(place));
-                }
-                if state.read.contains(&lesson.name) {
-                    ui.label(RichText::new("✔ read").size(SMALL).color(tokens.accent));
-                }
-            });
-            ui.label(&lesson.about);
-            let about = match (&lesson.preset, &lesson.study) {
-                (Some(name), _) => format!("{} steps, preset {name}", lesson.steps.len()),
-                (None, name) => format!("{} steps, study {}", lesson.steps.len(), name.as_deref().unwrap_or_default()),
-            };
-            ui.label(RichText::new(about).size(SMALL).color(tokens.weak));
-        }
+        // In a presentation the list is higher than the window.
+        let most = ctx.content_rect().height() - 90.0;
+        ScrollArea::vertical().max_height(most).show(ui, |ui| {
+            for (place, lesson) in lessons().iter().enumerate() {
+                ui.add_space(2.0 * GRID);
+                let title = RichText::new(&lesson.title).size(theme::TITLE);
+                ui.horizontal(|ui| {
+                    if ui.button(title).clicked() {
+                        actions.push(LessonAction::Begin(place));
+                    }
+                    if state.read.contains(&lesson.name) {
+                        ui.label(RichText::new("✔ read").size(SMALL).color(tokens.accent));
+                    }
+                });
+                ui.label(&lesson.about);
+                let about = match (&lesson.preset, &lesson.study) {
+                    (Some(name), _) => format!("{} steps, preset {name}", lesson.steps.len()),
+                    (None, name) => {
+                        format!("{} steps, study {}", lesson.steps.len(), name.as_deref().unwrap_or_default())
+                    }
+                };
+                ui.label(RichText::new(about).size(SMALL).color(tokens.weak));
+            }
+        });
     });
 }
