@@ -30,7 +30,7 @@ use crate::spec::{Activation, KnownSettings, METADATA_PREFIX, Parametrisation};
 use crate::storage::{Graph, Output, WEIGHTS, check_place, write_arrays};
 use crate::worker::DeviceChoice;
 use crate::worker::gram::{
-    self, Blocks, EstimateMethod, EstimateRequest, EstimatedFigure, Estimates, Gram, GramError, GramJob, Kernel,
+    self, BlocksEnding, EstimateMethod, EstimateRequest, EstimatedFigure, Estimates, Gram, GramError, GramJob, Kernel,
     PartKind, Request,
 };
 
@@ -379,8 +379,8 @@ fn in_blocks(args: &GramArgs) -> anyhow::Result<()> {
     }
     };
     let mut stored = match ended.map_err(refused)? {
-        Blocks::Whole(stored) => stored,
-        Blocks::Stopped { done, of, folder } => {
+        BlocksEnding::Whole(stored) => stored,
+        BlocksEnding::Stopped { done, of, folder } => {
             let what = format!("{done} of {of} blocks are in {}; the same command goes on", folder.display());
             return Err(signals.stopped(&what).map_or_else(|| anyhow::anyhow!(what), Into::into));
         }

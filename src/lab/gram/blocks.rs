@@ -18,7 +18,7 @@ use crate::storage::{KernelFile, KernelTile, StoredKernel};
 
 /// How a computation in blocks ended.
 #[derive(Debug)]
-pub enum Blocks {
+pub enum BlocksEnding {
     Whole(StoredKernel),
     /// So many blocks of all are done, and in this folder.
     Stopped {
@@ -57,7 +57,7 @@ impl Gram {
         anew: bool,
         progress: &mut dyn FnMut(usize, usize),
         cancelled: &dyn Fn() -> bool,
-    ) -> Result<Blocks, GramError> {
+    ) -> Result<BlocksEnding, GramError> {
         assert!(
             self.method == Method::Layerwise && self.request.apart == PartKind::No,
             "the command line refuses others"
@@ -101,9 +101,9 @@ impl Gram {
         };
         match (failed, whole) {
             (Some(err), _) => Err(err),
-            (None, Some(())) => Ok(Blocks::Whole(file.finish()?)),
+            (None, Some(())) => Ok(BlocksEnding::Whole(file.finish()?)),
             (None, None) => {
-                Ok(Blocks::Stopped { done: file.count(), of: blocks.len(), folder: file.folder().to_owned() })
+                Ok(BlocksEnding::Stopped { done: file.count(), of: blocks.len(), folder: file.folder().to_owned() })
             }
         }
     }

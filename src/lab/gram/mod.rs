@@ -17,7 +17,7 @@ use burn::module::Module as _;
 use burn::tensor::{Device, Tensor, TensorData};
 use thiserror::Error;
 
-pub use self::blocks::Blocks;
+pub use self::blocks::BlocksEnding;
 pub use self::estimate::{EstimateMethod, EstimateRequest, EstimatedFigure, Estimates};
 pub use self::inputs::{Inputs, InputsError};
 pub use crate::model::TensorOrigin;

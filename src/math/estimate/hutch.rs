@@ -22,7 +22,7 @@ pub type Product<'a> = &'a dyn Fn(MatRef<'_, f64>) -> Option<Mat<f64>>;
 /// Returns the number of products of the kernel, and of the other one.
 pub fn products(draws: usize, classes: usize, with_other: bool) -> (usize, usize) {
     let once = SKETCH + 1 + draws;
-    (SKETCH + once + classes + draws * STEPS, if with_other { once } else { 0 })
+    (SKETCH + once + classes + (SKETCH + 1 + draws) * STEPS, if with_other { once } else { 0 })
 }
 
 /// Estimates from products of a kernel with n rows; and of the kernel of another network. `None` if a product is.
@@ -75,22 +75,36 @@ pub fn estimates(
         into.iter_mut().zip(product.col_as_slice(0)).for_each(|(into, value)| *into = *value);
         Ok::<(), ()>(())
     };
-    let largest = lanczos::largest_of(n, single).ok()?.unwrap_or(f64::NAN);
-    let why = "by Lanczos: an eigenvalue lies within 1e-4 of it, which is a bound and no interval of draws";
-    found.push(Estimate::without_interval(Figure::LambdaMax, largest, why));
-    found.push(effective_rank(&vectors, kernel)?);
+    // Without one after 160 steps there is no number.
+    if let Some(largest) = lanczos::largest_of(n, single).ok()? {
+        let why = "by Lanczos: an eigenvalue lies within 1e-4 of it, which is a bound and no interval of draws";
+        found.push(Estimate::without_interval(Figure::LambdaMax, largest, why));
+    }
+    found.push(effective_rank(&q, &outside, kernel)?);
     Some(found)
 }
 
-/// Computes exp(ln T − Σ λ ln λ / T) from quadratures of λ and of λ ln λ along the columns.
-fn effective_rank(vectors: &Mat<f64>, kernel: Product<'_>) -> Option<Estimate> {
-    let rules = quadratures(vectors, kernel)?;
-    let n = vectors.nrows() as f64;
-    let sum = |function: fn(f64) -> f64| {
-        let of = |rule: &Vec<(f64, f64)>| n * rule.iter().map(|(node, weight)| weight * function(*node)).sum::<f64>();
-        means(&rules.iter().map(of).collect::<Vec<f64>>())
+/// Computes exp(ln T − Σ λ ln λ / T) from quadratures of λ and of λ ln λ: along each vector of Q, which sum to what is inside, and
+/// along the random vectors outside.
+fn effective_rank(q: &Mat<f64>, outside: &Mat<f64>, kernel: Product<'_>) -> Option<Estimate> {
+    let inside = q.ncols();
+    let entry = |row: usize, column: usize| match column.checked_sub(inside) {
+        None => q[(row, column)],
+        Some(column) => outside[(row, column)],
     };
-    let (trace, entropy) = (sum(|node| node), sum(|node| if node > 0.0 { node * node.ln() } else { 0.0 }));
+    let vectors = Mat::from_fn(q.nrows(), inside + outside.ncols(), entry);
+    let rules = quadratures(&vectors, kernel)?;
+    let sums = |function: fn(f64) -> f64| {
+        let along = |(column, rule): (usize, &Vec<(f64, f64)>)| {
+            let sum: f64 = rule.iter().map(|(node, weight)| weight * function(*node)).sum();
+            dot(&vectors, &vectors, column) * sum
+        };
+        let terms: Vec<f64> = rules.iter().enumerate().map(along).collect();
+        let fixed: f64 = terms[..inside].iter().sum();
+        let (mean, without) = means(&terms[inside..]);
+        (fixed + mean, without.into_iter().map(|mean| fixed + mean).collect::<Vec<f64>>())
+    };
+    let (trace, entropy) = (sums(|node| node), sums(|node| if node > 0.0 { node * node.ln() } else { 0.0 }));
     let rank = |trace: f64, entropy: f64| (trace.ln() - entropy / trace).exp();
     let without: Vec<f64> = trace.1.iter().zip(&entropy.1).map(|(trace, entropy)| rank(*trace, *entropy)).collect();
     Some(jackknife(Figure::EffectiveRank, rank(trace.0, entropy.0), &without))
@@ -101,7 +115,11 @@ fn quadratures(vectors: &Mat<f64>, kernel: Product<'_>) -> Option<Vec<Vec<(f64, 
     let (n, count) = (vectors.nrows(), vectors.ncols());
     let steps = STEPS.min(n);
     let norm = |vector: &[f64]| lanczos::dot(vector, vector).sqrt();
-    let unit = |vector: &[f64]| vector.iter().map(|value| value / norm(vector)).collect::<Vec<f64>>();
+    // A vector of zeros, of what is outside of a space that is everything, stays one.
+    let unit = |vector: &[f64]| {
+        let length = Some(norm(vector)).filter(|length| *length > 0.0).unwrap_or(1.0);
+        vector.iter().map(|value| value / length).collect::<Vec<f64>>()
+    };
     let mut bases: Vec<Vec<Vec<f64>>> = (0..count).map(|at| vec![unit(vectors.col_as_slice(at))]).collect();
     let (mut diagonals, mut besides) = (vec![Vec::new(); count], vec![Vec::new(); count]);
     // Iterations that have exhausted their space go on with zeros and stay as they are.
