@@ -56,7 +56,7 @@ pub fn follow(
 
 /// Progress lines for a log in place of a bar: the first after a second, then less and less often, so that a long run does
 /// not give a long log.
-struct ProgressLines {
+pub(super) struct ProgressLines {
     begun: Instant,
     next: Duration,
 }
@@ -65,12 +65,12 @@ struct ProgressLines {
 const LONGEST_INTERVAL: Duration = Duration::from_secs(60);
 
 impl ProgressLines {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self { begun: Instant::now(), next: Duration::from_secs(1) }
     }
 
     /// Prints the line if it is due.
-    fn print_if_due(&mut self, line: impl FnOnce() -> String) {
+    pub(super) fn print_if_due(&mut self, line: impl FnOnce() -> String) {
         let since = self.begun.elapsed();
         if since >= self.next {
             eprintln!("{:.0} s: {}", since.as_secs_f64(), line());

@@ -3,6 +3,7 @@
 //!
 //! Standard output carries the plan, or the line of JSON of `--repeat`; messages for users go to standard error.
 
+use std::io;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -13,19 +14,25 @@ use clap::builder::{PossibleValuesParser, TypedValueParser};
 use serde::de::DeserializeOwned;
 
 use super::device::Device;
+use super::follow::{ProgressLines, progress_bar};
 use super::kernel_plan::explanation;
 use super::refused::RefusedRequest;
 use super::repeat::Repeat;
-use super::signals::UntilWritten;
+use super::signals::{Signals, UntilWritten};
 use super::tensor_table::tensor_table;
 use crate::math::Gram as Matrix;
+use crate::math::estimate::FEWEST_DRAWS;
+use crate::math::lanczos::{RitzValue, leading};
 use crate::math::spectrum::eigenvalues;
 use crate::math::timing::{Timing, time};
 use crate::spec::text::NETWORKS;
 use crate::spec::{Activation, KnownSettings, METADATA_PREFIX, Parametrisation};
 use crate::storage::{Graph, Output, WEIGHTS, check_place, write_arrays};
 use crate::worker::DeviceChoice;
-use crate::worker::gram::{self, Gram, GramError, GramJob, Kernel, PartKind, Request};
+use crate::worker::gram::{
+    self, BlocksEnding, EstimateMethod, EstimateRequest, EstimatedFigure, Estimates, Gram, GramError, GramJob, Kernel,
+    PartKind, Request,
+};
 
 /// Arguments of `gram`.
 #[derive(Debug, clap::Args)]
@@ -88,12 +95,49 @@ pub struct GramArgs {
     /// only that
     #[arg(long)]
     pub explain: bool,
-    /// The archive for the kernel, under its reduction's name; of tensors as trace_by_param/TENSOR
-    #[arg(long, value_name = "K.npz", required_unless_present_any = ["explain", "repeat"])]
+    /// The archive for the kernel, under its reduction's name; of tensors as trace_by_param/TENSOR. With --blocks K.npy, the kernel
+    /// alone
+    #[arg(long, value_name = "K.npz", required_unless_present_any = ["explain", "repeat", "eigenvalues", "estimate"])]
     pub out: Option<PathBuf>,
+    /// Compute the kernel block by block into K.npy, on the disk: for one that memory cannot hold, or that takes so long that it
+    /// must survive a kill. The same command goes on with what is there
+    #[arg(long, conflicts_with_all = ["per_tensor", "repeat", "method"], requires = "out")]
+    pub blocks: bool,
+    /// Print the K largest eigenvalues of a square kernel, by Lanczos, as a table with a bound on the error of each
+    #[arg(long, value_name = "K", conflicts_with_all = ["inputs2", "repeat"])]
+    pub eigenvalues: Option<NonZeroUsize>,
+    /// Instead of the kernel, estimate its trace, norm, λ_max and effective rank without forming it, with 95 % intervals, as a
+    /// table; the exact numbers stand beside where memory holds the kernel
+    #[arg(long, value_enum, conflicts_with_all = ["out", "blocks", "eigenvalues", "repeat", "inputs2", "per_tensor", "reduction", "method"])]
+    pub estimate: Option<Estimate>,
+    /// With --estimate: independent draws, from which the intervals are
+    #[arg(long, value_name = "R", default_value_t = FEWEST_DRAWS, requires = "estimate")]
+    pub draws: usize,
+    /// With --estimate projected: random directions of each draw, in place of as many as make 1024 columns
+    #[arg(long, value_name = "K", requires = "estimate")]
+    pub directions: Option<NonZeroUsize>,
+    /// With --estimate: another seed gives other draws
+    #[arg(long, default_value_t = 0, requires = "estimate")]
+    pub seed: u64,
+    /// With --estimate, the class of each input, for the alignment: a .npy file, or the array y of an archive
+    #[arg(long, value_name = "Y", requires = "estimate")]
+    pub labels: Option<PathBuf>,
+    /// With --estimate, weights of the same network at another time, for the distance 1 − CKA of both kernels: the velocity, times
+    /// the time between
+    #[arg(long, value_name = "W0.safetensors", requires = "estimate", conflicts_with = "graph")]
+    pub before: Option<PathBuf>,
     /// Overwrite an existing archive
     #[arg(long)]
     pub overwrite: bool,
+}
+
+/// Lists the values of `--estimate`.
+#[derive(Clone, Copy, Debug, ValueEnum)]
+pub enum Estimate {
+    RandomLogits,
+    Projected,
+    #[value(name = "hutch++")]
+    HutchPlusPlus,
 }
 
 /// Lists the values of `--reduction`.
@@ -232,25 +276,25 @@ impl GramArgs {
 
 pub(super) fn gram(args: &GramArgs) -> anyhow::Result<()> {
     if let Some(out) = &args.out {
-        check_place(out, Output::Kernels, args.overwrite).map_err(|err| RefusedRequest(err.to_string()))?;
+        let what = if args.blocks { Output::Kernel } else { Output::Kernels };
+        check_place(out, what, args.overwrite).map_err(|err| RefusedRequest(err.to_string()))?;
     }
     args.repeat.start_threads()?;
+    if args.blocks {
+        return in_blocks(args);
+    }
+    if let Some(method) = args.estimate {
+        return estimate(args, method);
+    }
     let signals = UntilWritten::listen();
     let mut job = args.job()?;
     let mut gram = open(&job)?;
-    if !gram.notes().is_empty() {
-        eprintln!("{}: {}", job.weights.display(), gram.notes().join("; "));
-    }
-    if args.explain {
-        let text = format!("{}\n{}", tensor_table(gram.origins()), explanation(&gram.explain(), gram.device()));
-        // If the line of JSON is on standard output, tables go to standard error.
-        if args.repeat.repeat.is_some() { eprint!("{text}") } else { print!("{text}") }
-    }
-    if args.out.is_none() && args.repeat.repeat.is_none() {
+    explain(args, &job, &gram);
+    if args.out.is_none() && args.repeat.repeat.is_none() && args.eigenvalues.is_none() {
         gram.inputs().iter().for_each(|words| eprintln!("{words}"));
         return Ok(());
     }
-    gram.check_memory().map_err(|err| RefusedRequest(err.to_string()))?;
+    gram.check_memory(false).map_err(|err| RefusedRequest(err.to_string()))?;
     gram.inputs().iter().for_each(|words| eprintln!("{words}"));
     let began = Instant::now();
     let (timing, kernel) = match measure(&gram, &args.repeat) {
@@ -274,7 +318,146 @@ pub(super) fn gram(args: &GramArgs) -> anyhow::Result<()> {
     let measured = matches!(args.method, Method::Jacobian);
     let summary = summary(&kernel, gram.parameters(), args.inputs2.is_none(), measured);
     eprintln!("{summary}; {seconds:.3} s on {}", gram.device());
+    if let Some(count) = args.eigenvalues {
+        let (matrix, _) = Matrix::symmetrised(kernel.height(), kernel.values)?;
+        let apply = |vector: &[f64], product: &mut [f64]| {
+            matrix.multiply(vector, product);
+            Ok::<(), io::Error>(())
+        };
+        table(&leading(matrix.len(), count.get(), apply)?.unwrap_or_default());
+    }
     Ok(())
+}
+
+/// Prints which tensor went where and how the kernel is computed, if requested, and what the user should know of the weights.
+fn explain(args: &GramArgs, job: &GramJob, gram: &Gram) {
+    if !gram.notes().is_empty() {
+        eprintln!("{}: {}", job.weights.display(), gram.notes().join("; "));
+    }
+    if args.explain {
+        let text = format!("{}\n{}", tensor_table(gram.origins()), explanation(&gram.explain(), gram.device()));
+        // If there is a line of JSON or a table on standard output, these tables go to standard error.
+        let is_taken = args.repeat.repeat.is_some() || args.eigenvalues.is_some();
+        if is_taken { eprint!("{text}") } else { print!("{text}") }
+    }
+}
+
+/// Computes the kernel on the disk, block by block.
+fn in_blocks(args: &GramArgs) -> anyhow::Result<()> {
+    let Some(out) = &args.out else { return Err(RefusedRequest("--blocks needs --out".to_owned()).into()) };
+    let signals = Signals::listen();
+    let job = args.job()?;
+    let gram = open(&job)?;
+    explain(args, &job, &gram);
+    gram.check_memory(true).map_err(|err| RefusedRequest(err.to_string()))?;
+    gram.check_range()?;
+    gram.inputs().iter().for_each(|words| eprintln!("{words}"));
+    let (began, bar, mut lines) = (Instant::now(), progress_bar(), ProgressLines::new());
+    let mut first = None;
+    let mut progress = |done: usize, of: usize| {
+        if first.is_none() && done > 0 {
+            bar.suspend(|| eprintln!("{done} of {of} blocks are there"));
+        }
+        first.get_or_insert(done);
+        bar.set_length(of as u64);
+        bar.set_position(done as u64);
+        if bar.is_hidden() {
+            lines.print_if_due(|| format!("{done} of {of} blocks"));
+        }
+    };
+    let ended = gram.measure_blocks(out, args.overwrite, &mut progress, &|| signals.is_stopping());
+    bar.finish_and_clear();
+    let refused = |err: GramError| {
+        match err {
+        GramError::Blocks(why) => anyhow::Error::from(RefusedRequest(why.to_string())),
+        GramError::Device(why) => RefusedRequest(format!(
+            "{} gave up ({why}): the same command goes on with the blocks that are done, or --overwrite --device cpu begins anew",
+            gram.device()
+        ))
+        .into(),
+        other => other.into(),
+    }
+    };
+    let mut stored = match ended.map_err(refused)? {
+        BlocksEnding::Whole(stored) => stored,
+        BlocksEnding::Stopped { done, of, folder } => {
+            let what = format!("{done} of {of} blocks are in {}; the same command goes on", folder.display());
+            return Err(signals.stopped(&what).map_or_else(|| anyhow::anyhow!(what), Into::into));
+        }
+    };
+    let seconds = began.elapsed().as_secs_f64();
+    let [height, width] = stored.shape;
+    let mut text = format!("{height}×{width} {} over {} parameters", words(job.request.reduction), gram.parameters());
+    let count = args.eigenvalues.map_or(1, NonZeroUsize::get);
+    let found = match args.inputs2 {
+        Some(_) => None,
+        None => leading(height, count, |vector, product| stored.multiply(vector, product))?,
+    };
+    if let Some([largest, ..]) = found.as_deref() {
+        text += &format!(", λ_max {:.6e} ± {:.1e}", largest.value, largest.residual);
+    }
+    eprintln!("{text}; {seconds:.3} s on {}", gram.device());
+    if args.eigenvalues.is_some() {
+        table(&found.unwrap_or_default());
+    }
+    Ok(())
+}
+
+/// Prints estimates as a table.
+fn estimate(args: &GramArgs, method: Estimate) -> anyhow::Result<()> {
+    if args.draws < FEWEST_DRAWS {
+        let message = format!("--draws {}: intervals need {FEWEST_DRAWS} draws at least", args.draws);
+        return Err(RefusedRequest(message).into());
+    }
+    let signals = UntilWritten::listen();
+    let job = args.job()?;
+    let gram = open(&job)?;
+    explain(args, &job, &gram);
+    gram.inputs().iter().for_each(|words| eprintln!("{words}"));
+    let refused = |err: GramError| RefusedRequest(err.to_string());
+    let labels = args.labels.as_deref().map(|path| gram.labels(path)).transpose().map_err(refused)?;
+    let other = args.before.clone().map(|weights| open(&GramJob { weights, ..job.clone() })).transpose()?;
+    let method = match method {
+        Estimate::RandomLogits => EstimateMethod::RandomLogits,
+        Estimate::Projected => EstimateMethod::Projected,
+        Estimate::HutchPlusPlus => EstimateMethod::HutchPlusPlus,
+    };
+    let request = EstimateRequest {
+        method,
+        draws: args.draws,
+        directions: args.directions.map(NonZeroUsize::get),
+        seed: args.seed,
+        labels: labels.as_deref(),
+        other: other.as_ref(),
+    };
+    let Estimates { figures, seconds, exact_seconds, words } = gram.estimate(&request).map_err(|err| match err {
+        known @ (GramError::Memory { .. } | GramError::OtherNetwork(..)) => refused(known).into(),
+        other => anyhow::Error::from(other),
+    })?;
+    signals.writing();
+    let exact = exact_seconds.map_or_else(
+        || "the exact kernel does not fit, or its eigenvalues would take too long".to_owned(),
+        |seconds| format!("{seconds:.3} s for the exact figures"),
+    );
+    eprintln!("{words}: {seconds:.3} s on {}; {exact}", gram.device());
+    println!("figure,estimate,low,high,exact,note");
+    for EstimatedFigure { estimate, exact } in figures {
+        let (low, high, note) = match estimate.interval {
+            Ok((low, high)) => (low.to_string(), high.to_string(), String::new()),
+            Err(why) => (String::new(), String::new(), format!("no interval: {why}")),
+        };
+        let exact = exact.map_or_else(String::new, |value| value.to_string());
+        println!("{},{},{low},{high},{exact},\"{note}\"", estimate.figure.name(), estimate.value);
+    }
+    Ok(())
+}
+
+/// Prints eigenvalues as a table.
+fn table(found: &[RitzValue]) {
+    println!("number,eigenvalue,bound");
+    for (place, RitzValue { value, residual }) in found.iter().enumerate() {
+        println!("{},{value},{residual:e}", place + 1);
+    }
 }
 
 fn open(job: &GramJob) -> Result<Gram, RefusedRequest> {
@@ -287,11 +470,7 @@ fn measure(gram: &Gram, repeat: &Repeat) -> (Timing, Result<Kernel, GramError>) 
 
 /// Writes the kernel under its reduction's name, with its parts if there are any.
 fn write(out: &Path, kernel: &Kernel) -> anyhow::Result<()> {
-    let name = match kernel.reduction {
-        gram::Reduction::Trace => "trace",
-        gram::Reduction::Full => "full",
-        gram::Reduction::SumLogits => "sum-logits",
-    };
+    let name = kernel.reduction.name();
     let shape = vec![kernel.height(), kernel.width()];
     let samples = vec![kernel.samples.0, kernel.samples.1];
     let parts = kernel.parts.iter().map(|(tensor, values)| (format!("{name}_by_param/{tensor}"), &values[..]));
@@ -310,11 +489,7 @@ fn write(out: &Path, kernel: &Kernel) -> anyhow::Result<()> {
 /// Summarises the kernel in a line: its size and, if it is square, the ends of its spectrum, and the asymmetry if both
 /// halves were computed.
 fn summary(kernel: &Kernel, parameters: usize, square: bool, both_halves: bool) -> String {
-    let name = match kernel.reduction {
-        gram::Reduction::Trace => "trace",
-        gram::Reduction::Full => "full",
-        gram::Reduction::SumLogits => "sum of logits",
-    };
+    let name = words(kernel.reduction);
     let (height, width) = (kernel.height(), kernel.width());
     let mut text = format!("{height}×{width} {name} over {parameters} parameters");
     if !square {
@@ -331,6 +506,15 @@ fn summary(kernel: &Kernel, parameters: usize, square: bool, both_halves: bool) 
         text += &format!(", asymmetry {asymmetry:.1e}");
     }
     text
+}
+
+/// Names a reduction in a sentence.
+fn words(reduction: gram::Reduction) -> &'static str {
+    match reduction {
+        gram::Reduction::Trace => "trace",
+        gram::Reduction::Full => "full",
+        gram::Reduction::SumLogits => "sum of logits",
+    }
 }
 
 /// Largest number of rows of a kernel whose spectrum is printed: it takes seconds, and grows with the cube.

@@ -7,6 +7,7 @@ pub mod checksum;
 pub mod decomposed;
 pub mod deterministic_product;
 pub mod distance;
+pub mod estimate;
 pub mod fit;
 pub mod forgetting;
 mod gram;

@@ -36,6 +36,8 @@ pub enum Stream {
     Reservoir = 23,
     /// Draws of seeds for an interval; of no run.
     Resampling = 20,
+    /// Draws of an estimate of a kernel; of no run.
+    Estimate = 40,
     /// Order of the training images of the further batches whose gradients are averaged.
     Average = 11,
 }

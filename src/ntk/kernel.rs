@@ -96,6 +96,15 @@ impl Request {
 }
 
 impl Reduction {
+    /// Returns the name of the array that holds such a kernel.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Trace => "trace",
+            Self::Full => "full",
+            Self::SumLogits => "sum-logits",
+        }
+    }
+
     /// Returns these directions of logit space, [directions, C], scaled such that the sum over equal ones is C times the
     /// reduced kernel (for the sum of logits: the reduced kernel).
     pub(super) fn directions(self, classes: usize, logits: &[usize], device: &Device) -> Tensor<2> {

@@ -12,16 +12,17 @@
 //! serves all logits; samples and logits are processed in blocks within the memory limit, with the same result.
 
 use std::collections::HashMap;
+use std::ops::Range;
 use std::sync::Arc;
 
-use burn::tensor::Tensor;
+use burn::tensor::{Tensor, TensorData};
 
 use super::contract::Tile;
 use super::rows::Rows;
 use super::side::LayerSide;
-use super::{Kernel, Preconditioner, Reduction, Request};
+use super::{Kernel, PartKind, Preconditioner, Reduction, Request};
 use crate::model::{BackwardPass, LayerRecord, Network, Outline, Tape, is_host};
-use crate::spec::{KernelShape, Layer, Plan};
+use crate::spec::{KernelBlock, KernelShape, Layer, Plan};
 
 /// Measures the kernel of `network` (without autodiff) between images [n, inputs] and others, or among themselves. Returns
 /// `None` if `cancelled` returns true; it is called before each layer of each block.
@@ -34,43 +35,70 @@ pub fn measure(
 ) -> Option<Kernel> {
     let survey = Survey::of(network, images, others, request);
     let (classes, work) = (survey.outline.classes, survey.work);
-    let sets = request.sets(classes);
-    let kept = sets.iter().flat_map(|_| survey.sum_names.clone()).collect();
+    let kept = request.sets(classes).iter().flat_map(|_| survey.sum_names.clone()).collect();
     let mut kernel = Kernel::unfilled(request.reduction, work.samples, classes, kept);
-    let plan = survey.plan();
-    let (block, group) = plan.block;
-    for first in (0..work.samples.0).step_by(block) {
-        let rows = first..(first + block).min(work.samples.0);
-        let row_tape = network.record(images.clone().narrow(0, rows.start, rows.len()));
-        for other in (0..work.samples.1).step_by(block) {
-            if work.same && other > first {
-                break;
-            }
-            let columns = other..(other + block).min(work.samples.1);
-            let diagonal = work.same && other == first;
-            let column_tape = (!diagonal).then(|| {
-                let images = others.unwrap_or(images).clone();
-                network.record(images.narrow(0, columns.start, columns.len()))
-            });
-            let samples = (rows.len(), columns.len());
-            let again = sets.len() > 1 || sets.iter().any(|set| set.len() > group);
-            // If pairs of directions are stored separately, the plan puts all directions in one group.
-            let sums = sets.len() * survey.sum_names.len();
-            let mut tile = Tile::new(samples, (group, group), (work.apart, diagonal, again), sums);
-            for (set, logits) in sets.iter().enumerate() {
-                for logits in logits.chunks(group) {
-                    tile.directions = (logits.len(), logits.len());
-                    let directions = request.reduction.directions(classes, logits, &images.device());
-                    let first = set * survey.sum_names.len();
-                    survey.fill(&mut tile, first, &plan, (&row_tape, column_tape.as_ref()), &directions, cancelled)?;
-                }
-            }
-            tile.settle();
-            kernel.place(tile, rows.clone(), columns);
-        }
-    }
+    let take = &mut |tile, KernelBlock { rows, columns }: KernelBlock| {
+        kernel.place(tile, rows, columns);
+        true
+    };
+    let directions = survey.directions_of(request, images);
+    survey.tiles(network, (images, others), (&request.sets(classes), &directions), (&|_| true, take), cancelled)?;
     kernel.finish(work.same);
     Some(kernel)
+}
+
+/// Measures the kernel of each of these combinations of logits among images, (Σ_c w_c ∇f_c(x))ᵀ (Σ_c w_c ∇f_c(x′)), with one
+/// forward pass for all: row-major [n, n] for each. `request` gives tensors and memory.
+pub fn measure_combinations(
+    network: &Network,
+    images: &Tensor<2>,
+    combinations: &[Vec<f32>],
+    request: &Request,
+    cancelled: &dyn Fn() -> bool,
+) -> Option<Vec<Vec<f64>>> {
+    let request = Request { reduction: Reduction::SumLogits, ..request.clone() };
+    assert!(request.apart == PartKind::No && request.logits.is_empty(), "combinations have no parts");
+    let survey = Survey::of(network, images, None, &request);
+    let (classes, work) = (survey.outline.classes, survey.work);
+    let sets: Vec<Vec<usize>> = (0..combinations.len()).map(|place| vec![place]).collect();
+    let kept = (0..combinations.len()).map(|place| place.to_string()).collect();
+    let mut kernel = Kernel::unfilled(request.reduction, work.samples, classes, kept);
+    let take = &mut |tile, KernelBlock { rows, columns }: KernelBlock| {
+        kernel.place(tile, rows, columns);
+        true
+    };
+    let directions = |set: &[usize]| {
+        let values = combinations[set[0]].clone();
+        Tensor::from_data(TensorData::new(values, [1, classes]), &images.device())
+    };
+    survey.tiles(network, (images, None), (&sets, &directions), (&|_| true, take), cancelled)?;
+    kernel.finish(true);
+    Some(kernel.parts.into_iter().map(|(_, values)| values).collect())
+}
+
+/// Measures the same kernel block by block and keeps none of them: calls `take` with each that is `wanted`, in the order of
+/// [`Plan::blocks`], until it returns false. Each entry has the bits that [`measure`] gives it. Parts that would be stored
+/// separately are summed. Returns `None` if `cancelled` returns true or `take` has ended it.
+pub fn measure_blocks(
+    network: &Network,
+    (images, others): (&Tensor<2>, Option<&Tensor<2>>),
+    request: &Request,
+    wanted: &dyn Fn(&KernelBlock) -> bool,
+    take: &mut dyn FnMut(KernelBlock, Kernel) -> bool,
+    cancelled: &dyn Fn() -> bool,
+) -> Option<()> {
+    assert!(request.apart == PartKind::No && request.logits.is_empty(), "blocks have no parts");
+    let survey = Survey::of(network, images, others, request);
+    let finish = &mut |tile: Tile, block: KernelBlock| {
+        let samples = (block.rows.len(), block.columns.len());
+        let mut kernel = Kernel::unfilled(request.reduction, samples, survey.outline.classes, vec![String::new()]);
+        kernel.place(tile, 0..samples.0, 0..samples.1);
+        kernel.finish(survey.work.same && block.is_diagonal());
+        take(block, kernel)
+    };
+    let directions = survey.directions_of(request, images);
+    let sets = request.sets(survey.outline.classes);
+    survey.tiles(network, (images, others), (&sets, &directions), (wanted, finish), cancelled)
 }
 
 /// Returns the plan by which [`measure`] would compute this kernel, with the names of the layers.
@@ -137,6 +165,56 @@ impl<'a> Survey<'a> {
         let wanted: Vec<bool> = self.included.iter().map(|tensors| tensors.contains(&true)).collect();
         let layers: Vec<Layer> = self.outline.taps.iter().map(|tap| tap.layer).collect();
         Plan::of(&layers, &wanted, &self.work)
+    }
+
+    /// Returns what makes directions of logit space from the logits of a set.
+    fn directions_of(&self, request: &Request, images: &Tensor<2>) -> impl Fn(&[usize]) -> Tensor<2> {
+        let (reduction, classes, device) = (request.reduction, self.outline.classes, images.device());
+        move |logits| reduction.directions(classes, logits, &device)
+    }
+
+    /// Computes the tiles of those blocks that are wanted, and calls `take` with each until it returns false.
+    fn tiles(
+        &self,
+        network: &Network,
+        (images, others): (&Tensor<2>, Option<&Tensor<2>>),
+        (sets, directions): (&[Vec<usize>], &dyn Fn(&[usize]) -> Tensor<2>),
+        (wanted, take): (&dyn Fn(&KernelBlock) -> bool, &mut dyn FnMut(Tile, KernelBlock) -> bool),
+        cancelled: &dyn Fn() -> bool,
+    ) -> Option<()> {
+        let (work, plan) = (self.work, self.plan());
+        let group = plan.block.1;
+        let mut last: Option<(Range<usize>, Tape)> = None;
+        for block in plan.blocks(&work).into_iter().filter(|block| wanted(block)) {
+            let (rows, columns) = (block.rows.clone(), block.columns.clone());
+            let row_tape = match last.take() {
+                Some((known, tape)) if known == rows => tape,
+                _ => network.record(images.clone().narrow(0, rows.start, rows.len())),
+            };
+            let diagonal = work.same && block.is_diagonal();
+            let column_tape = (!diagonal).then(|| {
+                let images = others.unwrap_or(images).clone();
+                network.record(images.narrow(0, columns.start, columns.len()))
+            });
+            let samples = (rows.len(), columns.len());
+            let again = sets.len() > 1 || sets.iter().any(|set| set.len() > group);
+            // If pairs of directions are stored separately, the plan puts all directions in one group.
+            let sums = sets.len() * self.sum_names.len();
+            let mut tile = Tile::new(samples, (group, group), (work.apart, diagonal, again), sums);
+            for (set, logits) in sets.iter().enumerate() {
+                for logits in logits.chunks(group) {
+                    tile.directions = (logits.len(), logits.len());
+                    let (directions, first) = (directions(logits), set * self.sum_names.len());
+                    self.fill(&mut tile, first, &plan, (&row_tape, column_tape.as_ref()), &directions, cancelled)?;
+                }
+            }
+            tile.settle();
+            if !take(tile, block) {
+                return None;
+            }
+            last = Some((rows, row_tape));
+        }
+        Some(())
     }
 
     /// Runs a backward pass from the chosen directions and adds every included layer to the tile, into its sums from

@@ -15,26 +15,44 @@ pub type Displacements = HashMap<String, Tensor<1>>;
 
 /// Returns the logits of `network` (without autodiff) on images [n, inputs], and J Δw on them; both [n, C].
 pub fn outputs_and_change(network: &Network, images: Tensor<2>, moved: &Displacements) -> (Tensor<2>, Tensor<2>) {
+    let (logits, mut changes) = outputs_and_changes(network, images, 1, &|_, tensor| moved.get(tensor).cloned());
+    (logits, changes.remove(0))
+}
+
+/// Returns the logits, and J Δw for each of `count` displacements, which `moved` gives by number and tensor; all [n, C].
+pub fn outputs_and_changes(
+    network: &Network,
+    images: Tensor<2>,
+    count: usize,
+    moved: &dyn Fn(usize, &str) -> Option<Tensor<1>>,
+) -> (Tensor<2>, Vec<Tensor<2>>) {
     let tape = network.record(images);
     let [n, classes] = tape.logits.dims();
     let every = vec![true; tape.taps().count()];
     let directions = Tensor::<2>::eye(classes, &tape.logits.device());
-    let mut change = tape.logits.zeros_like();
+    let mut changes = vec![tape.logits.zeros_like(); count];
     for (_, tap, cotangent) in tape.pull(directions, &every) {
-        if let Some(here) = change_of(tap, moved, n) {
-            let ([_, changed], (_, f)) = (here.dims(), cotangent.dims());
-            // The tokens after a class token do not change with it.
-            let rest = Tensor::zeros([n, f - changed], &here.device());
-            let here = if changed < f { Tensor::cat(vec![here, rest], 1) } else { here };
-            change = change + product(cotangent, here, n);
+        // What several displacements need is made once.
+        let cotangent = match cotangent {
+            sparse @ Cotangent::Sparse { .. } if count > 1 => Cotangent::Dense(sparse.dense(n)),
+            other => other,
+        };
+        for (place, change) in changes.iter_mut().enumerate() {
+            if let Some(here) = change_of(tap, &|tensor| moved(place, tensor), n) {
+                let ([_, changed], (_, f)) = (here.dims(), cotangent.dims());
+                // The tokens after a class token do not change with it.
+                let rest = Tensor::zeros([n, f - changed], &here.device());
+                let here = if changed < f { Tensor::cat(vec![here, rest], 1) } else { here };
+                *change = change.clone() + product(cotangent.clone(), here, n);
+            }
         }
     }
-    (tape.logits, change)
+    (tape.logits, changes)
 }
 
 /// Returns the change of the output of a layer, [n, f] in the order of its cotangents.
-fn change_of(tap: &LayerRecord, moved: &Displacements, n: usize) -> Option<Tensor<2>> {
-    let found = |place: usize| tap.tensors.get(place).and_then(|tensor| moved.get(tensor)).cloned();
+fn change_of(tap: &LayerRecord, moved: &dyn Fn(&str) -> Option<Tensor<1>>, n: usize) -> Option<Tensor<2>> {
+    let found = |place: usize| tap.tensors.get(place).and_then(|tensor| moved(tensor));
     match &tap.view {
         ParameterUse::Affine { input, fan_out, channels_first, transposed, weight_gain, bias_gain } => {
             let [_, positions, all] = input.dims();

@@ -74,7 +74,7 @@ pub use network::NetworkSpec;
 pub use ops::{Op, Parameter};
 pub use parametrisation::{Init, Parametrisation};
 pub use path::{absolute, expanded};
-pub use plan::{Contraction, KERNEL_MEMORY, KernelShape, LayerPlan, MOST_WAITING, Plan};
+pub use plan::{Contraction, KERNEL_MEMORY, KernelBlock, KernelShape, LayerPlan, MOST_WAITING, Plan};
 pub use presets::{LABS, Lab, PRESETS, Preset, STUDIES, controls_of, lab_before, preset, preset_of, study};
 pub use problem::Problem;
 pub use program::{Builder, Line, MOST_LINES, Names, Program, Shapes, Value, belongs, layer_of};

@@ -4,6 +4,8 @@
 //! window reads the same numbers. Costs are multiply-adds times two, as everywhere; elementwise work is omitted unless it
 //! dominates.
 
+use std::ops::Range;
+
 use super::Layer;
 
 /// The contraction that gives a layer's part of the kernel.
@@ -57,9 +59,23 @@ pub struct Plan {
     pub forward_flop: f64,
     /// Number of samples and directions in memory together.
     pub block: (usize, usize),
-    /// Bytes of a block, and of the sums.
+    /// Bytes of a block, and of the sums over its pairs.
     pub block_bytes: f64,
     pub kernel_bytes: f64,
+}
+
+/// A rectangle of a kernel that is computed at once, by its samples.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KernelBlock {
+    pub rows: Range<usize>,
+    pub columns: Range<usize>,
+}
+
+impl KernelBlock {
+    /// Returns whether rows and columns are the same samples, where those of the kernel are.
+    pub fn is_diagonal(&self) -> bool {
+        self.rows == self.columns
+    }
 }
 
 /// Default memory limit of a measurement: 1 GiB.
@@ -70,6 +86,8 @@ const MOST_AT_ONCE: f64 = 1e10;
 const MOST_AT_ONCE_ON_CARD: f64 = 1e12;
 /// Largest number of bytes of products that wait on a graphics card until they are read together.
 pub const MOST_WAITING: u64 = 1 << 28;
+/// Bytes of a pair of samples in a block: the product in f32 and its sum in f64.
+const PAIR_BYTES: f64 = 12.0;
 /// Cost of an elementwise multiply-add relative to one inside a matrix product.
 const ELEMENTWISE: f64 = 8.0;
 
@@ -99,29 +117,50 @@ impl Plan {
         let most = if work.on_card { MOST_AT_ONCE_ON_CARD } else { MOST_AT_ONCE };
         let directions = fits(most, n as f64 * heaviest, work.directions);
         let whole = |directions: usize| sides * n as f64 * (per_sample + directions as f64 * per_direction);
+        let side = |samples: usize| samples as f64 * if work.apart { work.directions as f64 } else { 1.0 };
+        // The sums of a block take a quarter of the memory at most, so that a kernel that does not fit can go to the disk.
+        let widest = fits((budget / 4.0 / PAIR_BYTES).sqrt(), side(1), n);
         let block = if work.apart {
             // Groups of directions would have to be combined in pairs, so samples are split into blocks instead.
-            if whole(work.directions) <= budget {
+            if whole(work.directions) <= budget && widest == n {
                 (n, work.directions)
             } else {
                 let each = per_sample + work.directions as f64 * per_direction;
-                (fits(budget / 2.0, each, n), work.directions)
+                (fits(budget / 2.0, each, widest), work.directions)
             }
-        } else if whole(1) <= budget {
+        } else if whole(1) <= budget && widest == n {
             let room = budget / (sides * n as f64) - per_sample;
             (n, directions.min(fits(room, per_direction, work.directions)))
         } else {
-            (fits(budget / 2.0, per_sample + per_direction, n), 1)
+            let samples = fits(budget / 2.0, per_sample + per_direction, widest);
+            let room = budget / (2.0 * samples as f64) - per_sample;
+            let is_roomy = samples == widest;
+            (samples, if is_roomy { directions.min(fits(room, per_direction, work.directions)) } else { 1 })
         };
         let held = if block.0 < n { 2.0 } else { sides };
         let block_bytes = held * block.0 as f64 * (per_sample + block.1 as f64 * per_direction);
-        let side = |samples: usize| samples as f64 * if work.apart { work.directions as f64 } else { 1.0 };
-        let entries = side(work.samples.0) * side(work.samples.1);
+        let entries = side(work.samples.0.min(block.0)) * side(work.samples.1.min(block.0));
         // Those of a graphics card, two of each layer, wait until they are read together.
         let waiting = if work.on_card { (8.0 * layers.len() as f64 * entries).min(MOST_WAITING as f64) } else { 0.0 };
-        // The products in f32 and their sum in f64.
-        let kernel_bytes = 12.0 * entries + waiting;
+        let kernel_bytes = PAIR_BYTES * entries + waiting;
         Self { parts, forward_flop, block, block_bytes, kernel_bytes }
+    }
+
+    /// Returns the blocks of samples in the order in which they are computed: where rows and columns are the same samples, those
+    /// on and below the diagonal.
+    pub fn blocks(&self, work: &KernelShape) -> Vec<KernelBlock> {
+        let cut = |samples: usize| {
+            let (each, starts) = (self.block.0, (0..samples).step_by(self.block.0));
+            starts.map(move |first| first..(first + each).min(samples))
+        };
+        let columns = |rows: &Range<usize>| {
+            let last = if work.same { rows.start } else { work.samples.1 };
+            cut(work.samples.1).take_while(move |columns| columns.start <= last).collect::<Vec<_>>()
+        };
+        let block = |rows: Range<usize>| {
+            columns(&rows).into_iter().map(move |columns| KernelBlock { rows: rows.clone(), columns })
+        };
+        cut(work.samples.0).flat_map(block).collect()
     }
 
     /// Returns all floating-point operations. (With samples in blocks, each block is computed again for every other.)

@@ -4,6 +4,8 @@
 //! [`Gram::measure`] starts from weights and inputs each time and stores nothing, so it can be timed; a kernel that is
 //! not finite is an error and not a file. Requests and results are plain data, so that the command line uses no tensor.
 
+mod blocks;
+mod estimate;
 mod inputs;
 
 use std::collections::BTreeSet;
@@ -15,6 +17,8 @@ use burn::module::Module as _;
 use burn::tensor::{Device, Tensor, TensorData};
 use thiserror::Error;
 
+pub use self::blocks::BlocksEnding;
+pub use self::estimate::{EstimateMethod, EstimateRequest, EstimatedFigure, Estimates};
 pub use self::inputs::{Inputs, InputsError};
 pub use crate::model::TensorOrigin;
 use crate::model::{ChosenDevice, DeviceChoice, Network, WeightsError, choose, is_host};
@@ -26,7 +30,8 @@ use crate::spec::{
     memory_available,
 };
 use crate::storage::{
-    Graph, GraphError, LayoutError, WatchedProbes, WeightsFile, WeightsFileError, read_regular, words,
+    Graph, GraphError, KernelFileError, LayoutError, WatchedProbes, WeightsFile, WeightsFileError, read_regular,
+    read_singles, words,
 };
 
 /// The method by which a kernel is computed.
@@ -115,6 +120,16 @@ pub enum GramError {
     Untrained(PathBuf),
     #[error("the device gave up: {0}")]
     Device(String),
+    #[error(transparent)]
+    Blocks(#[from] KernelFileError),
+    #[error("{0}")]
+    Solver(String),
+    #[error(
+        "the weights before are of another network ({0} tensors, and these are {1}), so no draws can be common to both"
+    )]
+    OtherNetwork(usize, usize),
+    #[error("{}: {why}", path.display())]
+    Labels { path: PathBuf, why: String },
 }
 
 /// A network and its inputs, read, checked, and placed on their device.
@@ -370,11 +385,16 @@ impl Gram {
         let parts = kernel.parts.iter().map(|(_, values)| values);
         for values in std::iter::once(&kernel.values).chain(parts) {
             if let Some(at) = values.iter().position(|value| !value.is_finite()) {
-                let place = GramError::NotFinite { row: at / kernel.width(), column: at % kernel.width() };
-                return Err(self.first_overflow().and_then(|layer| self.no_token(&layer)).unwrap_or(place));
+                return Err(self.not_finite(at / kernel.width(), at % kernel.width()));
             }
         }
         Ok(kernel)
+    }
+
+    /// Returns the error of a kernel that is not finite at this place.
+    fn not_finite(&self, row: usize, column: usize) -> GramError {
+        let token = self.first_overflow().and_then(|layer| self.no_token(&layer));
+        token.unwrap_or(GramError::NotFinite { row, column })
     }
 
     fn classes(&self) -> usize {
@@ -382,17 +402,24 @@ impl Gram {
         self.network.forward(one).dims()[1]
     }
 
-    /// Checks that the memory of the machine can hold the kernel and its computation.
+    /// Checks that the memory of the machine can hold the kernel and its computation; of one in blocks, a block of it.
     ///
     /// # Errors
     /// When it cannot: the program would be killed half-way.
-    pub fn check_memory(&self) -> Result<(), GramError> {
+    pub fn check_memory(&self, in_blocks: bool) -> Result<(), GramError> {
         let Explained { plan, work, .. } = self.explain();
         let side = |samples: usize| samples as f64 * if work.apart { work.directions as f64 } else { 1.0 };
         let kept = 8.0 * side(work.samples.0) * side(work.samples.1);
         let parts = if self.request.apart != PartKind::No { 2.0 * self.tensors.len() as f64 } else { 1.0 };
         let (needed, way_out) = match self.method {
-            Method::Layerwise => (kept * parts + plan.bytes(), "fewer inputs or another reduction"),
+            Method::Layerwise if in_blocks => (plan.bytes(), "a smaller --memory"),
+            // Blocks have no parts.
+            Method::Layerwise if self.request.apart != PartKind::No => {
+                (kept * parts + plan.bytes(), "fewer inputs or another reduction")
+            }
+            Method::Layerwise => {
+                (kept + plan.bytes(), "--blocks, which puts it on the disk, fewer inputs or another reduction")
+            }
             Method::Jacobian => {
                 let rows = work.samples.0 + if work.same { 0 } else { work.samples.1 };
                 // All logits at once only where all pairs of logits are needed.
@@ -401,6 +428,11 @@ impl Gram {
                 (kept * parts + jacobians, "fewer inputs or --method layerwise")
             }
         };
+        self.check_room(needed, way_out)
+    }
+
+    /// Checks that so many bytes are free.
+    fn check_room(&self, needed: f64, way_out: &'static str) -> Result<(), GramError> {
         let free = memory_available() as f64;
         if needed <= free {
             return Ok(());
@@ -408,7 +440,31 @@ impl Gram {
         let gib = |bytes: f64| bytes / f64::from(1 << 30);
         Err(GramError::Memory { needed: gib(needed), free: gib(free), way_out })
     }
+
+    /// Reads the class of each input: the whole numbers of a `.npy` file, or of the array `y` of an archive.
+    ///
+    /// # Errors
+    /// When they cannot be read, or are no classes of the inputs.
+    pub fn labels(&self, path: &Path) -> Result<Vec<usize>, GramError> {
+        let wrong = |why: String| GramError::Labels { path: path.to_owned(), why };
+        let found = read_singles(&read_file(path)?, "y").map_err(wrong)?;
+        let [n, _] = self.images.dims();
+        if found.values.len() != n {
+            return Err(wrong(format!("it has {} labels, and there are {n} inputs", found.values.len())));
+        }
+        let classes = self.classes();
+        let label = |value: f32| {
+            let is_class = value >= 0.0 && value.fract() == 0.0 && (value as usize) < MOST_CLASSES.max(classes);
+            is_class.then_some(value as usize)
+        };
+        let labels: Option<Vec<usize>> = found.values.into_iter().map(label).collect();
+        labels
+            .ok_or_else(|| wrong("its labels are no whole numbers from 0 on: give the class of each input".to_owned()))
+    }
 }
+
+/// Largest number of classes of labels.
+const MOST_CLASSES: usize = 1 << 16;
 
 /// Returns the network that the file and the job describe together, all its settings, and descriptions of the
 /// assumptions.

@@ -14,6 +14,7 @@ use super::npz::{NpzReader, NpzWriter, Number as _};
 use super::regular_file::open_regular;
 use super::{atomic, disk};
 use crate::run::printable_list;
+use crate::storage::kernel_file::StoredKernel;
 use crate::storage::run_folder::table_writer::metrics_columns;
 
 /// An array to be written: its name, its shape and its values in C order.
@@ -44,6 +45,8 @@ pub fn check_place(path: &Path, what: Output, overwrite: bool) -> Result<(), Fol
 pub enum Output {
     /// An archive of kernels, as `gram` and `theory` write it.
     Kernels,
+    /// One kernel as a `.npy` file, as `gram --blocks` writes it.
+    Kernel,
     /// A table of metrics, as `metrics` writes it.
     Metrics,
 }
@@ -56,6 +59,7 @@ impl Output {
         path.metadata().is_ok_and(|found| found.len() == 0)
             || match self {
                 Self::Kernels => is_kernels(),
+                Self::Kernel => StoredKernel::open(path).is_ok(),
                 Self::Metrics => is_metrics(path),
             }
     }
