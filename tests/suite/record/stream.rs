@@ -37,7 +37,7 @@ pub fn info(spec: &Spec) -> RunInfo {
     let probes = classes
         .iter()
         .enumerate()
-        .flat_map(|(place, classes)| classes.iter().flat_map(move |&label| [Probe { task: place + 1, label }; 2]));
+        .flat_map(|(place, classes)| classes.iter().flat_map(move |&label| [Probe { task: place + 1, label, index: None }; 2]));
     let probes: Vec<Probe> = probes.collect();
     let thumbnails: Vec<u8> = (0..probes.len() * 6).map(|value| value as u8).collect();
     RunInfo {
