@@ -592,6 +592,7 @@ impl<'a> Trainer<'a> {
         kernel_seconds: f64,
     ) -> Result<SnapshotRequest, Stop> {
         let began = Instant::now();
+        let dearer = dearer.then_some(current.number);
         let ask =
             |subject: &mut dyn Subject, cancelled: &dyn Fn() -> bool| subject.snapshot_outputs(lag, dearer, cancelled);
         let outputs = self.on_device(self.epoch(current), ask)?.ok_or(Stop::Cancelled)?;
