@@ -22,7 +22,7 @@ pub fn info(spec: Spec, steps_per_epoch: u64) -> RunInfo {
         spec,
         tasks: vec![task(1, (0..5).collect()), task(2, (5..10).collect())],
         class_names: (0..10).map(|class| format!("class {class}")).collect(),
-        probes: (0..PROBES).map(|probe| Probe { task: 1 + probe / 80, label: probe / 16 }).collect(),
+        probes: (0..PROBES).map(|probe| Probe { task: 1 + probe / 80, label: probe / 16, index: None }).collect(),
         probe_values: Arc::default(),
         image: [1, 28, 28],
         thumbnails: vec![128; PROBES * 784].into(),

@@ -15,7 +15,7 @@ use crate::run::{History, Snapshot};
 const MOST: usize = 256;
 const MOST_BYTES: usize = 64 << 20;
 
-/// The distances S = 1 − CKA, centred, between the kernels of one block at some steps.
+/// The distances S = 1 − CKA, centred or debiased, between the kernels of one block at some steps.
 #[derive(Clone, Debug, Default)]
 pub struct DistanceMatrix {
     /// Step and epoch of each kernel, in order.
@@ -52,15 +52,21 @@ pub fn compared_snapshots(history: &History, rows: usize) -> impl Iterator<Item 
 pub struct GrowingDistances {
     /// The rows of the block; a change of block discards all known distances.
     rows: Range<usize>,
+    /// That of the distances, likewise.
+    centring: Centring,
     kernels: HashMap<u64, Normalised>,
     last: Arc<DistanceMatrix>,
 }
 
 impl GrowingDistances {
     /// Returns the distances between these snapshots of the run on these rows.
-    pub fn update(&mut self, rows: &Range<usize>, snapshots: &[Arc<Snapshot>]) -> Arc<DistanceMatrix> {
-        if self.rows != *rows {
-            *self = Self { rows: rows.clone(), ..Self::default() };
+    pub fn update(
+        &mut self,
+        (rows, centring): (&Range<usize>, Centring),
+        snapshots: &[Arc<Snapshot>],
+    ) -> Arc<DistanceMatrix> {
+        if self.rows != *rows || self.centring != centring {
+            *self = Self { rows: rows.clone(), centring, ..Self::default() };
         }
         let wanted: Vec<(u64, f64)> = snapshots.iter().map(|found| (found.row.step, found.row.epoch)).collect();
         self.kernels.retain(|step, _| wanted.iter().any(|time| time.0 == *step));
@@ -68,7 +74,7 @@ impl GrowingDistances {
             if !self.kernels.contains_key(&snapshot.row.step)
                 && let Some(gram) = block(snapshot, rows)
             {
-                self.kernels.insert(snapshot.row.step, Normalised::of(&gram, Centring::Centred));
+                self.kernels.insert(snapshot.row.step, Normalised::of(&gram, self.centring));
             }
         }
         let before: HashMap<u64, usize> =

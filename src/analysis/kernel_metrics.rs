@@ -8,8 +8,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use crate::math::Gram;
-use crate::math::alignment::{PermutedAlignment, alignment, alignment_centred};
+use crate::math::alignment::{PermutedAlignment, alignment, alignment_centred, alignment_debiased};
 use crate::math::distance::{Centring, angle, change, distance, distance_if_defined};
+use crate::math::leave_one_out::leave_one_out_error;
 use crate::math::spectrum::{effective_rank, eigenvalues};
 use crate::run::{Block, BlockMetrics, CrossMetrics, Row, Snapshot, finite};
 
@@ -200,6 +201,14 @@ impl BlockMetrics {
         let gap =
             |centring| lag.and_then(|(before, _, epochs)| Some((distance_if_defined(gram, before, centring)?, epochs)));
         let [centred, uncentred, debiased] = [Centring::Centred, Centring::Uncentred, Centring::Debiased].map(gap);
+        let permuted_debiased =
+            labels.and_then(|labels| PermutedAlignment::debiased(gram, labels)).map(PermutedAlignment::band);
+        let per = |found: Option<(f64, f64)>, unit: Option<f64>| finite(found?.0 / unit?);
+        let of_weights = |found: Option<(f64, f64)>| {
+            let moved = moved.net.filter(|moved| *moved > 0.0)?;
+            per(found, Some(moved * moved))
+        };
+        let steps = lag.map(|(_, steps, _)| steps as f64);
         let permuted = labels.and_then(|labels| PermutedAlignment::of(gram, labels)).map(PermutedAlignment::band);
         let permuted_centred =
             labels.and_then(|labels| PermutedAlignment::centred(gram, labels)).map(PermutedAlignment::band);
@@ -209,17 +218,20 @@ impl BlockMetrics {
             velocity_uncentred: uncentred.and_then(|(gap, lag)| finite(gap / lag)),
             velocity_debiased: debiased.and_then(|(gap, lag)| finite(gap / lag)),
             velocity_angle: centred.and_then(|(gap, lag)| finite(angle(gap) / lag)),
-            velocity_step: centred.zip(lag).and_then(|((gap, _), (_, steps, _))| finite(gap / steps as f64)),
-            velocity_path: centred.zip(moved.path).and_then(|((gap, _), path)| finite(gap / path)),
+            velocity_step: per(centred, steps),
+            velocity_path: per(centred, moved.path),
+            velocity_angle_debiased: debiased.and_then(|(gap, lag)| finite(angle(gap) / lag)),
+            velocity_step_debiased: per(debiased, steps),
+            velocity_path_debiased: per(debiased, moved.path),
             step_norm: moved.net.and_then(finite),
             path_lag: moved.path.and_then(finite),
             straightness: moved.straightness(),
-            susceptibility: centred
-                .zip(moved.net)
-                .filter(|(_, moved)| *moved > 0.0)
-                .and_then(|((gap, _), moved)| finite(gap / (moved * moved))),
+            susceptibility: of_weights(centred),
+            susceptibility_debiased: of_weights(debiased),
             distance: finite(distance(gram, start, Centring::Centred)),
+            distance_debiased: distance_if_defined(gram, start, Centring::Debiased),
             distance_switch: switch.and_then(|switch| distance_if_defined(gram, switch, Centring::Centred)),
+            distance_switch_debiased: switch.and_then(|switch| distance_if_defined(gram, switch, Centring::Debiased)),
             scale: finite(since_start.scale),
             rotation: finite(since_start.rotation),
             drift: finite(since_start.drift),
@@ -234,6 +246,10 @@ impl BlockMetrics {
             alignment_permuted_high: permuted.and_then(|band| finite(band.1)),
             alignment_centred_permuted_low: permuted_centred.and_then(|band| finite(band.0)),
             alignment_centred_permuted_high: permuted_centred.and_then(|band| finite(band.1)),
+            leave_one_out: labels.filter(|_| block != Block::All).and_then(|labels| leave_one_out_error(gram, labels)),
+            alignment_debiased: labels.and_then(|labels| alignment_debiased(gram, labels)),
+            alignment_debiased_permuted_low: permuted_debiased.and_then(|band| finite(band.0)),
+            alignment_debiased_permuted_high: permuted_debiased.and_then(|band| finite(band.1)),
             ..Self::bare(block)
         }
     }

@@ -79,6 +79,8 @@ pub struct SwitchKernels {
     /// Beginning of the task before, switch, and end of the task after, in epochs; and the length of one epoch in that time.
     times: (f64, f64, f64),
     unit: f64,
+    /// That of the distances.
+    pub centring: Centring,
 }
 
 impl SwitchKernels {
@@ -95,7 +97,7 @@ impl SwitchKernels {
         // Without the oldest, a lag that has no pair in the first half of the background has no ratio.
         let surplus = snapshots.len().saturating_sub(MOST_KERNELS);
         snapshots.drain(..surplus);
-        Some(Self { snapshots, times, unit })
+        Some(Self { snapshots, times, unit, centring: history.centring() })
     }
 
     /// Returns the steps of the kernels, which name what is computed from them.
@@ -107,7 +109,7 @@ impl SwitchKernels {
     pub fn ratios(&self, rows: &Range<usize>) -> Vec<LagRatio> {
         let (start, switch, end) = self.times;
         let of = |snapshot: &Arc<Snapshot>| {
-            let kernel = Normalised::of(&block(snapshot, rows)?, Centring::Centred);
+            let kernel = Normalised::of(&block(snapshot, rows)?, self.centring);
             Some((snapshot.row.step, snapshot.row.epoch, kernel, snapshot.row.path))
         };
         let kernels: Vec<(u64, f64, Normalised, Option<f64>)> = self.snapshots.iter().filter_map(of).collect();

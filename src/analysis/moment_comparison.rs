@@ -49,7 +49,7 @@ pub struct MomentComparison {
     /// ‖B − A‖/‖A‖ and ‖B‖/‖A‖.
     pub drift: f64,
     pub scale: f64,
-    /// S = 1 − CKA, centred.
+    /// S = 1 − CKA, by [`Self::centring`].
     pub distance: f64,
     /// ⟨uᵢ, wⱼ⟩² of the first eigenvectors, this many of each, row-major: a row for each u of A.
     pub vectors: usize,
@@ -62,6 +62,11 @@ pub struct MomentComparison {
 }
 
 impl MomentComparison {
+    /// Returns the kind of its distance: the usual one for its number of probes.
+    pub fn centring(&self) -> Centring {
+        Centring::usual(self.rows.len())
+    }
+
     /// Returns the number of rows of the matrices.
     pub fn len(&self) -> usize {
         self.rows.len()
@@ -107,7 +112,7 @@ impl MomentComparer {
             eigenvalues: [ascending(&modes_a), ascending(&modes_b)],
             drift: found.drift,
             scale: found.scale,
-            distance: distance(&a, &b, Centring::Centred),
+            distance: distance(&a, &b, Centring::usual(rows.len())),
             vectors,
             overlaps: overlaps(&modes_a, &modes_b, vectors),
             leading,

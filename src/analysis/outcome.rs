@@ -2,6 +2,8 @@
 //!
 //! [`History`] is declared in `run`, which must not depend on this analysis.
 
+use super::next_task::NextTask;
+use crate::math::distance::Centring;
 use crate::math::forgetting::{average_accuracy, backward_transfer};
 use crate::math::spike::{Dip, SPIKE_EPOCHS, Spike, is_background, quantile};
 use crate::run::{Block, Ending, History, Metric, Origin, Predictor, Row, RunState};
@@ -13,8 +15,12 @@ pub struct Switch {
     /// Numbers of the task that ended and of the one that began.
     pub tasks: (usize, usize),
     pub epoch: f64,
-    /// The spike of the velocity.
+    /// The spike of the velocity, centred or debiased.
     pub spike: Option<Spike>,
+    /// Whether spikes are those of centred or of debiased velocities, the usual choice for the number of probes.
+    pub centring: Centring,
+    /// The ratios of the spike of the centred velocity and of the debiased one.
+    pub ratios: [Option<f64>; 2],
     /// The spike of the velocity as an angle.
     pub angle: Option<Spike>,
     /// The spikes of the velocity per step and per path length.
@@ -32,10 +38,12 @@ pub struct Switch {
     /// Similarity of the task that began to the one trained first: |D₀ ∩ D_i| / |D₀ ∪ D_i| over their classes (Jaccard),
     /// by a summary of *Reactivation*; `None` where the classes are not known.
     pub jaccard: Option<f64>,
+    /// How the network meets the task that begins.
+    pub next: NextTask,
 }
 
 /// Names of the figures of a switch, in the order of [`Switch::figures`].
-pub const SWITCH_FIGURES: [&str; 20] = [
+pub const SWITCH_FIGURES: [&str; 31] = [
     "spike",
     "background",
     "ratio",
@@ -56,6 +64,17 @@ pub const SWITCH_FIGURES: [&str; 20] = [
     "fake_ratio_path",
     "straightness_before",
     "straightness",
+    "ratio_centred",
+    "ratio_debiased",
+    "next_rank",
+    "next_condition",
+    "next_top_share",
+    "next_dormant",
+    "next_dead",
+    "next_alignment",
+    "next_leave_one_out",
+    "next_area",
+    "next_steps",
 ];
 
 /// Names of the figures of a whole run, in the order of [`History::run_figures`].
@@ -75,6 +94,7 @@ impl Switch {
     /// Returns the figures by the names of [`SWITCH_FIGURES`]; `None` where one is undefined.
     pub fn figures(&self) -> [Option<f64>; SWITCH_FIGURES.len()] {
         let (spike, dip) = (self.spike, self.dip);
+        let [rank, condition, top_share, dormant, dead, alignment, leave_one_out, area, steps] = self.next.figures();
         [
             spike.map(|spike| spike.height),
             spike.map(|spike| spike.background),
@@ -96,6 +116,17 @@ impl Switch {
             self.by_path.and_then(Spike::fake_ratio),
             self.straightness.0,
             self.straightness.1,
+            self.ratios[0],
+            self.ratios[1],
+            rank,
+            condition,
+            top_share,
+            dormant,
+            dead,
+            alignment,
+            leave_one_out,
+            area,
+            steps,
         ]
     }
 }
@@ -111,8 +142,10 @@ impl History {
         let (before, begun) = (self.tasks().get(place)?, self.tasks().get(place + 1)?);
         let (from, to) = (before.task, begun.task);
         let block = Block::Task(from);
-        let of = |metric| self.spikes(block, metric).get(place).copied().flatten();
+        let exactly = |metric| self.spikes(block, metric).get(place).copied().flatten();
+        let of = |metric| exactly(self.usual(metric));
         let spike = of(Metric::Velocity);
+        let ratios = [Metric::Velocity, Metric::VelocityDebiased].map(|of| exactly(of).map(|spike| spike.ratio));
         let straightness = self.series(block, Metric::Straightness);
         let &(start, switch, _) = self.switches().get(place)?;
         let quiet = straightness.iter().filter(|point| is_background(point.0, start, switch)).map(|point| point.1);
@@ -123,6 +156,8 @@ impl History {
             tasks: (from, to),
             epoch: begun.epoch,
             spike,
+            centring: self.centring(),
+            ratios,
             angle: of(Metric::VelocityAngle),
             by_step: of(Metric::VelocityStep),
             by_path: of(Metric::VelocityPath),
@@ -130,6 +165,7 @@ impl History {
             dip: self.dips(block).get(place).copied().flatten(),
             accuracy: (before.and_then(|found| found.accuracy), after.and_then(|found| found.accuracy)),
             masked: after.and_then(|found| found.masked),
+            next: self.next_task(place),
             jaccard: self.tasks().first().and_then(|first| self.jaccard(first.task, to)),
         })
     }
@@ -182,7 +218,9 @@ impl History {
             let error = || figure("kernel_error").map(|error| format!("{} from the limit", short(error)));
             return drift.or_else(error).unwrap_or_else(|| "ended".to_owned());
         };
-        let ratio = first.spike.map_or("no velocity".to_owned(), |spike| format!("velocity ×{:.1}", spike.ratio));
+        let debiased = if first.centring == Centring::Debiased { " (debiased)" } else { "" };
+        let ratio =
+            first.spike.map_or("no velocity".to_owned(), |spike| format!("velocity ×{:.1}{debiased}", spike.ratio));
         let depth = first.dip.map_or("no λ_max".to_owned(), |dip| format!("λ_max ×{:.3}", dip.depth));
         format!("{ratio}, {depth}")
     }

@@ -45,6 +45,8 @@ pub struct SwitchProbes {
     /// The beginning of the task before, the switch and the end of the task after, and the length of an epoch.
     times: (f64, f64, f64),
     unit: f64,
+    /// That of the velocities: the usual one of all probes, on parts of them too.
+    pub centring: Centring,
 }
 
 impl SwitchProbes {
@@ -71,7 +73,15 @@ impl SwitchProbes {
             steps.push(row.step);
             kernels.push((row.epoch, gram));
         }
-        (!kernels.is_empty()).then_some(Self { task, classes, kernels, lags, times, unit })
+        (!kernels.is_empty()).then_some(Self {
+            task,
+            classes,
+            kernels,
+            lags,
+            times,
+            unit,
+            centring: history.centring(),
+        })
     }
 
     /// Returns the number of probes.
@@ -83,8 +93,7 @@ impl SwitchProbes {
     pub fn figures_on(&self, probes: &[usize]) -> Figures {
         let (start, switch, end) = self.times;
         let kernels: Vec<(f64, Gram)> = self.kernels.iter().map(|(at, gram)| (*at, gram.among(probes))).collect();
-        let normalised: Vec<Normalised> =
-            kernels.iter().map(|(_, gram)| Normalised::of(gram, Centring::Centred)).collect();
+        let normalised: Vec<Normalised> = kernels.iter().map(|(_, gram)| Normalised::of(gram, self.centring)).collect();
         let in_units = |at: f64| at / self.unit;
         let velocity = |&(at, earlier, later, lag): &(f64, usize, usize, f64)| {
             (in_units(at), normalised[earlier].distance(&normalised[later]) / lag)

@@ -5,6 +5,7 @@ use super::panel::{Dashes, MAIN, Panel, THIN};
 use super::series_id::SeriesId;
 use super::time_chart::{Name, Reaction, TimeChart, TimeCurve, tasks};
 use super::{Figure, spectrum};
+use crate::math::distance::Centring;
 use crate::run::{Block, History, Metric};
 
 /// Returns the panels of a figure, from top to bottom.
@@ -13,7 +14,11 @@ pub(super) fn panels(history: &History, figure: Figure) -> Vec<Panel> {
     let norm = Quantity::linear(Metric::Scale);
     let charts = match figure {
         Figure::Velocity => {
-            vec![velocity(history, Metric::Velocity, false).titled("Kernel velocity on each task’s probes")]
+            let title = match history.centring() {
+                Centring::Debiased => "Kernel velocity on each task’s probes, debiased",
+                Centring::Centred | Centring::Uncentred => "Kernel velocity on each task’s probes",
+            };
+            vec![velocity(history, history.usual(Metric::Velocity), false).titled(title)]
         }
         Figure::LambdaMax => vec![
             scale(history, Quantity::default()).titled("Largest eigenvalue on each task’s probes"),
@@ -22,8 +27,12 @@ pub(super) fn panels(history: &History, figure: Figure) -> Vec<Panel> {
         Figure::Alignment => {
             let of = |metric, title| alignment(history, metric).titled(title);
             let full = of(Metric::AlignmentFull, "Alignment of the full kernel with the labels");
+            let title = match history.centring() {
+                Centring::Debiased => "Alignment with the labels, debiased",
+                Centring::Centred | Centring::Uncentred => "Alignment with the labels, centred",
+            };
             let mut panels = vec![
-                of(Metric::AlignmentCentred, "Alignment with the labels, centred").panel(history),
+                of(history.usual(Metric::AlignmentCentred), title).panel(history),
                 of(Metric::Alignment, "Alignment with the labels, not centred").panel(history),
             ];
             panels.extend(Some(full.panel(history)).filter(|full| !full.is_empty()));
@@ -41,12 +50,13 @@ pub(super) fn panels(history: &History, figure: Figure) -> Vec<Panel> {
         Figure::Susceptibility => {
             let charts = [
                 strip(history, Metric::StepNorm).titled("Displacement of the weights over the lag"),
-                strip(history, Metric::Susceptibility).titled("Susceptibility: how far the kernel turns for it"),
+                strip(history, history.usual(Metric::Susceptibility))
+                    .titled("Susceptibility: how far the kernel turns for it"),
             ];
             // A record of an earlier version has no path, nor has a watched training.
             let by_path = [
                 strip(history, Metric::Straightness).titled("Straightness: displacement over the path of the lag"),
-                velocity(history, Metric::VelocityPath, false)
+                velocity(history, history.usual(Metric::VelocityPath), false)
                     .titled("Kernel velocity per path length, on each task’s probes"),
             ];
             let by_path = by_path.iter().map(|chart| chart.panel(history)).filter(|panel| !panel.is_empty());
@@ -78,6 +88,10 @@ pub fn axis_name(metric: Metric, history: &History) -> &'static str {
         Metric::VelocityDebiased => "(1 − CKA, debiased) per epoch",
         Metric::VelocityAngle if per_step => "radians per step",
         Metric::VelocityAngle => "radians per epoch",
+        Metric::VelocityAngleDebiased if per_step => "radians (debiased) per step",
+        Metric::VelocityAngleDebiased => "radians (debiased) per epoch",
+        Metric::VelocityStepDebiased => "(1 − CKA, debiased) per step",
+        Metric::VelocityPathDebiased => "(1 − CKA, debiased) / Σ ‖Δw‖",
         Metric::VelocityStep => "(1 − CKA) per step",
         Metric::VelocityPath => "(1 − CKA) / Σ ‖Δw‖",
         Metric::StepNorm => "‖Δw‖ over the lag",
@@ -86,6 +100,9 @@ pub fn axis_name(metric: Metric, history: &History) -> &'static str {
         Metric::Straightness => "‖Δw‖ / Σ ‖Δw‖",
         Metric::GradNorm => "‖∇L‖",
         Metric::Susceptibility => "(1 − CKA) / ‖Δw‖²",
+        Metric::SusceptibilityDebiased => "(1 − CKA, debiased) / ‖Δw‖²",
+        Metric::DistanceDebiased => "1 − CKA (debiased) from the first kernel",
+        Metric::DistanceSwitchDebiased => "1 − CKA (debiased) from the last switch",
         Metric::Distance => "1 − CKA from the first kernel",
         Metric::DistanceSwitch => "1 − CKA from the last switch",
         Metric::Scale => "‖K‖ / ‖K₀‖",
@@ -101,6 +118,12 @@ pub fn axis_name(metric: Metric, history: &History) -> &'static str {
         Metric::AlignmentCentred | Metric::AlignmentCentredPermutedLow | Metric::AlignmentCentredPermutedHigh => {
             "alignment, centred"
         }
+        Metric::AlignmentDebiased | Metric::AlignmentDebiasedPermutedLow | Metric::AlignmentDebiasedPermutedHigh => {
+            "alignment, debiased"
+        }
+        Metric::LeaveOneOut => "leave-one-out error",
+        Metric::Dormant => "share of dormant units",
+        Metric::Dead => "share of dead units",
         Metric::AlignmentFull => "alignment of the full kernel",
         Metric::Loss => "loss on the probes",
         Metric::TrainLoss => "training loss",
@@ -120,7 +143,7 @@ pub fn axis_name(metric: Metric, history: &History) -> &'static str {
 /// Describes a quantity that may explain the velocity, over the same lag: one curve for a quantity of the whole network, one
 /// per task for the susceptibility.
 pub fn strip(history: &History, metric: Metric) -> TimeChart {
-    if metric == Metric::Susceptibility {
+    if matches!(metric, Metric::Susceptibility | Metric::SusceptibilityDebiased) {
         let chart = TimeChart::of_tasks(history, true, 0.7, |block| SeriesId::Metric(block, metric));
         return chart.against(axis_name(metric, history));
     }

@@ -30,7 +30,11 @@ pub(super) fn maps(history: &History) -> HeatMaps {
         format!("{} snapshots in order, epochs {from} to {to}; lines: switches", first.n)
     });
     HeatMaps {
-        title: "Distance 1 − CKA of the kernel from itself at other times".to_owned(),
+        title: match history.centring() {
+            Centring::Debiased => "Distance 1 − CKA, debiased, of the kernel from itself at other times",
+            Centring::Centred | Centring::Uncentred => "Distance 1 − CKA of the kernel from itself at other times",
+        }
+        .to_owned(),
         columns: MAX_TASKS + 1,
         rows: vec![row],
         scales: vec![ColourScale { name: "distance", diverging: false, range: (0.0, high) }],
@@ -74,7 +78,7 @@ fn pictures(history: &History) -> Vec<HeatMap> {
     let picture = |(title, rows): (String, Range<usize>)| {
         let block = |kernel: &Gram| (rows.end <= kernel.len()).then(|| kernel.block(rows.clone()));
         let blocks: Vec<Gram> = kernels.iter().map(block).collect::<Option<_>>()?;
-        let values = distances(&blocks, Centring::Centred);
+        let values = distances(&blocks, history.centring());
         (!blocks.is_empty()).then(|| HeatMap { title, n: blocks.len(), values, scale: 0, tasks: Vec::new() })
     };
     blocks(history).into_iter().filter_map(picture).collect()

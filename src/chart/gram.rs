@@ -55,7 +55,8 @@ fn pictures(history: &History) -> Vec<Vec<HeatMap>> {
         vec![before, after, change]
     };
     let switches = history.tasks().windows(2).enumerate().filter_map(|(place, pair)| {
-        let spike = history.spikes(Block::Task(pair[0].task), Metric::Velocity).get(place).copied().flatten();
+        let spike =
+            history.spikes(Block::Task(pair[0].task), history.usual(Metric::Velocity)).get(place).copied().flatten();
         let after = spike.map_or(pair[1].epoch + 1.0, |spike| spike.epoch);
         let what = if spike.is_some() { "At the spike" } else { "After" };
         picture(pair[1].epoch, "At the switch").zip(picture(after, what)).map(triple)

@@ -12,7 +12,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::panel::{Point, Polyline, stored};
-use super::series_id::{OfLayer, SeriesId, eigenvalues, output};
+use super::series_id::{Centred as _, OfLayer, SeriesId, eigenvalues, output};
 use crate::math::spike::{Dip, Spike};
 use crate::run::{Block, History, MAX_ROWS, Metric, Row};
 
@@ -172,7 +172,7 @@ impl SeriesCache {
             let count = history.rows().last().map_or(0, |row| row.layers.iter().filter(|of| of.task == task).count());
             let of_layer = |place: usize| {
                 let switch = *history.switches().last()?;
-                let source = SeriesId::Layer(task, place, OfLayer::Velocity);
+                let source = SeriesId::Layer(task, place, OfLayer::Velocity.usual(history));
                 let velocity = |row: &Row| Some((row.epoch, source.value(row)?));
                 let series: Vec<(f64, f64)> = history.rows().iter().filter_map(velocity).collect();
                 history.spike_of(&series, switch)

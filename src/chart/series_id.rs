@@ -4,7 +4,8 @@ use std::fmt;
 
 use strum::Display;
 
-use crate::run::{Block, Logits, Metric, Predictor, Row, Snapshot};
+use crate::math::distance::Centring;
+use crate::run::{Block, History, Logits, Metric, Predictor, Row, Snapshot};
 
 /// Names the quantity that a curve shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -30,6 +31,8 @@ pub enum SeriesId {
     Layer(usize, usize, OfLayer),
     /// Velocity of the tensor with this index in the forward pass, on the probes of a task.
     TensorVelocity(usize, usize),
+    /// The same, debiased.
+    TensorVelocityDebiased(usize, usize),
     /// A quantity of a pair of tasks, the smaller number first.
     Pair(usize, usize, OfPair),
     /// A quantity of a set of logits, on the probes of a task.
@@ -61,8 +64,10 @@ pub enum Of {
 pub enum OfLayer {
     #[default]
     Velocity,
+    VelocityDebiased,
     Alignment,
     AlignmentCentred,
+    AlignmentDebiased,
     Share,
 }
 
@@ -81,6 +86,7 @@ pub enum OfPair {
 pub enum OfLogits {
     #[default]
     Velocity,
+    VelocityDebiased,
     LambdaMax,
     Trace,
 }
@@ -91,11 +97,54 @@ pub enum OfLogits {
 pub enum OfOptimiser {
     #[default]
     Velocity,
+    VelocityDebiased,
     Apart,
+    ApartDebiased,
     LambdaMax,
     Trace,
     Alignment,
     AlignmentCentred,
+    AlignmentDebiased,
+}
+
+/// A quantity of a part of the kernel that may be made of centred or of debiased distances and alignments.
+pub trait Centred: Sized {
+    /// Returns the same, debiased; of others itself.
+    #[must_use]
+    fn debiased(self) -> Self;
+
+    /// Returns the one that is shown of this run unless another one is chosen.
+    #[must_use]
+    fn usual(self, history: &History) -> Self {
+        if history.centring() == Centring::Debiased { self.debiased() } else { self }
+    }
+}
+
+impl Centred for OfLayer {
+    fn debiased(self) -> Self {
+        match self {
+            Self::Velocity => Self::VelocityDebiased,
+            Self::AlignmentCentred => Self::AlignmentDebiased,
+            other => other,
+        }
+    }
+}
+
+impl Centred for OfLogits {
+    fn debiased(self) -> Self {
+        if self == Self::Velocity { Self::VelocityDebiased } else { self }
+    }
+}
+
+impl Centred for OfOptimiser {
+    fn debiased(self) -> Self {
+        match self {
+            Self::Velocity => Self::VelocityDebiased,
+            Self::Apart => Self::ApartDebiased,
+            Self::AlignmentCentred => Self::AlignmentDebiased,
+            other => other,
+        }
+    }
 }
 
 impl SeriesId {
@@ -124,15 +173,20 @@ impl SeriesId {
                     | Metric::VelocityDebiased
                     | Metric::VelocityStep
                     | Metric::VelocityPath
+                    | Metric::VelocityAngleDebiased
+                    | Metric::VelocityStepDebiased
+                    | Metric::VelocityPathDebiased
+                    | Metric::SusceptibilityDebiased
                     | Metric::StepNorm
                     | Metric::PathLag
                     | Metric::Straightness
                     | Metric::Susceptibility
                     | Metric::LagSteps
-            ) | Self::Layer(_, _, OfLayer::Velocity)
+            ) | Self::Layer(_, _, OfLayer::Velocity | OfLayer::VelocityDebiased)
                 | Self::TensorVelocity(..)
-                | Self::Logits(_, _, OfLogits::Velocity)
-                | Self::Optimiser(_, OfOptimiser::Velocity)
+                | Self::TensorVelocityDebiased(..)
+                | Self::Logits(_, _, OfLogits::Velocity | OfLogits::VelocityDebiased)
+                | Self::Optimiser(_, OfOptimiser::Velocity | OfOptimiser::VelocityDebiased)
         )
     }
 
@@ -163,6 +217,8 @@ impl SeriesId {
                 let found = row.layers.iter().filter(|layer| layer.task == task).nth(place)?;
                 match what {
                     OfLayer::Velocity => found.velocity,
+                    OfLayer::VelocityDebiased => found.velocity_debiased,
+                    OfLayer::AlignmentDebiased => found.alignment_debiased,
                     OfLayer::Alignment => found.alignment,
                     OfLayer::AlignmentCentred => found.alignment_centred,
                     OfLayer::Share => found.share,
@@ -170,6 +226,9 @@ impl SeriesId {
             }
             Self::TensorVelocity(task, place) => {
                 row.tensors.iter().filter(|tensor| tensor.task == task).nth(place)?.velocity
+            }
+            Self::TensorVelocityDebiased(task, place) => {
+                row.tensors.iter().filter(|tensor| tensor.task == task).nth(place)?.velocity_debiased
             }
             Self::Pair(task, other, what) => {
                 let found = row.cross.iter().find(|pair| (pair.task, pair.other) == (task, other))?;
@@ -182,6 +241,7 @@ impl SeriesId {
                 let found = row.logits.iter().find(|set| (set.task, set.logits) == (task, logits))?;
                 match what {
                     OfLogits::Velocity => found.velocity,
+                    OfLogits::VelocityDebiased => found.velocity_debiased,
                     OfLogits::LambdaMax => found.lambda_max,
                     OfLogits::Trace => found.trace,
                 }
@@ -190,7 +250,10 @@ impl SeriesId {
                 let found = row.optimiser.iter().find(|found| found.block == block)?;
                 match what {
                     OfOptimiser::Velocity => found.velocity,
+                    OfOptimiser::VelocityDebiased => found.velocity_debiased,
                     OfOptimiser::Apart => found.apart,
+                    OfOptimiser::ApartDebiased => found.apart_debiased,
+                    OfOptimiser::AlignmentDebiased => found.alignment_debiased,
                     OfOptimiser::LambdaMax => found.lambda_max,
                     OfOptimiser::Trace => found.trace,
                     OfOptimiser::Alignment => found.alignment,
@@ -227,6 +290,9 @@ impl fmt::Display for SeriesId {
             Self::Eigenvalue(block, rank) => write!(to, "eigenvalue {}, {}", rank + 1, on(block)),
             Self::Layer(task, place, of) => write!(to, "{of} of layer {}, task {task}", place + 1),
             Self::TensorVelocity(task, place) => write!(to, "velocity of tensor {}, task {task}", place + 1),
+            Self::TensorVelocityDebiased(task, place) => {
+                write!(to, "velocity_debiased of tensor {}, task {task}", place + 1)
+            }
             Self::Pair(task, other, of) => write!(to, "{of}, tasks {task} and {other}"),
             Self::Logits(task, logits, of) => {
                 let set = if logits == Logits::Old { "old" } else { "new" };

@@ -126,7 +126,7 @@ fn progress_text(history: &History) -> String {
     let watched = Block::Task(history.tasks()[0].task);
     let velocity = history.rows().last().and_then(|row| {
         let block = row.blocks.iter().find(|metrics| metrics.block == watched)?;
-        Metric::Velocity.of(row, block)
+        history.usual(Metric::Velocity).of(row, block)
     });
     if let Some(velocity) = velocity {
         message += &format!("  velocity {velocity:.1e}");

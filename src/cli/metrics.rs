@@ -102,6 +102,6 @@ fn probes(args: &MetricsArgs) -> anyhow::Result<()> {
         Some(out) => atomic::replace(out, |writer| writer.write_all(&bytes))?,
         None => print!("{}", String::from_utf8_lossy(&bytes)),
     }
-    eprintln!("{HALVES_IN_WORDS}");
+    eprintln!("{HALVES_IN_WORDS} Velocities are {}.", loaded.history.centring().words());
     Ok(())
 }

@@ -4,11 +4,11 @@
 use anyhow::bail;
 
 use super::refused::RefusedRequest;
-use crate::analysis::comparison::REMAINS_IN_WORDS;
+use crate::analysis::comparison::{PREDICTORS_IN_WORDS, REMAINS_IN_WORDS};
 use crate::chart::Format;
 use crate::math::bootstrap::INTERVAL_IN_WORDS;
 use crate::paint::{write_study, write_study_page};
-use crate::storage::{FIGURES, RunLog, RunStatus, SUMMARY_TABLE, StudyFolder, TABLE};
+use crate::storage::{FIGURES, PREDICTORS_TABLE, RunLog, RunStatus, SUMMARY_TABLE, StudyFolder, TABLE};
 
 /// Most lines of one kind, so that all of it fits on a screen.
 const MOST_LINES: usize = 8;
@@ -73,6 +73,10 @@ pub(super) fn print_results(folder: &StudyFolder) -> anyhow::Result<()> {
     println!("{}", out.join(TABLE).display());
     if !folder.is_of_learners() {
         println!("{}", out.join(SUMMARY_TABLE).display());
+        let predictors = out.join(PREDICTORS_TABLE);
+        if predictors.exists() {
+            println!("{}", predictors.display());
+        }
     }
     for path in write_study(folder, &out.join(FIGURES), Format::Svg)? {
         println!("{}", path.display());
@@ -90,6 +94,11 @@ pub(super) fn print_results(folder: &StudyFolder) -> anyhow::Result<()> {
             table.in_columns().iter().for_each(|line| eprintln!("{line}"));
             eprintln!("{REMAINS_IN_WORDS}");
             sentences.iter().for_each(|sentence| eprintln!("{sentence}"));
+        }
+        if let Some(table) = runs.foretold_table() {
+            eprintln!("");
+            table.in_columns().iter().for_each(|line| eprintln!("{line}"));
+            eprintln!("{PREDICTORS_IN_WORDS}");
         }
         eprintln!("Mean and {INTERVAL_IN_WORDS}; of fewer seeds the single values.\n");
     }

@@ -2,8 +2,13 @@
 
 use std::fmt::Write as _;
 
+use crate::math::distance::Centring;
 use crate::math::forgetting::{average_accuracy, backward_transfer, forgetting};
 use crate::run::History;
+
+/// With more switches than this the summary of a stream shows the first and the last ones, and means in place of a table.
+const MOST_SWITCHES: usize = 12;
+const SHOWN: usize = 3;
 
 /// Formats the summary of a run, with a line break at its end.
 pub fn summary(history: &History) -> String {
@@ -16,13 +21,22 @@ pub fn summary(history: &History) -> String {
 fn describe(history: &History, text: &mut String) -> std::fmt::Result {
     let Some(last) = history.rows().last() else { return writeln!(text, "Nothing was measured") };
     writeln!(text, "{} steps, {:.2} epochs, {} tasks", last.step, last.epoch, history.tasks().len())?;
-    for (place, switch) in history.outcomes().iter().enumerate() {
+    let outcomes = history.outcomes();
+    let hidden = if outcomes.len() > MOST_SWITCHES { SHOWN..outcomes.len() - SHOWN } else { 0..0 };
+    for (place, switch) in outcomes.iter().enumerate() {
+        if hidden.contains(&place) {
+            if place == hidden.start {
+                writeln!(text, "… {} more switches …", hidden.len())?;
+            }
+            continue;
+        }
         let (from, to) = switch.tasks;
         write!(text, "Task {from} → {to} at epoch {:.2}: on the probes of task {from}, ", switch.epoch)?;
         match switch.spike {
             Some(spike) => {
                 let (ratio, delay) = (spike.ratio, spike.delay);
-                write!(text, "velocity ×{ratio:.1} of its background {delay:.2} epochs later")?;
+                let debiased = if switch.centring == Centring::Debiased { "debiased " } else { "" };
+                write!(text, "{debiased}velocity ×{ratio:.1} of its background {delay:.2} epochs later")?;
                 if let Some(fake) = spike.fake_ratio() {
                     write!(text, " (fake switches ×{fake:.1})")?;
                 }
@@ -52,6 +66,15 @@ fn describe(history: &History, text: &mut String) -> std::fmt::Result {
     }
     let order: Vec<usize> = history.tasks().iter().map(|start| start.task).collect();
     let Some(matrix) = history.accuracy_matrix() else { return Ok(()) };
+    if order.len() > MOST_SWITCHES + 1 {
+        let own = matrix.iter().enumerate().map(|(place, row)| row[place]).sum::<f64>() / order.len() as f64;
+        let end = average_accuracy(&matrix).unwrap_or(f64::NAN);
+        return writeln!(
+            text,
+            "Test accuracy over all logits, mean over {} tasks: {own:.3} at the end of each, {end:.3} at the end of all",
+            order.len()
+        );
+    }
     writeln!(text, "Test accuracy over all logits, after each task:")?;
     let heads: String = order.iter().map(|task| format!("  task {task:<2}")).collect();
     writeln!(text, "  after  {heads}")?;

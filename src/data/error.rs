@@ -97,6 +97,17 @@ pub enum DataError {
     )]
     FewProbes { task: usize, class: usize, name: String, needed: usize, left: usize },
     #[error(
+        "task {task} needs {needed} probe images of its classes and {left} are left: \
+         lower kernel.probes_per_class or raise data.per_class"
+    )]
+    FewDrawn { task: usize, needed: usize, left: usize },
+    #[error("the list of probes of task {task} names image {index}, and the set has the training images 0 to {}", .images - 1)]
+    NoProbe { task: usize, index: usize, images: usize },
+    #[error("the list of probes of task {task} names image {index}, whose class {class} the task does not have")]
+    OtherProbe { task: usize, index: usize, class: usize },
+    #[error("the list of probes has {listed} images of the classes of task {task}, and a kernel needs at least two")]
+    FewListed { task: usize, listed: usize },
+    #[error(
         "task {task} keeps no training image of class {class} ({name}) beside its probes: \
          lower kernel.probes_per_class, raise data.per_class or set kernel.train_on_probes"
     )]

@@ -26,6 +26,7 @@ pub mod packing;
 mod pickle;
 mod plane;
 mod probe;
+mod probe_choice;
 mod replay;
 mod samples;
 mod source;

@@ -1,8 +1,4 @@
-//! Selects the probe images: fixed, stratified, and never trained on.
-//!
-//! Each task takes the first images of each of its classes that no earlier task took, so tasks that share a class have
-//! different probes of it, which depend on neither the seed nor the order of training. The network never trains on a probe
-//! unless `kernel.train_on_probes` is set: on training images the kernel would show memorisation rather than features.
+//! Collects the probe images of all tasks, as each transforms them.
 
 use std::ops::Range;
 
@@ -17,6 +13,8 @@ pub struct Probes {
     pub pixels: Vec<f32>,
     /// Class of each.
     pub labels: Vec<usize>,
+    /// Index of each among the training images of the set.
+    pub indices: Vec<usize>,
     /// In regression, the target of the single output for each probe; else empty.
     pub values: Vec<f32>,
     /// Number of the task of each, from 1.
@@ -36,6 +34,7 @@ impl Probes {
             shape,
             pixels: Vec::new(),
             labels: Vec::new(),
+            indices: Vec::new(),
             values: Vec::new(),
             tasks: Vec::new(),
             thumbnails: Vec::new(),
@@ -46,6 +45,7 @@ impl Probes {
             for &index in task.probes() {
                 task.extend(&set.train, index, &mut probes.pixels);
                 probes.labels.push(set.train.labels[index]);
+                probes.indices.push(index);
                 probes.values.extend(set.train.values.get(index));
                 probes.tasks.push(task.number());
             }

@@ -4,10 +4,10 @@
 //! are trained is determined by the laboratory. Every task has at least one training image of each of its classes and none
 //! that is a probe of *any* task (unless the spec allows it): a stream that violates this is refused with the task's name.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
-use super::{DataError, DataSet, Images, Transform, frequency, steps_per_epoch};
+use super::{DataError, DataSet, Images, Transform, frequency, probe_choice, steps_per_epoch};
 use rand::seq::SliceRandom as _;
 
 use crate::math::rng::{Stream, rng};
@@ -55,10 +55,14 @@ impl TaskStream {
                 return Err(DataError::NoImages { task: place + 1, class, name: names[class].clone() });
             }
         }
-        let (probes, taken) = select_probes(&plan, &by_class, spec.kernel.probes_per_class, names)?;
-        // The probes are the first images of each class; the rest may be trained on.
-        let skipped = |class: usize| if spec.kernel.train_on_probes { 0 } else { taken[class] };
-        let pool: Vec<&[usize]> = (0..names.len()).map(|class| &by_class[class][skipped(class)..]).collect();
+        let probes = probe_choice::select(spec, &plan, &set.train, names)?;
+        // The rest may be trained on.
+        let taken: HashSet<usize> = match spec.kernel.train_on_probes {
+            true => HashSet::new(),
+            false => probes.iter().flatten().copied().collect(),
+        };
+        let left = |of_class: &Vec<usize>| of_class.iter().copied().filter(|index| !taken.contains(index)).collect();
+        let pool: Vec<Vec<usize>> = by_class.iter().map(left).collect();
         let black: Vec<f32> = (0..set.train.shape[0]).map(|channel| set.scaling.value(channel, 0.0)).collect();
 
         let mut tasks = Vec::with_capacity(plan.len());
@@ -282,35 +286,8 @@ pub(super) fn plan(spec: &Spec, set: &DataSet) -> Result<Vec<Vec<usize>>, DataEr
     Ok(plan)
 }
 
-/// Returns the probes of each task as indices of training images, and the number taken of each class in all.
-///
-/// `plan` holds the classes of each task, ascending; `by_class` the training images of each class.
-fn select_probes(
-    plan: &[Vec<usize>],
-    by_class: &[Vec<usize>],
-    per_class: usize,
-    class_names: &[String],
-) -> Result<(Vec<Vec<usize>>, Vec<usize>), DataError> {
-    let mut taken = vec![0; by_class.len()];
-    let mut probes = Vec::with_capacity(plan.len());
-    for (place, classes) in plan.iter().enumerate() {
-        let mut of_task = Vec::new();
-        for &class in classes {
-            let left = &by_class[class][taken[class]..];
-            let Some(chosen) = left.get(..per_class) else {
-                let (task, name) = (place + 1, class_names[class].clone());
-                return Err(DataError::FewProbes { task, class, name, needed: per_class, left: left.len() });
-            };
-            of_task.extend_from_slice(chosen);
-            taken[class] += per_class;
-        }
-        probes.push(of_task);
-    }
-    Ok((probes, taken))
-}
-
 /// Returns the number of the pool's images of each class on which the task trains.
-fn wanted(spec: &Spec, number: usize, classes: &[usize], pool: &[&[usize]]) -> Vec<(usize, usize)> {
+fn wanted(spec: &Spec, number: usize, classes: &[usize], pool: &[Vec<usize>]) -> Vec<(usize, usize)> {
     let [first, second] = match spec.tasks.classes.as_slice() {
         [first, second] if spec.tasks.kind.shifts_frequencies() => [first, second],
         _ => return classes.iter().map(|&class| (class, pool[class].len())).collect(),

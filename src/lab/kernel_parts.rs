@@ -7,7 +7,7 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::math::alignment::{alignment, alignment_centred};
+use crate::math::alignment::{alignment, alignment_centred, alignment_debiased};
 use crate::math::distance::{Centring, distance_if_defined};
 use crate::math::lanczos::largest;
 use crate::math::{Gram, NotFinite};
@@ -50,12 +50,18 @@ impl KernelParts {
         let one = |task: usize, place: usize| {
             let (name, blocks) = &self.layers[place];
             let gram = &blocks[task];
+            let velocity = |centring| {
+                let (before, lag) = before?;
+                velocity(gram, &before.layers.get(place)?.1[task], lag, centring)
+            };
             LayerMetrics {
                 task: task + 1,
                 layer: Arc::clone(name),
-                velocity: before.and_then(|(before, lag)| velocity(gram, &before.layers.get(place)?.1[task], lag)),
+                velocity: velocity(Centring::Centred),
+                velocity_debiased: velocity(Centring::Debiased),
                 alignment: finite(alignment(gram, labels[task])),
                 alignment_centred: alignment_centred(gram, labels[task]).and_then(finite),
+                alignment_debiased: alignment_debiased(gram, labels[task]).and_then(finite),
                 share: finite(gram.trace() / wholes[task].trace()),
             }
         };
@@ -67,10 +73,15 @@ impl KernelParts {
         let one = |task: usize, place: usize| {
             let (name, blocks) = &self.tensors[place];
             let gram = &blocks[task];
+            let velocity = |centring| {
+                let (before, lag) = before?;
+                velocity(gram, &before.tensors.get(place)?.1[task], lag, centring)
+            };
             TensorMetrics {
                 task: task + 1,
                 tensor: Arc::clone(name),
-                velocity: before.and_then(|(before, lag)| velocity(gram, &before.tensors.get(place)?.1[task], lag)),
+                velocity: velocity(Centring::Centred),
+                velocity_debiased: velocity(Centring::Debiased),
                 share: finite(gram.trace() / wholes[task].trace()),
             }
         };
@@ -81,10 +92,15 @@ impl KernelParts {
     pub fn logits(&self, before: Option<(&Self, f64)>) -> Arc<[LogitMetrics]> {
         let one = |task: usize, place: usize| {
             let gram = &self.logits[place][task];
+            let velocity = |centring| {
+                let (before, lag) = before?;
+                velocity(gram, &before.logits.get(place)?[task], lag, centring)
+            };
             LogitMetrics {
                 task: task + 1,
                 logits: [Logits::Old, Logits::New][place],
-                velocity: before.and_then(|(before, lag)| velocity(gram, &before.logits.get(place)?[task], lag)),
+                velocity: velocity(Centring::Centred),
+                velocity_debiased: velocity(Centring::Debiased),
                 lambda_max: largest(gram.len(), |vector, product| gram.multiply(vector, product)).and_then(finite),
                 trace: finite(gram.trace()),
             }
@@ -116,6 +132,6 @@ pub fn tensor_grams(measured: &MeasuredKernels, n: usize) -> Arc<[TensorGram]> {
     measured.parts.iter().map(|(name, values)| TensorGram::pack(Arc::clone(name), n, values)).collect()
 }
 
-fn velocity(gram: &Gram, before: &Gram, lag_epochs: f64) -> Option<f64> {
-    distance_if_defined(gram, before, Centring::Centred).and_then(|gap| finite(gap / lag_epochs))
+fn velocity(gram: &Gram, before: &Gram, lag_epochs: f64, centring: Centring) -> Option<f64> {
+    distance_if_defined(gram, before, centring).and_then(|gap| finite(gap / lag_epochs))
 }

@@ -12,8 +12,9 @@ use super::kernel_parts::KernelParts;
 use super::lag::{Lag, Lagged};
 use crate::analysis::{Moved, ReferenceKernels};
 use crate::data::Targets;
-use crate::math::alignment::{alignment, alignment_centred};
+use crate::math::alignment::{alignment, alignment_centred, alignment_debiased};
 use crate::math::distance::{Centring, change, distance, distance_if_defined};
+use crate::math::dormancy::{Dormancy, UnitResponses};
 use crate::math::lanczos::largest;
 use crate::math::spectrum::eigenvalues;
 use crate::math::{Gram, NotFinite};
@@ -175,21 +176,33 @@ impl Meter {
         row.optimiser = self.geometry(reading, lag);
     }
 
+    /// Counts the dormant units on the probes of each block.
+    pub fn count_dormant(&self, row: &mut Row, layers: &[UnitResponses]) {
+        for (metrics, (_, rows)) in row.blocks.iter_mut().zip(&self.blocks) {
+            let found = Dormancy::of(layers, rows.clone());
+            (metrics.dormant, metrics.dead) = (found.map(|found| found.dormant), found.map(|found| found.dead));
+        }
+    }
+
     /// Computes the metrics of the optimiser's kernel, block by block.
     fn geometry(&self, reading: &MeasuredBlocks, lag: Lag) -> Arc<[OptimiserMetrics]> {
         let Some(grams) = &reading.optimiser else { return Arc::default() };
         let before = self.recent.before(lag).and_then(|before| before.optimiser.as_ref()).zip(lag.epochs());
         let one = |(place, (block, rows)): (usize, &(Block, Range<usize>))| {
             let (gram, labels) = (&grams[place], &self.labels[rows.clone()]);
-            let velocity = |(before, lag): (&Vec<Gram>, f64)| {
-                finite(distance_if_defined(gram, &before[place], Centring::Centred)? / lag)
+            let velocity = |centring| {
+                let (before, lag) = before?;
+                finite(distance_if_defined(gram, &before[place], centring)? / lag)
             };
             OptimiserMetrics {
                 block: *block,
-                velocity: before.and_then(velocity),
+                velocity: velocity(Centring::Centred),
+                velocity_debiased: velocity(Centring::Debiased),
                 apart: finite(distance(gram, &reading.grams[place], Centring::Centred)),
+                apart_debiased: distance_if_defined(gram, &reading.grams[place], Centring::Debiased).and_then(finite),
                 alignment: finite(alignment(gram, labels)),
                 alignment_centred: alignment_centred(gram, labels).and_then(finite),
+                alignment_debiased: alignment_debiased(gram, labels).and_then(finite),
                 lambda_max: largest(gram.len(), |vector, product| gram.multiply(vector, product)).and_then(finite),
                 trace: finite(gram.trace()),
             }

@@ -17,6 +17,12 @@ pub fn alignment_centred(gram: &Gram, labels: &[usize]) -> Option<f64> {
     cosine(&gram.over(gram.scale()).centred_unless_constant()?, &label_gram(labels).centred())
 }
 
+/// Returns the alignment of K and YYᵀ, both U-centred, which is CKA(K, YYᵀ) made of HSIC₁ (Song et al. 2012): over all permutations
+/// of the labels its mean is 0. `None` as for [`alignment_centred`], and for fewer than four labels.
+pub fn alignment_debiased(gram: &Gram, labels: &[usize]) -> Option<f64> {
+    cosine(&gram.over(gram.scale()).debiased_unless_constant()?, &label_gram(labels).debiased_unless_constant()?)
+}
+
 /// Holds the alignment that labels without any relation to the kernel reach: mean and standard deviation over all permutations
 /// of the labels.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -39,6 +45,13 @@ impl PermutedAlignment {
         // As H is a projection, ⟨HKH, HYYᵀH⟩ = ⟨HKH, YYᵀ⟩.
         let norm = label_gram(labels).centred().frobenius();
         Self::over(&gram.over(gram.scale()).centred_unless_constant()?, labels, norm)
+    }
+
+    /// Returns that of [`alignment_debiased`]; `None` also where that is not defined.
+    pub fn debiased(gram: &Gram, labels: &[usize]) -> Option<Self> {
+        // As U-centring is a projection of matrices without a diagonal, ⟨K̃, ỸYᵀ⟩ = ⟨K̃, YYᵀ⟩.
+        let norm = label_gram(labels).debiased_unless_constant()?.frobenius();
+        Self::over(&gram.over(gram.scale()).debiased_unless_constant()?, labels, norm)
     }
 
     /// Returns mean ∓ two standard deviations.

@@ -7,8 +7,9 @@
 use super::Gram;
 
 /// The choice of whether the mean feature is subtracted first.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Centring {
+    #[default]
     /// HKH: the CKA of Kornblith et al. 2019.
     Centred,
     /// K U-centred, with which CKA is made of HSIC₁ (Song et al. 2012): with few probes the diagonals, which hardly turn, make
@@ -16,6 +17,25 @@ pub enum Centring {
     Debiased,
     /// K itself; for the full [NC, NC] kernel, the S of Fort et al. 2020.
     Uncentred,
+}
+
+/// With fewer probes the debiased distances and alignments are those that are shown unless others are chosen.
+pub const FEW_PROBES: usize = 40;
+
+impl Centring {
+    /// Returns the choice that is shown by default of kernels on so many probes; of fewer than four there is no debiased one.
+    pub fn usual(probes: usize) -> Self {
+        if (4..FEW_PROBES).contains(&probes) { Self::Debiased } else { Self::Centred }
+    }
+
+    /// Returns its name.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::Centred => "centred",
+            Self::Debiased => "debiased",
+            Self::Uncentred => "uncentred",
+        }
+    }
 }
 
 /// Returns S(K, K′) = 1 − CKA(K, K′), in 0 … 2 (0 … 1 for kernels, unless debiased). NaN where one of them has no direction: a

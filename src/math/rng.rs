@@ -34,6 +34,8 @@ pub enum Stream {
     Rehearsal = 22,
     /// Selection of the images that stay in a strategy's memory.
     Reservoir = 23,
+    /// Selection of the probes.
+    Probes = 24,
     /// Draws of seeds for an interval; of no run.
     Resampling = 20,
     /// Draws of an estimate of a kernel; of no run.

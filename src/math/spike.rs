@@ -9,7 +9,8 @@
 pub const SPIKE_IN_WORDS: &str = "Background: the median velocity over the last third of the task before the switch. \
      Spike: the largest velocity from the switch to one epoch after it (or to the next switch). Ratio: spike / background. The \
      background is the noise of SGD, so the ratio depends on lag, batch and rate, and ratios of tasks of unequal size, whose \
-     lags differ in steps, cannot be compared.";
+     lags differ in steps, cannot be compared. Where a task has fewer than 40 probes, velocities are debiased (HSIC₁), else \
+     centred.";
 /// The definition of the 99th percentile in [`Spike::fake`] in words.
 pub const FAKE_IN_WORDS: &str = "Fake switches: every measured time in that last third taken for a switch, as far as an \
      epoch of it follows; the largest velocity in that epoch. A real spike stands above the 99th percentile of these. (After \

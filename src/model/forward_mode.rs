@@ -8,13 +8,15 @@ use super::device_read::read;
 use super::tape::{Node, Tape};
 
 /// The mode of a forward pass and its additional outputs: closed (evaluation), training, recording (kernel), watching (the
-/// input of the last dense layer), or checking (overflow of 32-bit floats).
+/// input of the last dense layer, or the responses of all units), or checking (overflow of 32-bit floats).
 #[derive(Default)]
 pub struct ForwardMode {
     pub(super) recorded: Option<Vec<Node>>,
     pub(super) training: Option<Training>,
     pub(super) watching: bool,
     pub(super) checking: bool,
+    /// The mean of |h| over places of the units after each nonlinearity, [n, units].
+    pub(super) responses: Option<Vec<Tensor<2>>>,
     /// The first line whose values are not finite.
     pub(super) overflow: Option<String>,
     /// The input of the last dense layer, [n, values].
@@ -57,6 +59,11 @@ impl ForwardMode {
     /// Returns the mode that stores the input of the last dense layer.
     pub fn with_features() -> Self {
         Self { watching: true, ..Self::default() }
+    }
+
+    /// Returns the mode that stores the responses of the units after each nonlinearity.
+    pub fn with_responses() -> Self {
+        Self { responses: Some(Vec::new()), ..Self::default() }
     }
 
     /// Returns the mode that checks each output for overflow.

@@ -233,6 +233,13 @@ impl Network {
         (logits, taps.seen.expect("the line that is read out is among those that are run"))
     }
 
+    /// Computes the mean of |h| over places of the units after each nonlinearity, [n, units], in the order of the forward pass.
+    pub fn responses(&self, images: Tensor<2>) -> Vec<Tensor<2>> {
+        let mut taps = ForwardMode::with_responses();
+        self.run(images, &mut taps);
+        taps.responses.unwrap_or_default()
+    }
+
     fn run(&self, images: Tensor<2>, taps: &mut ForwardMode) -> Tensor<2> {
         let NetworkStructure { program, last_reader, readout, .. } = &*self.wiring;
         let (samples, device) = (images.dims()[0], images.device());
@@ -254,6 +261,11 @@ impl Network {
             if taps.checking {
                 taps.check(name, &done.output.clone().flat());
                 done.hidden.iter().for_each(|values| taps.check(name, values));
+            }
+            if let Some(responses) = &mut taps.responses
+                && line.op.is_nonlinearity()
+            {
+                responses.push(mean_response(done.output.clone().flat(), &line.shape));
             }
             if let Some(nodes) = &mut taps.recorded {
                 for step in done.steps {
@@ -363,6 +375,16 @@ impl Network {
         let moves = |tensor: &Parameter| !frozen.iter().any(|layer| belongs(&tensor.name, layer));
         self.parameters().filter(move |(tensor, _)| moves(tensor))
     }
+}
+
+/// Returns the mean of |h| over places of each unit, [n, units], of values of this shape.
+fn mean_response(values: Tensor<2>, shape: &[usize]) -> Tensor<2> {
+    let [n, all] = values.dims();
+    let units = shape.get(feature_axis(shape)).copied().unwrap_or(1).max(1);
+    let places = all / units;
+    // Channels come before places, features after them.
+    let (sides, over) = if feature_axis(shape) == 0 { ([n, units, places], 2) } else { ([n, places, units], 1) };
+    values.abs().reshape(sides).mean_dim(over).reshape([n, units])
 }
 
 /// Running statistics after a batch, by the index of their tensor.

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use data_encoding::BASE64;
 
 use super::figures::{FigureError, painted};
-use crate::analysis::comparison::{Comparison, REMAINS_IN_WORDS, SummaryTable};
+use crate::analysis::comparison::{Comparison, PREDICTORS_IN_WORDS, REMAINS_IN_WORDS, SummaryTable};
 use crate::chart::{Format, figures_of_study};
 use crate::math::bootstrap::INTERVAL_IN_WORDS;
 use crate::math::spike::{DIP_IN_WORDS, FAKE_IN_WORDS, SPIKE_IN_WORDS};
@@ -55,6 +55,10 @@ fn page(study: &StudyFolder, runs: &Comparison, pictures: &str) -> String {
         let words = escaped(REMAINS_IN_WORDS);
         format!("<h2>What is left under each control</h2>\n{}{sentences}<p class=\"note\">{words}</p>\n", table(&found))
     });
+    let foretold = runs.foretold_table().map_or_else(String::new, |found| {
+        let words = escaped(PREDICTORS_IN_WORDS);
+        format!("<h2>What foretells the next task</h2>\n{}<p class=\"note\">{words}</p>\n", table(&found))
+    });
     let numbers = table(&runs.at_a_glance());
     let interval = escaped(&format!("Mean and {INTERVAL_IN_WORDS}; of fewer seeds the single values."));
     let definitions: String = match runs.switches() {
@@ -64,7 +68,7 @@ fn page(study: &StudyFolder, runs: &Comparison, pictures: &str) -> String {
     let definitions = if definitions.is_empty() { definitions } else { format!("<h2>Definitions</h2>\n{definitions}") };
     format!(
         "<!doctype html>\n<html lang=\"en\">\n<head>\n<meta charset=\"utf-8\">\n<title>{title}</title>\n<style>{STYLE}</style>\n\
-         </head>\n<body>\n<h1>{title}</h1>\n{missing}{numbers}<p class=\"note\">{interval}</p>\n{left}<h2>Figures</h2>\n{pictures}\
+         </head>\n<body>\n<h1>{title}</h1>\n{missing}{numbers}<p class=\"note\">{interval}</p>\n{left}{foretold}<h2>Figures</h2>\n{pictures}\
          {definitions}{repeat}</body>\n</html>\n"
     )
 }

@@ -136,6 +136,11 @@ impl RunInfo {
         Some(start..start + count)
     }
 
+    /// Returns the number of probes of the task that has the fewest.
+    pub fn least_probes(&self) -> usize {
+        self.probes.chunk_by(|one, next| one.task == next.task).map(<[Probe]>::len).min().unwrap_or(0)
+    }
+
     /// Returns the readout. (A record without class names takes the classes from its probes.)
     pub fn readout(&self) -> Readout {
         // The settings of a watched training say nothing of its data.
@@ -174,6 +179,8 @@ pub struct Probe {
     pub task: usize,
     /// The class.
     pub label: usize,
+    /// Its index among the training images, where the run has chosen it among images.
+    pub index: Option<usize>,
 }
 
 /// Reports that a task begins.

@@ -11,6 +11,7 @@ use super::event::{Ending, Event, Origin, Progress, RunInfo, Snapshot, TaskStart
 use super::ledger::Ledger;
 use super::metric::{Metric, Row};
 use super::printable::harmless;
+use crate::math::distance::Centring;
 use crate::math::spike::{Dip, Spike, dip, spike};
 use crate::spec::{Change, Clamp, Effect, RECORD_BYTES, ROW_BYTES, Spec};
 
@@ -283,6 +284,27 @@ impl History {
             Some((row.epoch, metric.of(row, found)?))
         };
         self.rows.iter().filter_map(value).collect()
+    }
+
+    /// Returns whether distances and alignments are shown centred or debiased, unless one is chosen: the latter where a task has
+    /// fewer than [`FEW_PROBES`](crate::math::distance::FEW_PROBES) probes. A record of an earlier version has no debiased ones.
+    pub fn centring(&self) -> Centring {
+        let is_known = |row: &Row| row.blocks.iter().any(|block| block.distance_debiased.is_some());
+        match self.info() {
+            Some(info) if self.rows.first().is_none_or(is_known) => Centring::usual(info.least_probes()),
+            _ => Centring::Centred,
+        }
+    }
+
+    /// Returns the first of two names of a quantity, or the second, that of the debiased one, where this is shown.
+    pub fn usual_name(&self, name: &'static str, debiased: &'static str) -> &'static str {
+        if self.centring() == Centring::Debiased { debiased } else { name }
+    }
+
+    /// Returns the metric that is shown of this quantity unless another one is chosen.
+    #[must_use]
+    pub fn usual(&self, metric: Metric) -> Metric {
+        if self.centring() == Centring::Debiased { metric.debiased() } else { metric }
     }
 
     /// Returns the accuracy of one task, by its number, as (epoch, accuracy, masked accuracy).

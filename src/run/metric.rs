@@ -103,6 +103,12 @@ metrics! {
     VelocityStep = block.velocity_step: f64;
     /// (1 − CKA)/path over the lag, centred: per length of the way of the weights.
     VelocityPath = block.velocity_path: f64;
+    /// The velocities as an angle, per step and per path length, debiased.
+    VelocityAngleDebiased = block.velocity_angle_debiased: f64;
+    /// See the one before.
+    VelocityStepDebiased = block.velocity_step_debiased: f64;
+    /// See the one before.
+    VelocityPathDebiased = block.velocity_path_debiased: f64;
     /// ‖Δw‖ over the lag, all parameters.
     StepNorm = block.step_norm: f64;
     /// Σ ‖Δw‖ over the steps of the lag.
@@ -115,10 +121,16 @@ metrics! {
     GradNorm = row.grad_norm: f64;
     /// (1 − CKA)/‖Δw‖² over the lag, centred; absent when the weights did not move.
     Susceptibility = block.susceptibility: f64;
+    /// The same, debiased.
+    SusceptibilityDebiased = block.susceptibility_debiased: f64;
     /// 1 − CKA from the first kernel of the run, centred.
     Distance = block.distance: f64;
+    /// The same, debiased.
+    DistanceDebiased = block.distance_debiased: f64;
     /// The distance from the kernel at the last switch; absent in the first task.
     DistanceSwitch = block.distance_switch: f64;
+    /// The same, debiased.
+    DistanceSwitchDebiased = block.distance_switch_debiased: f64;
     /// ‖K‖/‖K₀‖.
     Scale = block.scale: f64;
     /// 1 − cos(K, K₀).
@@ -149,6 +161,18 @@ metrics! {
     AlignmentCentredPermutedLow = block.alignment_centred_permuted_low: f64;
     /// The same, mean + two standard deviations.
     AlignmentCentredPermutedHigh = block.alignment_centred_permuted_high: f64;
+    /// The alignment, debiased: CKA of K and YYᵀ made of HSIC₁ (Song et al. 2012).
+    AlignmentDebiased = block.alignment_debiased: f64;
+    /// What permuted labels reach, debiased: mean, which is 0, − two standard deviations.
+    AlignmentDebiasedPermutedLow = block.alignment_debiased_permuted_low: f64;
+    /// The same, mean + two standard deviations.
+    AlignmentDebiasedPermutedHigh = block.alignment_debiased_permuted_high: f64;
+    /// Leave-one-out error of a ridge regression of the labels with the kernel of a task's block: 1 is no better than the mean.
+    LeaveOneOut = block.leave_one_out: f64;
+    /// Share of units that are τ-dormant on these probes, τ = 0.025 (Sokar et al. 2023); at each epoch's end and each switch.
+    Dormant = block.dormant: f64;
+    /// Share of units that are 0 on all of these probes, likewise.
+    Dead = block.dead: f64;
     /// yᵀ Θ_full y/(‖Θ_full‖ ‖y‖²), at the last snapshot of each epoch, while images · logits of all probes are at most 2,560.
     AlignmentFull = block.alignment_full: f64;
     /// Mean batch loss since the last snapshot.
@@ -181,7 +205,24 @@ impl Metric {
         match self {
             Self::Alignment => Some([Self::AlignmentPermutedLow, Self::AlignmentPermutedHigh]),
             Self::AlignmentCentred => Some([Self::AlignmentCentredPermutedLow, Self::AlignmentCentredPermutedHigh]),
+            Self::AlignmentDebiased => Some([Self::AlignmentDebiasedPermutedLow, Self::AlignmentDebiasedPermutedHigh]),
             _ => None,
+        }
+    }
+
+    /// Returns the same quantity made of debiased distances or alignments; of others itself.
+    #[must_use]
+    pub fn debiased(self) -> Self {
+        match self {
+            Self::Velocity => Self::VelocityDebiased,
+            Self::VelocityAngle => Self::VelocityAngleDebiased,
+            Self::VelocityStep => Self::VelocityStepDebiased,
+            Self::VelocityPath => Self::VelocityPathDebiased,
+            Self::Susceptibility => Self::SusceptibilityDebiased,
+            Self::Distance => Self::DistanceDebiased,
+            Self::DistanceSwitch => Self::DistanceSwitchDebiased,
+            Self::Alignment | Self::AlignmentCentred => Self::AlignmentDebiased,
+            other => other,
         }
     }
 }

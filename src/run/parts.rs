@@ -26,6 +26,11 @@ pub struct LayerMetrics {
     pub alignment: Option<f64>,
     #[serde(default, with = "csv_number")]
     pub alignment_centred: Option<f64>,
+    /// Velocity and centred alignment, debiased.
+    #[serde(default, with = "csv_number")]
+    pub velocity_debiased: Option<f64>,
+    #[serde(default, with = "csv_number")]
+    pub alignment_debiased: Option<f64>,
     /// tr Θ_ℓ/tr Θ.
     #[serde(default, with = "csv_number")]
     pub share: Option<f64>,
@@ -43,6 +48,9 @@ pub struct TensorMetrics {
     /// but rounding.
     #[serde(default, with = "csv_number")]
     pub velocity: Option<f64>,
+    /// The same, debiased.
+    #[serde(default, with = "csv_number")]
+    pub velocity_debiased: Option<f64>,
     /// tr Θ_W/tr Θ.
     #[serde(default, with = "csv_number")]
     pub share: Option<f64>,
@@ -99,6 +107,9 @@ pub struct LogitMetrics {
     pub logits: Logits,
     #[serde(default, with = "csv_number")]
     pub velocity: Option<f64>,
+    /// The same, debiased.
+    #[serde(default, with = "csv_number")]
+    pub velocity_debiased: Option<f64>,
     #[serde(default, with = "csv_number")]
     pub lambda_max: Option<f64>,
     #[serde(default, with = "csv_number")]
@@ -115,11 +126,19 @@ pub struct OptimiserMetrics {
     /// 1 − CKA from the kernel itself at the same step, centred: 0 where P is a multiple of the identity.
     #[serde(default, with = "csv_number")]
     pub apart: Option<f64>,
+    /// Both, debiased.
+    #[serde(default, with = "csv_number")]
+    pub velocity_debiased: Option<f64>,
+    #[serde(default, with = "csv_number")]
+    pub apart_debiased: Option<f64>,
     /// ⟨K, YYᵀ⟩/(‖K‖ ‖YYᵀ‖), and the same centred.
     #[serde(default, with = "csv_number")]
     pub alignment: Option<f64>,
     #[serde(default, with = "csv_number")]
     pub alignment_centred: Option<f64>,
+    /// The latter, debiased.
+    #[serde(default, with = "csv_number")]
+    pub alignment_debiased: Option<f64>,
     #[serde(default, with = "csv_number")]
     pub lambda_max: Option<f64>,
     #[serde(default, with = "csv_number")]

@@ -6,9 +6,11 @@
 //!
 //! The methods of [`Spec`] here count images for the estimate, and are used by validation, too.
 
+use std::collections::BTreeSet;
+
 use super::{
     Change, Clamp, DataShape, Effect, KERNEL_MEMORY, KernelShape, KernelSpec, Layer, MAJOR_SHARE, MOST_LAGGED, Method,
-    Plan, Reduction, Spec, TaskKind, VelocityLag,
+    Plan, ProbeChoice, Reduction, Spec, TaskKind, VelocityLag,
 };
 
 /// The estimated cost of a run.
@@ -288,7 +290,15 @@ pub const RECORD_BYTES: u64 = 128 << 20;
 impl Spec {
     /// Returns the number of probe images of all tasks together.
     pub fn probe_count(&self, shape: &DataShape) -> usize {
-        self.classes_of_tasks(shape).saturating_mul(self.kernel.probes_per_class)
+        let lists = &self.kernel.probe_list;
+        match (self.kernel.probes, lists.as_slice()) {
+            (ProbeChoice::List, [shared]) if self.tasks.len() > 1 => {
+                // At most so many: those of classes that no task has are left out.
+                shared.len().saturating_mul(self.most_shared_class(shape).1.max(1))
+            }
+            (ProbeChoice::List, lists) => lists.iter().map(Vec::len).sum(),
+            _ => self.classes_of_tasks(shape).saturating_mul(self.kernel.probes_per_class),
+        }
     }
 
     /// Returns the number of test images of all tasks together.
@@ -325,8 +335,16 @@ impl Spec {
     /// Returns the number of training images of a task before `data.samples` limits it.
     pub(super) fn trainable(&self, task: usize, shape: &DataShape) -> usize {
         let left = |sharing: usize| {
-            let probes = if self.kernel.train_on_probes { 0 } else { self.kernel.probes_per_class };
-            shape.train_per_class.saturating_sub(probes.saturating_mul(sharing))
+            let probes = match self.kernel.probes {
+                _ if self.kernel.train_on_probes => 0,
+                // The classes of a list are not known before the data are read.
+                ProbeChoice::List => {
+                    let listed: BTreeSet<usize> = self.kernel.probe_list.iter().flatten().copied().collect();
+                    listed.len() / shape.classes.max(1)
+                }
+                _ => self.kernel.probes_per_class.saturating_mul(sharing),
+            };
+            shape.train_per_class.saturating_sub(probes)
         };
         match self.tasks.kind {
             TaskKind::Split => {

@@ -16,7 +16,7 @@ use toml::{Table, Value};
 use super::keys::{known, unknown_key};
 use super::path::is_path;
 use super::value_text::as_toml;
-use super::{Spec, SpecError, StudySpec, VERSION, absolute, known_keys, section, wording};
+use super::{Spec, SpecError, StudySpec, VERSION, absolute, known_keys, probe_list, section, wording};
 
 /// Largest size of a run file; one with a live change at every step of a long run is smaller.
 const MOST_BYTES: u64 = 4 << 20;
@@ -175,6 +175,13 @@ impl Spec {
         check_keys(&table)?;
         if let Some(network) = table.get_mut("network").and_then(Value::as_table_mut) {
             section::current(network, base)?;
+        }
+        if let Some(list) = table.get_mut("kernel").and_then(|kernel| kernel.get_mut("probe_list")) {
+            probe_list::current(list, base).map_err(|reason| SpecError::BadValue {
+                key: "kernel.probe_list".to_owned(),
+                reason,
+                place: None,
+            })?;
         }
         if let Some(study) = table.get_mut("study").and_then(Value::as_table_mut) {
             section::current_study(study);

@@ -5,7 +5,9 @@ use std::sync::LazyLock;
 
 use toml::{Table, Value};
 
-use super::{Learner, NetworkSpec, Protocol, Schedule, Spec, SpecError, Strategy, StudySpec, Variant, text};
+use super::{
+    Learner, NetworkSpec, ProbeChoice, Protocol, Schedule, Spec, SpecError, Strategy, StudySpec, Variant, text,
+};
 
 /// Returns all keys that a file may contain, each with an example value.
 pub(super) fn known() -> &'static Table {
@@ -19,6 +21,8 @@ pub(super) fn known() -> &'static Table {
         spec.network.begin_from(Some("w.safetensors".into()));
         (spec.network.weights_hash, spec.network.weights_copy) = (Some("0".to_owned()), Some("w.safetensors".into()));
         spec.kernel.piecewise = Some(1.0);
+        (spec.kernel.probes, spec.kernel.probe_seed) = (ProbeChoice::List, Some(1));
+        spec.kernel.probe_list = vec![vec![0, 1], vec![2, 3]];
         (spec.kernel.lag_steps, spec.kernel.lag_path) = (Some(1), Some(1.0));
         spec.training.rate_width = Some(1);
         spec.training.frozen = vec!["fc1".to_owned()];

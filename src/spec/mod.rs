@@ -34,6 +34,7 @@ mod parametrisation;
 mod path;
 mod plan;
 mod presets;
+mod probe_list;
 mod problem;
 mod program;
 mod program_defaults;
@@ -82,8 +83,8 @@ pub use readout::{Readout, half};
 pub use schedule::{RateCurve, Schedule};
 pub use section::read_modules_with;
 pub use settings::{
-    DataSpec, KernelSpec, LAG_TOLERANCE, Loss, MOST_LAGGED, MOST_PICTURE_SIDE, Method, Optimiser, Reduction, Spec,
-    TaskKind, TasksSpec, TrainingSpec, VERSION, VelocityLag, WindowSpec,
+    DataSpec, KernelSpec, LAG_TOLERANCE, Loss, MOST_LAGGED, MOST_PICTURE_SIDE, Method, Optimiser, ProbeChoice,
+    Reduction, Spec, TaskKind, TasksSpec, TrainingSpec, VERSION, VelocityLag, WindowSpec,
 };
 pub use source::Source;
 pub use study::{SAMPLES, StudySpec, Variant};

@@ -209,8 +209,18 @@ impl Optimiser {
 pub struct KernelSpec {
     pub reduction: Reduction,
     pub method: Method,
-    /// Probe images of each class of each task, the first ones of its training images.
+    /// Which training images are the probes of a task.
+    #[serde(skip_serializing_if = "ProbeChoice::is_usual")]
+    pub probes: ProbeChoice,
+    /// Probe images of each class of each task; with `random` as many in all, with `list` unused.
     pub probes_per_class: usize,
+    /// `stratified`, `random`: the seed of the draw. If `None`, that of the run, so that each seed of a study has its own probes.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub probe_seed: Option<u64>,
+    /// `list`: the probes of each task, as indices from 0 of the training images that `data.per_class` keeps; one list alone
+    /// serves all tasks, and each takes those of its classes.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub probe_list: Vec<Vec<usize>>,
     /// If true, the network may also train on the probe images.
     pub train_on_probes: bool,
     /// Snapshots per epoch; three times as many in the first epoch after a switch.
@@ -236,6 +246,55 @@ pub struct KernelSpec {
     pub piecewise: Option<f64>,
     /// Also measure the optimiser's kernel J P Jᵀ: P is Adam's 1/(√v̂ + ε) at that moment; with SGD 1, or 1/(1 − μ).
     pub optimiser: bool,
+}
+
+/// Which training images are the probes of a task. In no case is one image a probe twice unless a list says so, and the network
+/// trains on none of them unless `train_on_probes` is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, VariantArray)]
+#[serde(rename_all = "kebab-case")]
+pub enum ProbeChoice {
+    /// The first ones of each class that no earlier task has: the same for all seeds.
+    First,
+    /// As many of each class, drawn.
+    Stratified,
+    /// As many in all, drawn from all images of the task's classes.
+    Random,
+    /// Those of a list.
+    List,
+}
+
+impl ProbeChoice {
+    pub const ALL: [Self; Self::VARIANTS.len()] = variants(Self::VARIANTS);
+
+    /// Returns whether a seed decides.
+    pub fn is_drawn(self) -> bool {
+        matches!(self, Self::Stratified | Self::Random)
+    }
+
+    /// Returns whether the probes are those of a list.
+    pub fn is_listed(self) -> bool {
+        self == Self::List
+    }
+
+    /// Returns whether each class has as many.
+    pub fn is_stratified(self) -> bool {
+        matches!(self, Self::First | Self::Stratified)
+    }
+
+    /// Returns it in a few words for users.
+    pub fn words(self) -> &'static str {
+        match self {
+            Self::First => "the first of each class",
+            Self::Stratified => "drawn from each class",
+            Self::Random => "drawn from all",
+            Self::List => "a list",
+        }
+    }
+
+    /// Returns whether it is that of a run that says nothing of it.
+    pub fn is_usual(&self) -> bool {
+        *self == Self::First
+    }
 }
 
 /// The reduction of the C logits to one matrix.
@@ -353,7 +412,10 @@ impl Default for KernelSpec {
         Self {
             reduction: Reduction::Trace,
             method: Method::Layerwise,
+            probes: ProbeChoice::First,
             probes_per_class: 16,
+            probe_seed: None,
+            probe_list: Vec::new(),
             train_on_probes: false,
             per_epoch: 4,
             lag: 0.25,

@@ -239,7 +239,7 @@ impl About {
             spec: Spec::default(),
             tasks: (1..=most).map(task).collect(),
             class_names: if self.labels.is_some() { self.classes.clone() } else { vec!["no class".to_owned()] },
-            probes: (0..n).map(|row| Probe { task: self.probes[row], label: label(row) }).collect(),
+            probes: (0..n).map(|row| Probe { task: self.probes[row], label: label(row), index: None }).collect(),
             probe_values: Arc::default(),
             image: [0; 3],
             thumbnails: Arc::default(),

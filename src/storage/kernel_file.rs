@@ -72,8 +72,13 @@ impl KernelFile {
     /// When the folder beside it holds blocks of another kernel, another process writes it, or it cannot be written.
     pub fn open(out: &Path, shape: [usize; 2], description: &str, anew: bool) -> Result<Self, KernelFileError> {
         let folder = partial(out)?;
-        disk::make_folder(&folder).map_err(|err| FolderError::write(&folder, err))?;
-        let claim = claim(&folder)?;
+        let make = || disk::make_folder(&folder).map_err(|err| FolderError::write(&folder, err));
+        make()?;
+        let claim = match claim(&folder) {
+            // Whoever has just completed the kernel has removed the folder.
+            Err(_) if !folder.exists() => make().and_then(|()| claim(&folder))?,
+            claimed => claimed?,
+        };
         atomic::sweep(&folder);
         let (known, path, list) = (folder.join(KERNEL), folder.join(ARRAY), folder.join(DONE));
         if anew {

@@ -49,7 +49,7 @@ pub use study_folder::merge::Merged;
 pub use study_folder::pack::{Pack, PackFile, PackedTask};
 pub use study_folder::status::RunStatus;
 pub use study_folder::tasks::TASKS;
-pub use study_folder::{LAWS_TABLE, RUNS, STUDY_PAGE, SUMMARY_TABLE, StudyError, StudyFolder, TABLE};
+pub use study_folder::{LAWS_TABLE, PREDICTORS_TABLE, RUNS, STUDY_PAGE, SUMMARY_TABLE, StudyError, StudyFolder, TABLE};
 pub use watch_folder::{
     Follower, Found, LoggedStep, Order, WATCH, WatchError, WatchFolder, WatchedNetwork, WatchedProbes,
 };

@@ -18,6 +18,7 @@ use super::optimiser::optimiser;
 use super::past_weights::PastWeights;
 use super::step_options::StepOptions;
 use crate::data::Targets;
+use crate::math::dormancy::UnitResponses;
 use crate::math::rng::{Stream, rng};
 use crate::model::{Network, PendingRead, Statistics, is_host, read, read_all};
 use crate::ntk::{MeasuredKernels, PartKind, Reduction, Request, jacobian, layerwise};
@@ -468,6 +469,22 @@ impl NetworkTrainer {
             features.push(seen);
         })?;
         Some((outputs, Tensor::cat(features, 0)))
+    }
+
+    /// Returns the responses of the units after each nonlinearity.
+    pub fn responses(&self, images: &Tensor<2>, cancelled: &dyn Fn() -> bool) -> Option<Vec<UnitResponses>> {
+        let network = self.network.valid();
+        let mut found: Vec<UnitResponses> = Vec::new();
+        in_groups(images, group(&network, 1, EVALUATION_ROWS), cancelled, |rows| {
+            let layers = network.responses(rows);
+            let units: Vec<usize> = layers.iter().map(|layer| layer.dims()[1]).collect();
+            found.resize_with(units.len(), || UnitResponses { units: 0, values: Vec::new() });
+            for ((layer, units), values) in found.iter_mut().zip(units).zip(read_all(layers)) {
+                layer.units = units;
+                layer.values.extend(values);
+            }
+        })?;
+        Some(found)
     }
 
     /// Measures the kernel of f on images [n, inputs], by the spec's method, with the parts of its tensors (else of its

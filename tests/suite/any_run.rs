@@ -8,7 +8,7 @@ use std::time::{Duration, Instant, SystemTime};
 use kernelscope::run::{Ending, Event};
 use kernelscope::spec::{
     Activation, Change, Clamp, DataShape, Effect, Init, Loss, Method, NetworkSpec, Optimiser, Parametrisation,
-    Reduction, Schedule, Source, Spacing, Spec, Target, TaskKind,
+    ProbeChoice, Reduction, Schedule, Source, Spacing, Spec, Target, TaskKind,
 };
 use rand::seq::{IndexedRandom as _, SliceRandom as _};
 use rand::{RngExt as _, SeedableRng as _};
@@ -200,6 +200,10 @@ impl Draw<'_> {
         kernel.probes_per_class =
             if spec.data.source == Source::Disk { self.one(&[2, 8]) } else { self.one(&[1, 2, 3]) };
         kernel.train_on_probes = self.chance(0.3);
+        if spec.data.source.is_standardised() && self.chance(0.4) {
+            kernel.probes = self.one(&[ProbeChoice::Stratified, ProbeChoice::Random]);
+            kernel.probe_seed = self.one(&[None, Some(7)]);
+        }
         kernel.per_epoch = self.rarely(&[1, 4], &[1000]);
         kernel.lag = self.rarely(&[0.25, 1.0], &[1e-9, 100.0]);
         kernel.budget = self.rarely(&[0.0], &[0.2, 0.99]);

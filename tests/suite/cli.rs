@@ -6,7 +6,9 @@ use std::process::{Command, Output};
 
 use indicatif::ProgressBar;
 use kernelscope::cli::{follow, summary};
+use kernelscope::data;
 use kernelscope::run::{Ending, Metric, RunState};
+use kernelscope::spec::DataSpec;
 use kernelscope::storage::{create, load};
 
 use super::record::stream;
@@ -113,6 +115,48 @@ const SMALL: [&str; 12] = [
     "--set",
     "kernel.probes_per_class=2",
 ];
+
+/// A run on the probes of a file repeats without the file, and its folder says which images they are.
+#[test]
+fn listed_probes_travel_with_the_run() {
+    let place = tempfile::tempdir().unwrap();
+    let here = place.path();
+    let set = data::load(&DataSpec { per_class: 40, test_per_class: 10, ..DataSpec::default() }).unwrap();
+    let image = |class: usize, place: usize| {
+        set.train.labels.iter().enumerate().filter(|(_, label)| **label == class).nth(place).unwrap().0
+    };
+    let (first, second) = ([image(0, 4), image(0, 2), image(3, 1)], [image(7, 0), image(7, 9)]);
+    let line = |list: &[usize]| list.iter().map(usize::to_string).collect::<Vec<_>>().join(", ");
+    fs::write(here.join("probes.txt"), format!("# of shirts\n{}\n\n{}  # two\n", line(&first), line(&second))).unwrap();
+    let chosen = ["--set", "kernel.probes=list", "--set", "kernel.probe_list=probes.txt", "--set", "tasks.steps=[4,4]"];
+    let done = kernelscope(here, &[&["run", "--out", "first"], &SMALL[..8], &chosen].concat());
+    assert!(done.status.success(), "{}", text(&done.stderr));
+    let found = load(&here.join("first")).unwrap().history;
+    let probes: Vec<_> =
+        found.info().unwrap().probes.iter().map(|probe| (probe.task, probe.label, probe.index)).collect();
+    let of = |task: usize, label: usize| move |index: usize| (task, label, Some(index));
+    let expected = [&first[..2], &first[2..], &second].into_iter().zip([of(1, 0), of(1, 3), of(2, 7)]);
+    assert_eq!(probes, expected.flat_map(|(list, probe)| list.iter().copied().map(probe)).collect::<Vec<_>>());
+
+    fs::remove_file(here.join("probes.txt")).unwrap();
+    let again = kernelscope(here, &["run", "--config", "first/run.toml", "--out", "second"]);
+    assert!(again.status.success(), "{}", text(&again.stderr));
+    assert_eq!(untimed(&here.join("first/metrics.csv")), untimed(&here.join("second/metrics.csv")));
+    for (list, said) in [
+        ("probes.txt", "there is no file"),
+        ("nothing.txt", "has no number"),
+        ("words.txt", "line 2 of"),
+        (".", "is no regular file"),
+    ] {
+        fs::write(here.join("nothing.txt"), "# 1 2\n").unwrap();
+        fs::write(here.join("words.txt"), "1 2\n3 −4\n").unwrap();
+        let set = format!("kernel.probe_list={list}");
+        let refused = kernelscope(here, &["run", "--out", "third", "--set", "kernel.probes=list", "--set", &set]);
+        let said_there = text(&refused.stderr);
+        assert!(said_there.contains(said) && said_there.lines().count() == 1, "{said_there}");
+    }
+    assert!(!here.join("third").exists());
+}
 
 #[test]
 fn a_run_repeats_from_its_own_folder() {

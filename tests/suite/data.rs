@@ -16,7 +16,7 @@ use kernelscope::{
         Cifar, DataError, DataSet, Images, Probes, RawImages, RawSet, TaskStream, Transform, batch_order, batch_range,
         idx, load, prepare, read_records, steps_per_epoch,
     },
-    spec::{DataSpec, Source, Spec, TaskKind},
+    spec::{DataSpec, ProbeChoice, Source, Spec, TaskKind},
 };
 use proptest::prelude::*;
 
@@ -499,6 +499,78 @@ fn probes_are_stratified_and_never_trained_on() {
         Probes::of(&TaskStream::new(&spec, Arc::clone(&set)).unwrap())
     };
     assert_eq!(probes(1), probes(2), "the probes do not depend on the seed");
+}
+
+/// Drawn probes have the promised numbers of each class, follow their own seed or that of the run, and are never trained on.
+#[test]
+fn probes_are_drawn_by_a_seed() {
+    let set = balanced(4, 30);
+    let drawn = |choice: ProbeChoice, seed: u64, own: Option<u64>| {
+        let mut spec = split(&[&[0, 1, 2], &[3, 2, 1]], 4);
+        (spec.kernel.probes, spec.kernel.probe_seed, spec.seed) = (choice, own, seed);
+        let stream = TaskStream::new(&spec, Arc::clone(&set)).unwrap();
+        let chosen: Vec<Vec<usize>> = stream.tasks().iter().map(|task| task.probes().to_vec()).collect();
+        for (task, probes) in stream.tasks().iter().zip(&chosen) {
+            let labels: Vec<usize> = probes.iter().map(|&index| set.train.labels[index]).collect();
+            assert!(labels.is_sorted() && labels.iter().all(|label| task.classes().contains(label)), "{labels:?}");
+            assert_eq!(labels.len(), 12);
+            let each = task.classes().iter().map(|class| labels.iter().filter(|label| *label == class).count());
+            assert!(choice == ProbeChoice::Random || each.clone().all(|count| count == 4), "{labels:?}");
+            assert!(task.train_indices().iter().all(|index| !chosen.iter().flatten().any(|probe| probe == index)));
+        }
+        let all: HashSet<usize> = chosen.iter().flatten().copied().collect();
+        assert_eq!(all.len(), 24, "an image probed twice");
+        let trained: HashSet<usize> = stream.tasks().iter().flat_map(|task| task.train_indices()).copied().collect();
+        assert_eq!(all.len() + trained.len(), 120, "what is no probe is trained on");
+        assert_eq!(Probes::of(&stream).indices, chosen.concat());
+        chosen
+    };
+    for choice in [ProbeChoice::Stratified, ProbeChoice::Random] {
+        let first = drawn(choice, 1, None);
+        assert_eq!(first, drawn(choice, 1, None), "the same seed draws the same probes");
+        assert_ne!(first, drawn(choice, 2, None), "each seed of a study has its own");
+        assert_eq!(first, drawn(choice, 2, Some(1)), "a seed of their own holds them");
+        assert_ne!(first, drawn(ProbeChoice::First, 1, None));
+    }
+    // Over many seeds a draw without regard to classes has each class as often, and not each time.
+    let of_first = |seed: u64| {
+        let probes = &drawn(ProbeChoice::Random, seed, None)[0];
+        probes.iter().filter(|&&index| set.train.labels[index] == 0).count()
+    };
+    let counts: Vec<usize> = (0..200).map(of_first).collect();
+    let mean = counts.iter().sum::<usize>() as f64 / 200.0;
+    // Hypergeometric: 12 of 90 images, 30 of them of the class; four standard errors of the mean.
+    let deviation = (12.0 * (1.0 / 3.0) * (2.0 / 3.0) * (78.0 / 89.0) / 200.0f64).sqrt();
+    assert!((mean - 4.0).abs() < 4.0 * deviation && counts.iter().any(|count| *count != 4), "{mean}");
+    let mut spec = split(&[&[0, 1], &[0, 1]], 20);
+    spec.kernel.probes = ProbeChoice::Random;
+    let err = TaskStream::new(&spec, Arc::clone(&set)).unwrap_err().to_string();
+    assert!(err.contains("task 2 needs 40 probe images of its classes and 20 are left"), "{err}");
+}
+
+#[test]
+fn probes_may_be_listed() {
+    let set = balanced(4, 12);
+    let listed = |lists: Vec<Vec<usize>>| {
+        let mut spec = split(&[&[0, 1], &[2, 3]], 4);
+        spec.kernel.probes = ProbeChoice::List;
+        spec.kernel.probe_list = lists;
+        TaskStream::new(&spec, Arc::clone(&set))
+    };
+    // Image i has the class i mod 4: they come by class, and within a class as listed.
+    let stream = listed(vec![vec![9, 4, 0, 5], vec![3, 2, 6]]).unwrap();
+    assert_eq!([stream.task(1).probes(), stream.task(2).probes()], [&[4, 0, 9, 5][..], &[2, 6, 3]]);
+    assert_eq!([stream.task(1).train_len(), stream.task(2).train_len()], [20, 21]);
+    let shared = listed(vec![vec![9, 4, 3, 2, 6]]).unwrap();
+    assert_eq!([shared.task(1).probes(), shared.task(2).probes()], [&[4, 9][..], &[2, 6, 3]]);
+    for (lists, said) in [
+        (vec![vec![0, 1], vec![2, 48]], "task 2 names image 48, and the set has the training images 0 to 47"),
+        (vec![vec![0, 1], vec![2, 1]], "task 2 names image 1, whose class 1 the task does not have"),
+        (vec![vec![0, 1, 2]], "has 1 images of the classes of task 2"),
+    ] {
+        let err = listed(lists).unwrap_err().to_string();
+        assert!(err.contains(said), "{err}");
+    }
 }
 
 #[test]

@@ -35,11 +35,11 @@ fn each_lag_has_the_ratio_of_a_run_of_that_lag() {
     for lag in [1, 3, steps] {
         let own = with_lag(lag as f64 / steps as f64);
         assert_eq!(own.rows().iter().filter_map(|row| row.blocks[0].lag_steps).max(), Some(lag));
-        let spike = own.spikes(Block::Task(1), Metric::Velocity)[0].unwrap();
+        let spike = own.spikes(Block::Task(1), Metric::VelocityDebiased)[0].unwrap();
         let here = found[lag as usize - 1];
         assert!((here.ratio / spike.ratio - 1.0).abs() < 1e-9, "lag {lag}: {} for {}", here.ratio, spike.ratio);
         assert!((here.height / (spike.height * here.epochs) - 1.0).abs() < 1e-9, "the distance is velocity times lag");
-        let by_path = (here.by_path.unwrap(), own.spikes(Block::Task(1), Metric::VelocityPath)[0].unwrap());
+        let by_path = (here.by_path.unwrap(), own.spikes(Block::Task(1), Metric::VelocityPathDebiased)[0].unwrap());
         assert!((by_path.0.ratio / by_path.1.ratio - 1.0).abs() < 1e-9, "lag {lag}: {by_path:?}");
         let fake = spike.fake.map(|fake| fake / spike.background);
         assert!(

@@ -66,6 +66,7 @@ mod parts;
 mod pictures;
 mod pictures_as_data;
 mod plane;
+mod plasticity;
 mod python;
 mod recomputed;
 mod record;

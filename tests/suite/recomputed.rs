@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use kernelscope::analysis::{PROBE_FIGURES, SwitchKernels, SwitchProbes};
+use kernelscope::cli::summary;
 use kernelscope::math::Gram;
 use kernelscope::math::alignment::{alignment, alignment_centred};
 use kernelscope::math::distance::{Centring, distance};
@@ -89,12 +90,73 @@ fn numpy_finds_the_same_from_the_kernels() {
     let ends = [
         (last.alignment_permuted_low, last.alignment_permuted_high, "permuted"),
         (last.alignment_centred_permuted_low, last.alignment_centred_permuted_high, "permuted_centred"),
+        (last.alignment_debiased_permuted_low, last.alignment_debiased_permuted_high, "permuted_debiased"),
     ];
     for (low, high, name) in ends {
         let there = numbers(&found[name]);
         same(low.unwrap(), there[0], name);
         same(high.unwrap(), there[1], name);
     }
+    for (here, name) in [
+        (last.alignment_debiased, "alignment_debiased"),
+        (last.leave_one_out, "leave_one_out"),
+        (last.distance_debiased, "distance_debiased"),
+        (last.distance_switch_debiased, "distance_switch_debiased"),
+    ] {
+        same(here.unwrap(), found[name].as_f64().unwrap(), name);
+    }
+    // Two probes of each of five classes are few: what is shown is debiased, and says so.
+    let switch = history.outcome(0).unwrap();
+    let [centred, debiased] = switch.ratios.map(Option::unwrap);
+    assert_eq!((switch.centring, switch.spike.unwrap().ratio), (Centring::Debiased, debiased));
+    assert!((centred / debiased - 1.0).abs() > 1e-3, "the two differ: {centred} {debiased}");
+    assert!(summary(&history).contains("debiased velocity ×"), "{}", summary(&history));
+}
+
+/// Which distances are shown is decided by the number of probes of a task: 39 are few, 40 are not. Files have both.
+#[test]
+fn below_forty_probes_the_debiased_is_shown() {
+    for (classes, per_class, centring) in
+        [("[[0,1,2],[3,4,5]]", 13, Centring::Debiased), ("[[0,1,2,3],[4,5,6,7]]", 10, Centring::Centred)]
+    {
+        assert_eq!(Centring::usual(if centring == Centring::Debiased { 39 } else { 40 }), centring);
+        let place = tempfile::tempdir().unwrap();
+        let classes = format!("tasks.classes={classes}");
+        let probes = format!("kernel.probes_per_class={per_class}");
+        let history = run(
+            place.path(),
+            &[
+                &classes,
+                &probes,
+                "data.per_class=40",
+                "data.test_per_class=10",
+                "tasks.epochs=[3,2]",
+                "network.width=16",
+            ],
+        );
+        assert_eq!(history.centring(), centring);
+        let shown = match centring {
+            Centring::Debiased => [Metric::VelocityDebiased, Metric::DistanceDebiased, Metric::AlignmentDebiased],
+            _ => [Metric::Velocity, Metric::Distance, Metric::AlignmentCentred],
+        };
+        let quantities = [Metric::Velocity, Metric::Distance, Metric::AlignmentCentred];
+        assert_eq!(quantities.map(|quantity| history.usual(quantity)), shown);
+        for metric in quantities.into_iter().flat_map(|metric| [metric, metric.debiased()]) {
+            assert!(history.series(Block::Task(1), metric).len() > 5, "{}", metric.column());
+        }
+        let switch = history.outcome(0).unwrap();
+        let ratio = history.spikes(Block::Task(1), shown[0])[0].unwrap().ratio;
+        assert_eq!((switch.centring, switch.spike.unwrap().ratio), (centring, ratio));
+        let is_said = centring == Centring::Debiased;
+        assert_eq!(summary(&history).contains("debiased velocity"), is_said, "{}", summary(&history));
+        let drawn = kernelscope(place.path(), &["figures", "run", "--format", "svg"]);
+        assert!(drawn.status.success(), "{}", text(&drawn.stderr));
+        for figure in ["velocity", "alignment", "distances"] {
+            let svg = std::fs::read_to_string(place.path().join(format!("run/figures/{figure}.svg"))).unwrap();
+            assert_eq!(svg.contains("debiased"), is_said, "{figure}");
+        }
+    }
+    assert_eq!([0, 3, 4].map(Centring::usual), [Centring::Centred, Centring::Centred, Centring::Debiased]);
 }
 
 /// On all probes the figures are those of the run, and on some of them those of kernels of these probes alone.
@@ -107,8 +169,10 @@ fn figures_on_some_probes_are_those_of_their_kernels() {
     let probes = SwitchProbes::of(&history, 0).unwrap();
     let all: Vec<usize> = (0..20).collect();
     let at_switch = history.rows().iter().rfind(|row| row.at_switch).unwrap();
-    let of_run =
-        (history.spikes(Block::Task(1), Metric::Velocity)[0].unwrap(), history.dips(Block::Task(1))[0].unwrap());
+    let of_run = (
+        history.spikes(Block::Task(1), Metric::VelocityDebiased)[0].unwrap(),
+        history.dips(Block::Task(1))[0].unwrap(),
+    );
     let expected = [
         of_run.0.height,
         of_run.0.background,
@@ -133,7 +197,8 @@ fn figures_on_some_probes_are_those_of_their_kernels() {
     let velocity = |place: usize| {
         let before = rows[place].step.checked_sub(block(rows[place]).lag_steps?)?;
         let earlier = rows.iter().position(|row| row.step == before)?;
-        let gap = distance(&kernel(earlier), &kernel(place), Centring::Centred);
+        // By the number of all probes, which are few.
+        let gap = distance(&kernel(earlier), &kernel(place), Centring::Debiased);
         Some((rows[place].epoch, gap / (rows[place].epoch - rows[earlier].epoch)))
     };
     let velocities: Vec<(f64, f64)> = (0..rows.len()).filter_map(velocity).collect();

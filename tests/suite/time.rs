@@ -218,8 +218,16 @@ fn expected(a: &Snapshot, b: &Snapshot, rows: std::ops::Range<usize>, leading: u
     let block =
         |snapshot: &Snapshot| Mat::from_fn(n, n, |r, c| snapshot.gram[(rows.start + r) * whole + rows.start + c]);
     let (a, b) = (block(a), block(b));
-    let centring = Mat::from_fn(n, n, |r, c| f64::from(u8::from(r == c)) - 1.0 / n as f64);
-    let centred = |gram: &Mat<f64>| &centring * gram * &centring;
+    // U-centred (Székely & Rizzo 2014), because these are few probes.
+    let centred = |gram: &Mat<f64>| {
+        let hollow = Mat::from_fn(n, n, |r, c| if r == c { 0.0 } else { gram[(r, c)] });
+        let sums: Vec<f64> = (0..n).map(|r| (0..n).map(|c| hollow[(r, c)]).sum()).collect();
+        let (all, count) = (sums.iter().sum::<f64>(), n as f64);
+        Mat::from_fn(n, n, |r, c| match r == c {
+            true => 0.0,
+            false => hollow[(r, c)] - (sums[r] + sums[c]) / (count - 2.0) + all / ((count - 1.0) * (count - 2.0)),
+        })
+    };
     let dot = |a: &Mat<f64>, b: &Mat<f64>| (0..n * n).map(|at| a[(at / n, at % n)] * b[(at / n, at % n)]).sum::<f64>();
     let (ca, cb) = (centred(&a), centred(&b));
     let cka = dot(&ca, &cb) / (dot(&ca, &ca) * dot(&cb, &cb)).sqrt();

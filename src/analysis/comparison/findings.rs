@@ -16,7 +16,7 @@ pub enum Quantity {
     LambdaMax,
     /// The scale over its value at the switch.
     Scale,
-    /// The alignment with the labels, centred.
+    /// The alignment with the labels, centred or debiased.
     Alignment,
 }
 
@@ -96,7 +96,7 @@ impl Findings {
 /// Returns the curve of one task's probes around a switch, which is then at 0; over its last value up to there where
 /// relative.
 fn around(history: &History, task: usize, quantity: Quantity, switch: f64, (from, to): (f64, f64)) -> Option<Points> {
-    let series = history.series(Block::Task(task), quantity.metric());
+    let series = history.series(Block::Task(task), history.usual(quantity.metric()));
     let unit = if quantity.is_relative() { series.iter().rev().find(|point| point.0 <= switch)?.1 } else { 1.0 };
     let within = series.into_iter().filter(|point| point.0 >= from - 1e-9 && point.0 <= to + 1e-9);
     Some(within.map(|(epoch, value)| (epoch - switch, value / unit)).collect())

@@ -6,6 +6,7 @@
 //! a range, which only grows with more seeds. No curve is drawn across a switch where it was not measured.
 
 mod findings;
+mod predictors;
 mod remains;
 mod table;
 
@@ -16,6 +17,7 @@ use crate::math::fit::{PowerLaw, power_law};
 use crate::spec::StudyRun;
 
 pub use findings::{BEFORE, Findings, Points, Quantity};
+pub use predictors::{Foretold, PREDICTORS_IN_WORDS};
 pub use remains::REMAINS_IN_WORDS;
 pub use table::{SummaryRow, SummaryTable};
 

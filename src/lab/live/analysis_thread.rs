@@ -91,7 +91,7 @@ impl Analyzer {
         let reading_seconds = began.elapsed().as_secs_f64();
         let snapshot = request.map(|request| {
             let SnapshotRequest { mut row, path, outputs } = *request;
-            let SnapshotOutputs { probes, tests, features, moved, mut predicted } = outputs;
+            let SnapshotOutputs { probes, tests, features, responses, moved, mut predicted } = outputs;
             let moved = Moved { net: moved, path };
             let began = Instant::now();
             let spectra = self.meter.spectra(&reading)?;
@@ -100,12 +100,16 @@ impl Analyzer {
             let began = Instant::now();
             row.accuracy = self.tests.iter().zip(&tests).map(|(test, outputs)| self.mark(test, outputs)).collect();
             row.predictions = predicted.iter().flat_map(|predicted| self.compare(predicted, &tests, &probes)).collect();
-            for ((accuracy, test), kernels) in row.accuracy.iter_mut().zip(&self.tests).zip(features.iter().flatten()) {
+            for ((accuracy, test), kernels) in row.accuracy.iter_mut().zip(&self.tests).zip(&features) {
                 // The classes of the test images; in regression the sign of each target.
                 let test_classes = Targets::of(&test.labels, &test.values).classes();
-                accuracy.probe = kernels.accuracy(&test.probe_classes, &test_classes);
+                accuracy.probe =
+                    kernels.as_ref().and_then(|kernels| kernels.accuracy(&test.probe_classes, &test_classes));
             }
             self.meter.fill(&mut row, &reading, &spectra, &probes, moved, lag);
+            if let Some(layers) = responses {
+                self.meter.count_dormant(&mut row, &layers);
+            }
             row.cost.metrics_seconds = Some(reading_seconds + began.elapsed().as_secs_f64());
 
             let begins = self.meter.partner(lag).zip(lag.steps).zip(lag.epochs());

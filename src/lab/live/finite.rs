@@ -18,6 +18,9 @@ use crate::train::{
     displacement,
 };
 
+/// In a stream of more tasks the linear probe is that of a few, because each is a regression of its own.
+const MANY_TASKS: usize = 16;
+
 /// A network of finite width in training.
 pub(super) struct Finite {
     learner: NetworkTrainer,
@@ -166,25 +169,45 @@ impl Subject for Finite {
         outcomes
     }
 
-    fn snapshot_outputs(&self, lag: Lag, dearer: bool, cancelled: &dyn Fn() -> bool) -> Option<SnapshotOutputs> {
+    fn snapshot_outputs(
+        &self,
+        lag: Lag,
+        dearer: Option<usize>,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Option<SnapshotOutputs> {
         let moved = |before: &Vec<Tensor<1>>| displacement(&self.learner.parameters(), before);
-        let (mut tests, mut features) = (Vec::new(), dearer.then(Vec::new));
-        for (test, first_images) in self.tests.iter().zip(&self.probe_images) {
-            if let Some(features) = &mut features {
+        let (mut tests, mut features) = (Vec::new(), Vec::new());
+        let is_near = |number: usize| {
+            dearer.is_some_and(|task| self.tests.len() <= MANY_TASKS || [1, task, task + 1].contains(&number))
+        };
+        for (number, (test, first_images)) in (1..).zip(self.tests.iter().zip(&self.probe_images)) {
+            if is_near(number) {
                 let seen = |images| self.learner.outputs_and_features(images, cancelled);
                 let ((outputs, found), (_, learnt)) = (seen(test)?, seen(first_images)?);
-                features.push(FeatureKernels::of(learnt, found));
+                features.push(Some(FeatureKernels::of(learnt, found)));
                 tests.push(outputs);
             } else {
+                features.push(None);
                 tests.push(self.learner.outputs(test, cancelled)?);
             }
         }
+        let responses = match dearer {
+            Some(_) => Some(self.learner.responses(&self.probes, cancelled)?),
+            None => None,
+        };
         let predicted = match &self.predictors {
             Some(predictors) => predictors.outputs(&self.learner, (&self.tests, &self.probes), cancelled)?,
             None => Vec::new(),
         };
         let probes = self.learner.outputs(&self.probes, cancelled)?;
-        Some(SnapshotOutputs { probes, tests, features, moved: self.trail.before(lag).map(moved), predicted })
+        Some(SnapshotOutputs {
+            probes,
+            tests,
+            features,
+            responses,
+            moved: self.trail.before(lag).map(moved),
+            predicted,
+        })
     }
 
     fn store_weights(&mut self, lag: Lag) {

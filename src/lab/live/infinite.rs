@@ -94,11 +94,12 @@ impl Subject for Infinite {
         Some(MeasuredKernels { trace, apart: PartKind::No, parts: Vec::new(), logits, full, optimiser: None })
     }
 
-    fn snapshot_outputs(&self, _: Lag, _: bool, _: &dyn Fn() -> bool) -> Option<SnapshotOutputs> {
+    fn snapshot_outputs(&self, _: Lag, _: Option<usize>, _: &dyn Fn() -> bool) -> Option<SnapshotOutputs> {
         Some(SnapshotOutputs {
             probes: self.field.probes(),
             tests: (0..self.tasks).map(|place| self.field.test(place)).collect(),
-            features: None,
+            features: Vec::new(),
+            responses: None,
             moved: None,
             predicted: Vec::new(),
         })

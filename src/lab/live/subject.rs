@@ -10,6 +10,7 @@ use super::predictors::Predicted;
 use crate::data::{Batch, Prepared};
 use crate::lab::lag::Lag;
 use crate::math::Gram;
+use crate::math::dormancy::UnitResponses;
 use crate::model::is_host;
 use crate::ntk::MeasuredKernels;
 use crate::run::NamedTensor;
@@ -25,8 +26,11 @@ pub(super) struct SnapshotOutputs {
     pub probes: Vec<f32>,
     /// The outputs on the test images of each task.
     pub tests: Vec<Vec<f32>>,
-    /// The features that the linear probe of each task is trained and tested on; `None` where they were not requested.
-    pub features: Option<Vec<FeatureKernels>>,
+    /// The features that the linear probe of each task is trained and tested on; `None` where they were not requested, or
+    /// where it is one of many tasks and neither the first, the one being trained nor the next.
+    pub features: Vec<Option<FeatureKernels>>,
+    /// The responses of the units on the probes, likewise; a layer each.
+    pub responses: Option<Vec<UnitResponses>>,
     /// ‖Δw‖ over the lag.
     pub moved: Option<f64>,
     /// The predictions of static kernels for the test images.
@@ -91,8 +95,14 @@ pub(super) trait Subject {
         None
     }
 
-    /// Computes the outputs for a snapshot, with features where the more expensive numbers are requested.
-    fn snapshot_outputs(&self, lag: Lag, dearer: bool, cancelled: &dyn Fn() -> bool) -> Option<SnapshotOutputs>;
+    /// Computes the outputs for a snapshot, with features and responses where the more expensive numbers are requested, while
+    /// this task is trained.
+    fn snapshot_outputs(
+        &self,
+        lag: Lag,
+        dearer: Option<usize>,
+        cancelled: &dyn Fn() -> bool,
+    ) -> Option<SnapshotOutputs>;
 
     /// Computes outputs on some probes, row-major [probes, C].
     fn outputs_on(&self, rows: &[usize], cancelled: &dyn Fn() -> bool) -> Option<Vec<f32>>;

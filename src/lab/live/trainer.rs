@@ -592,6 +592,7 @@ impl<'a> Trainer<'a> {
         kernel_seconds: f64,
     ) -> Result<SnapshotRequest, Stop> {
         let began = Instant::now();
+        let dearer = dearer.then_some(current.number);
         let ask =
             |subject: &mut dyn Subject, cancelled: &dyn Fn() -> bool| subject.snapshot_outputs(lag, dearer, cancelled);
         let outputs = self.on_device(self.epoch(current), ask)?.ok_or(Stop::Cancelled)?;
@@ -991,12 +992,15 @@ impl<'a> Trainer<'a> {
         let probes = &self.data.probes;
         let planned =
             self.spec.tasks.sequence().iter().enumerate().map(|(place, &task)| self.steps_of(task, place)).sum();
-        let pairs = probes.tasks.iter().zip(&probes.labels);
+        let is_chosen = self.spec.data.source.is_standardised();
+        let pairs = probes.tasks.iter().zip(&probes.labels).zip(&probes.indices);
         RunInfo {
             spec: self.spec.clone(),
             tasks: self.data.stream.infos(),
             class_names: self.data.set.class_names.clone(),
-            probes: pairs.map(|(&task, &label)| Probe { task, label }).collect(),
+            probes: pairs
+                .map(|((&task, &label), &index)| Probe { task, label, index: is_chosen.then_some(index) })
+                .collect(),
             probe_values: probes.values.clone().into(),
             image: probes.shape,
             thumbnails: probes.thumbnails.clone().into(),

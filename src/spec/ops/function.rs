@@ -34,6 +34,11 @@ pub enum Function {
 }
 
 impl Function {
+    /// Returns whether it stands between layers, rather than being a step of another computation.
+    pub fn is_nonlinearity(&self) -> bool {
+        !matches!(self, Self::Activation(Activation::Identity) | Self::Log | Self::Sqrt | Self::Reciprocal)
+    }
+
     /// Returns whether φ(−a) = −φ(a). An odd function maps Gaussian inputs of mean 0 to outputs of mean 0.
     pub fn is_odd(&self) -> bool {
         match self {

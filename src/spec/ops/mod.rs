@@ -114,6 +114,11 @@ impl Op {
         }
     }
 
+    /// Returns whether its outputs are the responses of units.
+    pub fn is_nonlinearity(&self) -> bool {
+        matches!(self, Self::Function(function) if function.is_nonlinearity())
+    }
+
     /// Returns whether this is a dense layer, whose inputs a linear probe can use.
     pub fn is_dense(&self) -> bool {
         matches!(self, Self::Dense(_))

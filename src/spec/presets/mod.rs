@@ -5,6 +5,7 @@ mod controls;
 mod definition;
 mod labs;
 mod networks;
+mod plasticity;
 mod scaling;
 mod universality;
 
@@ -322,6 +323,7 @@ pub const STUDIES: &[Preset] = &[
         },
     },
     controls::CONTROLS,
+    plasticity::PLASTICITY,
     Preset {
         name: "replay",
         about: "How many images of the first task are replayed in the second: forgetting, and the kernel",

@@ -14,7 +14,7 @@ use super::kernel_budget::Budget;
 use super::kernel_part::{GRAM_CHECK, LAG_STEPS, PARTNER, PARTNER_EPOCH, PARTNER_STEP, Part, outputs};
 use super::probes;
 use super::probes::{LIMIT, PROBES, Probes};
-use crate::run::{Partner, RunInfo, Snapshot};
+use crate::run::{Partner, Probe, RunInfo, Snapshot};
 use crate::storage::format::errors::{FolderError, invalid};
 use crate::storage::format::npz::{Array, NpzReader, NpzWriter};
 use crate::storage::format::{atomic, disk};
@@ -23,6 +23,12 @@ pub(crate) const KERNELS: &str = "kernels.npz";
 pub(crate) const PARTIAL: &str = "kernels.partial";
 /// The largest number of bytes of the snapshots that wait for the next flush.
 const MAX_PENDING: usize = 32 << 20;
+
+/// Returns the probes of a run whose Grams are not read; an empty list where there are none.
+pub(crate) fn probes(folder: &Path) -> Vec<Probe> {
+    let files = [folder.join(KERNELS), folder.join(PARTIAL).join(PROBES)];
+    files.iter().find_map(|file| Some(Probes::read(file).ok()?.probes)).unwrap_or_default()
+}
 
 /// Writes the snapshots of a running run.
 #[derive(Debug)]

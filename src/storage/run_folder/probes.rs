@@ -58,6 +58,10 @@ impl Probes {
         let n = self.probes.len();
         npz.array("probe_task", &[n], self.probes.iter().map(|probe| probe.task as i64))?;
         npz.array("probe_label", &[n], self.probes.iter().map(|probe| probe.label as i64))?;
+        let indices: Vec<i64> = self.probes.iter().filter_map(|probe| Some(probe.index? as i64)).collect();
+        if indices.len() == n {
+            npz.array("probe_index", &[n], indices)?;
+        }
         if self.values.len() == n {
             npz.array("probe_value", &[n], self.values.iter().copied())?;
         }
@@ -76,10 +80,13 @@ impl Probes {
         let (tasks, labels) = (npz.array::<i64>("probe_task")?, npz.array::<i64>("probe_label")?);
         let index =
             |value: i64| usize::try_from(value).map_err(|_| invalid("a probe has a negative number".to_owned()));
-        let pairs = tasks.values.iter().zip(&labels.values);
-        let probes: Vec<Probe> = pairs
-            .map(|(&task, &label)| Ok(Probe { task: index(task)?, label: index(label)? }))
-            .collect::<io::Result<_>>()?;
+        let chosen = if npz.has("probe_index") { npz.array::<i64>("probe_index")?.values } else { Vec::new() };
+        let pairs = tasks.values.iter().zip(&labels.values).enumerate();
+        let probe = |(row, (&task, &label)): (usize, (&i64, &i64))| {
+            let chosen = chosen.get(row).copied().map(index).transpose()?;
+            Ok(Probe { task: index(task)?, label: index(label)?, index: chosen })
+        };
+        let probes: Vec<Probe> = pairs.map(probe).collect::<io::Result<_>>()?;
         if tasks.values.len() != labels.values.len() || probes.is_empty() {
             return Err(invalid("the probes have no labels".to_owned()));
         }

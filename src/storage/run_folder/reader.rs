@@ -95,7 +95,9 @@ fn read_with(
     });
 
     let kernels = if whole { kernels::open(folder, |sentence| warnings.push(sentence)) } else { None };
-    let (mut probes, source) = kernels.map_or((Probes::default(), None), |(probes, source)| (probes, Some(source)));
+    // Without Grams, too, it is their number that decides which distances are shown.
+    let few = || Probes { probes: kernels::probes(folder), ..Probes::default() };
+    let (mut probes, source) = kernels.map_or_else(|| (few(), None), |(probes, source)| (probes, Some(source)));
     let sizes = block_sizes(&probes.probes);
     let mut merge = Merge { history: History::default(), rows: rows.into(), events: events.into() };
     let limit = probes.limit.take();

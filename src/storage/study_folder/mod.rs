@@ -72,6 +72,9 @@ struct ExperimentResults {
 /// The file of the figures of each value of the axis, summarised over seeds.
 pub const SUMMARY_TABLE: &str = "summary.csv";
 
+/// The file of what foretells the next task, in a study of long streams.
+pub const PREDICTORS_TABLE: &str = "predictors.csv";
+
 /// The file of the page on a study.
 pub const STUDY_PAGE: &str = "study.html";
 

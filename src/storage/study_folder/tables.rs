@@ -8,7 +8,7 @@
 use std::path::PathBuf;
 
 use super::StudyFolder;
-use super::{LAWS_TABLE, SUMMARY_TABLE, TABLE};
+use super::{LAWS_TABLE, PREDICTORS_TABLE, SUMMARY_TABLE, TABLE};
 use crate::analysis::{ErrorKind, RUN_FIGURES, SWITCH_FIGURES, Switch};
 use crate::run::{Ending, History, RunState};
 use crate::storage::claim::claim;
@@ -26,7 +26,9 @@ impl StudyFolder {
         if self.is_of_learners() {
             return Ok(());
         }
-        self.write_lines(SUMMARY_TABLE, self.summary()).map(drop)
+        self.write_lines(SUMMARY_TABLE, self.summary())?;
+        let predictors = self.predictors();
+        if predictors.len() > 1 { self.write_lines(PREDICTORS_TABLE, predictors).map(drop) } else { Ok(()) }
     }
 
     /// Writes the power laws of a study of learners; their confidence intervals take a while to compute.
@@ -100,6 +102,27 @@ impl StudyFolder {
             line.extend(numbers.map(cell));
             line.push(values);
             lines.push(line);
+        }
+        lines
+    }
+
+    /// Returns the header and a row for each statistic of each predictor of the next task, with its value in each seed, in their
+    /// order.
+    fn predictors(&self) -> Vec<Vec<String>> {
+        let head =
+            ["variant", self.axis(), "predictor", "statistic", "seeds", "mean", "low", "high", "permuted", "values"];
+        let mut lines = vec![head.map(str::to_owned).to_vec()];
+        for of in self.comparison().foretold() {
+            for row in of.rows {
+                let ends = row.summary.interval;
+                let mut line = vec![row.variant, row.value, of.predictor.to_owned(), row.figure];
+                line.push(row.summary.seeds.to_string());
+                let numbers =
+                    [Some(row.summary.mean), ends.map(|ends| ends.0), ends.map(|ends| ends.1), Some(of.permuted)];
+                line.extend(numbers.map(cell));
+                line.push(row.values.iter().map(f64::to_string).collect::<Vec<_>>().join(" "));
+                lines.push(line);
+            }
         }
         lines
     }

@@ -227,7 +227,12 @@ impl WatchFolder {
             class_names: (0..=probes.labels.iter().copied().max().unwrap_or(0))
                 .map(|class| class.to_string())
                 .collect(),
-            probes: probes.tasks.iter().zip(&probes.labels).map(|(&task, &label)| Probe { task, label }).collect(),
+            probes: probes
+                .tasks
+                .iter()
+                .zip(&probes.labels)
+                .map(|(&task, &label)| Probe { task, label, index: None })
+                .collect(),
             probe_values: probes.values.as_slice().into(),
             image: [0; 3],
             thumbnails: Arc::default(),

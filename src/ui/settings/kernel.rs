@@ -3,7 +3,7 @@
 use egui::Ui;
 
 use super::form::{Form, real, whole};
-use crate::spec::{Method, Reduction, VelocityLag};
+use crate::spec::{Method, ProbeChoice, Reduction, VelocityLag};
 use crate::ui::kit::widgets::choose;
 use crate::worker::Command;
 
@@ -18,6 +18,7 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
             ui.weak("per class");
         },
     );
+    chosen_probes(ui, form);
     form.row(
         ui,
         "kernel.train_on_probes",
@@ -88,6 +89,40 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
     let methods = [(Method::Layerwise, "layer-wise"), (Method::Jacobian, "Jacobian (slow)")];
     let hover = "Both are exact; the Jacobian is slow, and the reference against which the fast method is tested";
     form.choice(ui, "kernel.method", "Method", hover, |spec| &mut spec.kernel.method, &methods);
+}
+
+/// Draws which images are the probes, and the seed of their draw.
+fn chosen_probes(ui: &mut Ui, form: &mut Form<'_>) {
+    let hover = "Which training images are the probes: always the first ones, drawn by a seed, or those of a list in the run file";
+    let is_listed = form.draft.kernel.probes.is_listed();
+    // A list comes with a run file: without one there is none to choose.
+    let offered = ProbeChoice::ALL.into_iter().filter(|choice| !choice.is_listed() || is_listed);
+    let options: Vec<(ProbeChoice, &str)> = offered.map(|choice| (choice, choice.words())).collect();
+    form.choice(ui, "kernel.probes", "Which", hover, |spec| &mut spec.kernel.probes, &options);
+    let kernel = &mut form.draft.kernel;
+    if !kernel.probes.is_listed() {
+        kernel.probe_list.clear();
+    }
+    if !kernel.probes.is_drawn() {
+        kernel.probe_seed = None;
+        return;
+    }
+    let hover = "The seed of the draw; off, it is that of the run, so that each seed of a study has its own probes";
+    form.row(ui, "kernel.probe_seed", "Their seed", hover, |ui, form| {
+        let seed = &mut form.draft.kernel.probe_seed;
+        let mut given = seed.is_some();
+        if ui.checkbox(&mut given, "").changed() {
+            *seed = given.then_some(1);
+        }
+        match seed {
+            Some(seed) => {
+                let mut shown = usize::try_from(*seed).unwrap_or(usize::MAX);
+                whole(ui, &mut shown, 0..=1_000_000_000);
+                *seed = shown as u64;
+            }
+            None => drop(ui.weak("that of the run")),
+        }
+    });
 }
 
 /// The clocks that a lag can be given in.

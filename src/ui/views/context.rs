@@ -6,10 +6,11 @@ use std::sync::Arc;
 use egui::{RichText, Ui};
 
 use super::forks::jobs::Forks;
+use crate::chart::curves::axis_name;
 use crate::chart::panel::TaskBand;
 use crate::chart::series_cache::SeriesCache;
 use crate::chart::time_chart;
-use crate::run::{Block, History, Origin, RunInfo, Snapshot};
+use crate::run::{Block, History, Metric, Origin, RunInfo, Snapshot};
 use crate::spec::preset;
 use crate::ui::app::action_queue::Actions;
 use crate::ui::app::actions::RunAction;
@@ -104,7 +105,7 @@ impl ViewContext<'_> {
 
     /// Returns the name of the axis of a velocity.
     pub fn velocity_unit(&self) -> &'static str {
-        if self.history.counts_steps() { "(1 − CKA) per step" } else { "(1 − CKA) per epoch" }
+        axis_name(self.history.usual(Metric::Velocity), self.history)
     }
 
     /// Returns the facts of the run; `None` until it has begun.

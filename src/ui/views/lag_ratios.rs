@@ -8,6 +8,7 @@ use super::view::{Needs, ViewClass};
 use crate::analysis::{LagRatio, SwitchKernels};
 use crate::chart::palette::Colour;
 use crate::chart::panel::{Axis, Dashes, Dot, Line, MAIN, Panel, THIN};
+use crate::math::distance::Centring;
 use crate::paint::panel::{Look, paint};
 use crate::ui::kit::background_task::BackgroundTask;
 use crate::ui::kit::data_table::{Cell, DataTable};
@@ -55,7 +56,11 @@ impl ViewClass for LagRatiosView {
     const NEEDS: Needs = Needs::Kernels;
 
     fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
-        let mut card = pane.card(ui, "spike / background, by the lag in steps");
+        let unit = match context.history.centring() {
+            Centring::Debiased => "spike / background, debiased, by the lag in steps",
+            Centring::Centred | Centring::Uncentred => "spike / background, by the lag in steps",
+        };
+        let mut card = pane.card(ui, unit);
         let begun = context.history.tasks();
         let switches = begun.iter().skip(1).take_while(|task| task.epoch <= context.cursor).count();
         let Some(place) = switches.checked_sub(1) else {

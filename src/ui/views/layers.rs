@@ -9,7 +9,7 @@ use super::context::choose_task;
 use super::pane::Pane;
 use super::view::{Needs, ViewClass};
 use crate::chart::palette::Colour;
-use crate::chart::series_id::{OfLayer, SeriesId};
+use crate::chart::series_id::{Centred as _, OfLayer, SeriesId};
 use crate::chart::time_chart::{Name, TimeChart, TimeCurve};
 use crate::ui::kit::format;
 use crate::ui::kit::widgets::choose;
@@ -51,24 +51,27 @@ impl ViewClass for LayersView {
         let mut card = pane.card(ui, "");
         let window = window(&card.body, context);
         let header = &mut card.header;
+        let history = context.history;
+        let usual = |name, debiased| history.usual_name(name, debiased);
         let kinds = [
-            (OfLayer::Velocity, "velocity"),
+            (OfLayer::Velocity, usual("velocity", "velocity, debiased")),
             (OfLayer::Alignment, "alignment"),
-            (OfLayer::AlignmentCentred, "alignment, centred"),
+            (OfLayer::AlignmentCentred, usual("alignment, centred", "alignment, debiased")),
             (OfLayer::Share, "share of the trace"),
         ];
         choose(header, "What of each layer", &mut self.shown, &kinds);
         choose_task(header, context, "Probes of the layers", &mut self.task);
 
+        let shown = self.shown.usual(context.history);
         let names = names(context, self.task);
         let count = names.len();
         let spikes = context.curves.layer_spikes(context.history, self.task).to_vec();
         let curve = |(place, name): (usize, &Arc<str>)| {
-            let exported = Some(format!("{name}: {}, task {}", self.shown, self.task));
+            let exported = Some(format!("{name}: {shown}, task {}", self.task));
             let ratio = spikes.get(place).copied().flatten().filter(|_| log);
             let name =
                 ratio.map_or_else(|| name.to_string(), |spike| format!("{name} ×{}", format::times(spike.ratio)));
-            let series = SeriesId::Layer(self.task, place, self.shown);
+            let series = SeriesId::Layer(self.task, place, shown);
             let curve = TimeCurve::new(Name::Text(name), series, Colour::Layer { place, count });
             TimeCurve { width: 1.3, exported, ..curve }
         };
@@ -76,9 +79,11 @@ impl ViewClass for LayersView {
         let limits = (self.shown == OfLayer::Share).then_some((0.0, 1.0));
         let chart = TimeChart { limits, ..TimeChart::new(log, least, names.iter().enumerate().map(curve).collect()) };
         let chart = chart.against(match self.shown {
-            OfLayer::Velocity => context.velocity_unit(),
+            OfLayer::Velocity | OfLayer::VelocityDebiased => context.velocity_unit(),
             OfLayer::Alignment => "alignment, uncentred",
-            OfLayer::AlignmentCentred => "alignment, centred",
+            OfLayer::AlignmentCentred | OfLayer::AlignmentDebiased => {
+                history.usual_name("alignment, centred", "alignment, debiased")
+            }
             OfLayer::Share => "tr K_ℓ / tr K",
         });
         let plot = TimePlot::of(context, chart, window);

@@ -7,7 +7,7 @@ use super::context::choose_task;
 use super::pane::Pane;
 use super::view::{Needs, ViewClass};
 use crate::chart::palette::Colour;
-use crate::chart::series_id::{OfLogits, SeriesId};
+use crate::chart::series_id::{Centred as _, OfLogits, SeriesId};
 use crate::chart::time_chart::{TimeChart, TimeCurve};
 use crate::run::Logits;
 use crate::ui::kit::widgets::choose;
@@ -39,7 +39,8 @@ impl ViewClass for LogitsView {
         let mut card = pane.card(ui, "");
         let window = window(&card.body, context);
         let header = &mut card.header;
-        let kinds = [(OfLogits::Velocity, "velocity"), (OfLogits::LambdaMax, "λ_max"), (OfLogits::Trace, "trace")];
+        let velocity = context.history.usual_name("velocity", "velocity, debiased");
+        let kinds = [(OfLogits::Velocity, velocity), (OfLogits::LambdaMax, "λ_max"), (OfLogits::Trace, "trace")];
         choose(header, "What of each set of logits", &mut self.shown, &kinds);
         choose_task(header, context, "Probes of the logits", &mut self.task);
 
@@ -47,10 +48,14 @@ impl ViewClass for LogitsView {
         let order = context.info().map(|info| info.spec.tasks.sequence()).unwrap_or_default();
         let (old, new) = (order.first().copied().unwrap_or(1), order.get(1).copied().unwrap_or(2));
         let curves = [(Logits::Old, "old", old), (Logits::New, "new", new)].map(|(logits, name, task)| {
-            TimeCurve::new(name, SeriesId::Logits(self.task, logits, self.shown), Colour::Task(task))
+            TimeCurve::new(
+                name,
+                SeriesId::Logits(self.task, logits, self.shown.usual(context.history)),
+                Colour::Task(task),
+            )
         });
         let y = match self.shown {
-            OfLogits::Velocity => context.velocity_unit(),
+            OfLogits::Velocity | OfLogits::VelocityDebiased => context.velocity_unit(),
             OfLogits::LambdaMax => "λ_max",
             OfLogits::Trace => "tr K",
         };

@@ -7,7 +7,7 @@ use super::pane::Pane;
 use super::view::{Needs, ViewClass};
 use crate::chart::palette::Colour;
 use crate::chart::panel::Dashes;
-use crate::chart::series_id::{OfOptimiser, SeriesId};
+use crate::chart::series_id::{Centred as _, OfOptimiser, SeriesId};
 use crate::chart::time_chart::{TimeChart, TimeCurve};
 use crate::run::{Block, Metric};
 use crate::ui::kit::widgets::choose;
@@ -52,13 +52,15 @@ impl ViewClass for OptimiserView {
         }
         let window = window(&card.body, context);
         let header = &mut card.header;
+        let history = context.history;
+        let usual = |name, debiased| history.usual_name(name, debiased);
         let kinds = [
-            (OfOptimiser::Velocity, "velocity"),
-            (OfOptimiser::Apart, "S from Θ"),
+            (OfOptimiser::Velocity, usual("velocity", "velocity, debiased")),
+            (OfOptimiser::Apart, usual("S from Θ", "S from Θ, debiased")),
             (OfOptimiser::LambdaMax, "λ_max"),
             (OfOptimiser::Trace, "trace"),
             (OfOptimiser::Alignment, "alignment"),
-            (OfOptimiser::AlignmentCentred, "alignment, centred"),
+            (OfOptimiser::AlignmentCentred, usual("alignment, centred", "alignment, debiased")),
         ];
         choose(header, "What of the optimiser's kernel", &mut self.shown, &kinds);
         choose_block(header, context, "Probes of the optimiser's kernel", &mut self.block);
@@ -68,7 +70,7 @@ impl ViewClass for OptimiserView {
             Block::All => Colour::Text,
             Block::Task(task) => Colour::Task(task),
         };
-        let own = TimeCurve::new("J P J′", SeriesId::Optimiser(block, self.shown), own);
+        let own = TimeCurve::new("J P J′", SeriesId::Optimiser(block, self.shown.usual(context.history)), own);
         let mut curves = vec![TimeCurve { width: 1.8, ..own }];
         let same = match self.shown {
             OfOptimiser::Velocity => Some(Metric::Velocity),
@@ -76,21 +78,27 @@ impl ViewClass for OptimiserView {
             OfOptimiser::Trace => Some(Metric::Trace),
             OfOptimiser::Alignment => Some(Metric::Alignment),
             OfOptimiser::AlignmentCentred => Some(Metric::AlignmentCentred),
-            OfOptimiser::Apart => None,
+            _ => None,
         };
         curves.extend(same.map(|metric| {
+            // The plain alignment is that of Θ, too.
+            let metric = if metric == Metric::Alignment { metric } else { context.history.usual(metric) };
             let theta = TimeCurve::new("Θ", SeriesId::Metric(block, metric), Colour::Weak);
             TimeCurve { style: Dashes::Broken, width: 1.3, ..theta }
         }));
         let limits = (self.shown == OfOptimiser::Apart).then_some((0.0, 1.0));
         let chart = TimeChart { limits, ..TimeChart::new(log, if log { 1.0 } else { 0.05 }, curves) };
         let chart = chart.against(match self.shown {
-            OfOptimiser::Velocity => context.velocity_unit(),
-            OfOptimiser::Apart => "1 − CKA from Θ",
+            OfOptimiser::Velocity | OfOptimiser::VelocityDebiased => context.velocity_unit(),
+            OfOptimiser::Apart | OfOptimiser::ApartDebiased => {
+                history.usual_name("1 − CKA from Θ", "1 − CKA (debiased) from Θ")
+            }
             OfOptimiser::LambdaMax => "λ_max",
             OfOptimiser::Trace => "trace",
             OfOptimiser::Alignment => "alignment, uncentred",
-            OfOptimiser::AlignmentCentred => "alignment, centred",
+            OfOptimiser::AlignmentCentred | OfOptimiser::AlignmentDebiased => {
+                history.usual_name("alignment, centred", "alignment, debiased")
+            }
         });
         let plot = TimePlot::of(context, chart, window);
         plot.legend_where_it_fits(header, &mut card.body);

@@ -11,7 +11,7 @@ use crate::ui::kit::widgets::choose;
 use crate::ui::plot::{TimePlot, window};
 
 /// Names the metrics that can be shown.
-const QUANTITIES: [(Quantity, &str); 21] = [
+const QUANTITIES: [(Quantity, &str); 24] = [
     (Quantity::linear(Metric::LambdaMax), "λ_max"),
     (Quantity::relative(Metric::LambdaMax), "λ_max, relative"),
     (Quantity::linear(Metric::Scale), "‖K‖/‖K₀‖"),
@@ -32,6 +32,9 @@ const QUANTITIES: [(Quantity, &str); 21] = [
     (Quantity::log(Metric::Sharpness), "sharpness of the squared error"),
     (Quantity::log(Metric::SharpnessLoss), "sharpness of the loss"),
     (Quantity::log(Metric::InfiniteError), "distance to Θ∞"),
+    (Quantity::linear(Metric::LeaveOneOut), "leave-one-out error"),
+    (Quantity::linear(Metric::Dormant), "dormant units"),
+    (Quantity::linear(Metric::Dead), "dead units"),
     (Quantity::log(Metric::Asymmetry), "asymmetry"),
 ];
 
@@ -54,19 +57,30 @@ impl ViewClass for ScaleView {
                  not between. Where that of the loss is below 2, steps of plain full-batch gradient descent shrink \
                  (dashed line; Cohen et al. 2021, 2103.00065). With momentum μ the bound is 2(1 + μ), and Adam, which \
                  scales each weight's step, has none in this number. “Distance to Θ∞” is ‖K − Θ∞‖/‖Θ∞‖ from the \
-                 infinite-width kernel of the same network, where it has one in closed form; it falls as width^−½.\n\
+                 infinite-width kernel of the same network, where it has one in closed form; it falls as width^−½. The leave-one-out \
+                 error is that of a ridge regression of the labels with the kernel of a task's probes, also before it is trained \
+                 (1: no better than the mean). A unit is dormant where its mean response is at most 0.025 of its layer's (Sokar \
+                 et al. 2023, 2302.12902), dead where it is 0 for each probe.\n\
                  Reactivation (2507.16039), there called the NTK norm, as a summary by others has it.";
     const NEEDS: Needs = Needs::Kernels;
 
     fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
         let mut card = pane.card(ui, "");
         let window = window(&card.body, context);
-        let plot = TimePlot::of(context, scale(context.history, self.shown), window);
+        let history = context.history;
+        let usual = |of: Quantity| Quantity { metric: history.usual(of.metric), ..of };
+        let plot = TimePlot::of(context, scale(context.history, usual(self.shown)), window);
 
         let header = &mut card.header;
         // The last one exists for kernels from other programs only.
         let most = QUANTITIES.len() - usize::from(!context.is_elsewhere());
-        choose(header, "Quantity", &mut self.shown, &QUANTITIES[..most]);
+        let named = |(of, name): (Quantity, &'static str)| match usual(of).metric {
+            Metric::DistanceDebiased => (of, "S from start, debiased"),
+            Metric::DistanceSwitchDebiased => (of, "S from switch, debiased"),
+            Metric::SusceptibilityDebiased => (of, "S/‖Δw‖², debiased"),
+            _ => (of, name),
+        };
+        choose(header, "Quantity", &mut self.shown, &QUANTITIES.map(named)[..most]);
         plot.legend(header);
         plot.show(&mut card.body, context, "scale");
     }

@@ -44,7 +44,10 @@ impl Strip {
 /// This view shows how fast the kernel turns, and in a strip below what may explain it.
 #[derive(Clone)]
 pub struct VelocityView {
+    /// The kind of velocity, centred or debiased by the number of probes.
     metric: Metric,
+    /// Whether that choice is the user's.
+    exactly: bool,
     strip: Strip,
     /// True to show the velocity over all probes together, too.
     whole: bool,
@@ -52,7 +55,7 @@ pub struct VelocityView {
 
 impl Default for VelocityView {
     fn default() -> Self {
-        Self { metric: Metric::Velocity, strip: Strip::default(), whole: false }
+        Self { metric: Metric::Velocity, exactly: false, strip: Strip::default(), whole: false }
     }
 }
 
@@ -69,7 +72,8 @@ impl ViewClass for VelocityView {
                  equal size. The strip below shows ‖Δw‖, how far the weights went over the same lag: S grows with its \
                  square while the steps are small, so a spike with a smaller S/‖Δw‖² is no more than the longer way.\n\
                  With few probes the diagonals of the kernels, which hardly turn, make S too small: “debiased” takes them \
-                 out (HSIC₁, Song et al. 2012). At 80 probes it gives a tenth more, at 10 three to four times as much.\n\
+                 out (HSIC₁, Song et al. 2012). At 80 probes it gives a tenth more, at 10 three to four times as much. Where a \
+                 task has fewer than 40 probes, debiased is shown first, and the other kinds are debiased too.\n\
                  “Per path length” divides S by Σ‖Δw‖ over the steps of the lag: what is left of n when the clock is the way of \
                  the weights. The strip's straightness is ‖Δw‖ over that path: near 0 where steps go back and forth, 1 where \
                  they go one way. Lags in steps or path length (kernel.lag_steps, kernel.lag_path) are the same before and \
@@ -80,13 +84,16 @@ impl ViewClass for VelocityView {
     fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
         let tensor = pane.selection.tensor.clone();
         let tensor = tensor.as_deref();
+        let history = context.history;
+        let usual = |metric: Metric| history.usual(metric);
+        let mut metric = if self.exactly { self.metric } else { usual(self.metric) };
         let mut card = pane.card(ui, "");
         let window = window(&card.body, context);
-        // Tensors have the centred velocity only.
-        let beside = tensor.filter(|_| self.metric == Metric::Velocity);
-        let beside = beside.map_or_else(Vec::new, |tensor| of_tensor(context.history, tensor));
+        // Tensors have the centred and the debiased velocity only.
+        let beside = tensor.filter(|_| matches!(metric, Metric::Velocity | Metric::VelocityDebiased));
+        let beside = beside.map_or_else(Vec::new, |tensor| of_tensor(context.history, tensor, metric));
         let tensor = tensor.filter(|_| !beside.is_empty());
-        let mut chart = velocity(context.history, self.metric, self.whole);
+        let mut chart = velocity(context.history, metric, self.whole);
         chart.curves.splice(0..0, beside);
         let plot = TimePlot::of(context, chart, window);
 
@@ -104,12 +111,14 @@ impl ViewClass for VelocityView {
         let metrics = [
             (Metric::Velocity, "centred"),
             (Metric::VelocityUncentred, "uncentred"),
-            (Metric::VelocityAngle, "as an angle"),
+            (usual(Metric::VelocityAngle), "as an angle"),
             (Metric::VelocityDebiased, "debiased"),
-            (Metric::VelocityStep, "per step"),
-            (Metric::VelocityPath, "per path length"),
+            (usual(Metric::VelocityStep), "per step"),
+            (usual(Metric::VelocityPath), "per path length"),
         ];
-        choose(header, "Kind of velocity", &mut self.metric, &metrics);
+        if choose(header, "Kind of velocity", &mut metric, &metrics) {
+            (self.metric, self.exactly) = (metric, true);
+        }
         if pane.roomy() {
             tick(header, &mut self.whole, "all", "Also the velocity on all probes together");
         }
@@ -135,6 +144,7 @@ impl ViewClass for VelocityView {
             plot.show(ui, context, "velocity");
             return;
         };
+        let metric = context.history.usual(metric);
         let below = (room * 0.3).clamp(44.0, 120.0);
         ui.spacing_mut().item_spacing.y = GAP;
         plot.show_high(ui, context, "velocity", (room - below - GAP, false));
@@ -155,15 +165,15 @@ impl ViewClass for VelocityView {
 const GAP: f32 = 3.0;
 
 /// Returns the velocity of a tensor's part on each task's probes, that of the last task first.
-fn of_tensor(history: &History, tensor: &str) -> Vec<TimeCurve> {
+fn of_tensor(history: &History, tensor: &str, metric: Metric) -> Vec<TimeCurve> {
     let curve = |task| {
         let of_task = history.rows().last()?.tensors.iter().filter(|found| found.task == task);
         let place = of_task.into_iter().position(|found| *found.tensor == *tensor)?;
-        let curve = TimeCurve::new(
-            Name::Beside(format!("task {task}, {tensor}")),
-            SeriesId::TensorVelocity(task, place),
-            Colour::Task(task),
-        );
+        let series = match metric {
+            Metric::VelocityDebiased => SeriesId::TensorVelocityDebiased(task, place),
+            _ => SeriesId::TensorVelocity(task, place),
+        };
+        let curve = TimeCurve::new(Name::Beside(format!("task {task}, {tensor}")), series, Colour::Task(task));
         let exported = Some(format!("{tensor}: velocity, task {task}"));
         Some(TimeCurve { style: Dashes::Broken, width: 1.2, exported, ..curve })
     };

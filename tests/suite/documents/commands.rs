@@ -41,6 +41,10 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("kernelscope open runs/wide runs/narrow kernels.npz", "opens the window"),
     ("kernelscope watch watched", "opens the window"),
     ("kernelscope watch watched --out runs/mine", "follows a training until it is interrupted"),
+    (
+        "kernelscope study --preset plasticity --out studies/plasticity",
+        "measures kernels of fifty tasks for minutes; suite::plasticity runs a shorter stream",
+    ),
     (CIFAR_RUN, "CIFAR-10 does not come with the program"),
     (CIFAR_STUDY, "CIFAR-10 does not come with the program"),
     (PICTURES_RUN, "ImageNet does not come with the program"),

@@ -34,10 +34,9 @@ pub fn info(spec: &Spec) -> RunInfo {
         train_images: 1200,
         steps_per_epoch: STEPS_PER_EPOCH,
     };
-    let probes = classes
-        .iter()
-        .enumerate()
-        .flat_map(|(place, classes)| classes.iter().flat_map(move |&label| [Probe { task: place + 1, label }; 2]));
+    let probes = classes.iter().enumerate().flat_map(|(place, classes)| {
+        classes.iter().flat_map(move |&label| [Probe { task: place + 1, label, index: None }; 2])
+    });
     let probes: Vec<Probe> = probes.collect();
     let thumbnails: Vec<u8> = (0..probes.len() * 6).map(|value| value as u8).collect();
     RunInfo {
@@ -168,6 +167,8 @@ fn row(step: u64, epoch: f64, task: usize, tasks: usize, since: f64, switched: b
         task,
         layer: name.into(),
         velocity: (since > 0.0).then(|| noise(step + task as u64 + name.len() as u64)),
+        velocity_debiased: (since > 0.0).then(|| noise(step + 51 + task as u64)),
+        alignment_debiased: (task != 2).then(|| noise(step + 52)),
         alignment: Some(noise(step + 40 + task as u64)),
         alignment_centred: (task != 2).then(|| noise(step + 41)),
         share: Some(noise(step + 42 + name.len() as u64)),
@@ -182,6 +183,7 @@ fn row(step: u64, epoch: f64, task: usize, tasks: usize, since: f64, switched: b
         task,
         logits,
         velocity: (since > 0.0).then(|| noise(step + 45)),
+        velocity_debiased: (since > 0.0).then(|| noise(step + 54)),
         lambda_max: (logits == Logits::Old).then(|| noise(step + 46)),
         trace: Some(noise(step + 47)),
     };
@@ -189,14 +191,18 @@ fn row(step: u64, epoch: f64, task: usize, tasks: usize, since: f64, switched: b
         task: of,
         tensor: name.into(),
         velocity: (since > 0.0 && name == "fc1.weight").then(|| noise(step + 48)),
+        velocity_debiased: (since > 0.0 && name == "fc1.weight").then(|| noise(step + 55)),
         share: Some(noise(step + 49)),
     };
     let geometry = |place: usize| OptimiserMetrics {
         block: if place == 0 { Block::All } else { Block::Task(place) },
         velocity: (since > 0.0).then(|| noise(step + 48)),
+        velocity_debiased: (since > 0.0).then(|| noise(step + 56)),
         apart: Some(noise(step + 49)),
+        apart_debiased: (place != 2).then(|| noise(step + 57)),
         alignment: Some(noise(step + 50)),
         alignment_centred: (place != 1).then(|| noise(step + 51)),
+        alignment_debiased: (place != 1).then(|| noise(step + 58)),
         lambda_max: (place != 2).then(|| 1e9 * noise(step + 52)),
         trace: Some(noise(step + 53)),
     };

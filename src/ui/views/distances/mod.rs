@@ -11,6 +11,7 @@ use super::view::{Needs, ViewClass};
 use crate::analysis::{DistanceMatrix, GrowingDistances, compared_snapshots};
 use crate::chart::panel::Axis;
 use crate::chart::series_cache::Window;
+use crate::math::distance::Centring;
 use crate::paint::axes::AXIS;
 use crate::paint::pixels::{Shades, colour_bar};
 use crate::paint::transform::Transform;
@@ -38,8 +39,8 @@ pub struct DistancesView {
     high: f64,
 }
 
-/// Names the inputs of a distance matrix: the rows of the block, and the steps of the snapshots.
-type Key = (Range<usize>, Vec<u64>);
+/// Names the inputs of a distance matrix: the rows of the block, the kind of distance, and the steps of the snapshots.
+type Key = (Range<usize>, Centring, Vec<u64>);
 
 /// Names the inputs that the picture was drawn from.
 #[derive(Clone, PartialEq)]
@@ -70,8 +71,8 @@ impl ViewClass for DistancesView {
     const TITLE: &str = "Distances";
     const HELP: &str = "The distance of the kernel from itself at every other time, on the probes of one task:\n\
                  S(t, t′) = 1 − CKA(K_t, K_t′)\n\
-                 centred, with time on both axes; dark is near, lines are switches. A kernel that turns evenly fades \
-                 away from the diagonal; one that settles has a dark square from there on (the “cone effect”: after a \
+                 centred (debiased where a task has fewer than 40 probes), with time on both axes; dark is near, lines are \
+                 switches. A kernel that turns evenly fades away from the diagonal; one that settles has a dark square from there on (the “cone effect”: after a \
                  short chaotic time, later kernels stay near one another, 2505.13900); one that a switch wakes up has \
                  a dark square for each task. At most 256 snapshots are compared, every second, fourth … one of more, \
                  and those at switches. Point at a place for its number.\n\
@@ -79,7 +80,8 @@ impl ViewClass for DistancesView {
     const NEEDS: Needs = Needs::Kernels;
 
     fn show(&mut self, ui: &mut Ui, pane: &mut Pane<'_>, context: &mut ViewContext<'_>) {
-        let mut card = pane.card(ui, "S(t, t′)");
+        let centring = context.history.centring();
+        let mut card = pane.card(ui, if centring == Centring::Debiased { "S(t, t′), debiased" } else { "S(t, t′)" });
         let before = self.task;
         let scales = [
             (true, "log", "Colours show the logarithm of the distance, so that small ones can be distinguished"),
@@ -93,17 +95,21 @@ impl ViewClass for DistancesView {
         let ui = &mut card.body;
         let Some(rows) = context.info().and_then(|info| info.rows_of(self.task)) else { return };
         let mut growing = GrowingDistances::default();
-        let work = move |(rows, _): &Key, snapshots: Vec<Arc<Snapshot>>| growing.update(rows, &snapshots);
+        let work = move |(rows, of, _): &Key, snapshots: Vec<Arc<Snapshot>>| growing.update((rows, *of), &snapshots);
         if let Err(err) = self.matrices.start(ui.ctx(), work) {
             ui.label(format!("No thread can be started to compare kernels: {err}"));
             return;
         }
         let window = window(ui, context);
         let wanted = || compared_snapshots(context.history, rows.len());
-        let key = (rows.clone(), wanted().map(|snapshot| snapshot.row.step).collect());
+        let key = (rows.clone(), centring, wanted().map(|snapshot| snapshot.row.step).collect());
         self.matrices.get(&key, || wanted().cloned().collect());
         // The matrix of fewer snapshots is shown until the newest is ready.
-        let found = self.matrices.known().find(|((of, _), _)| *of == rows).map(|(_, found)| Arc::clone(found));
+        let found = self
+            .matrices
+            .known()
+            .find(|((of, kind, _), _)| (of, *kind) == (&rows, centring))
+            .map(|(_, found)| Arc::clone(found));
         let found = found.as_deref();
         if let Some(found) = found {
             if let Some(table) = &mut context.table {

@@ -53,13 +53,13 @@ const QUANTITIES: [(Shown, &str); 9] = [
 ];
 
 impl Quantity {
-    fn key(self, task: usize) -> Key {
+    fn key(self, history: &History, task: usize) -> Key {
         let log = matches!(
             self,
             Self::Block(Metric::Velocity | Metric::Susceptibility | Metric::DistanceSwitch) | Self::Whole(_)
         );
         let source = match self {
-            Self::Block(metric) => SeriesId::Metric(Block::Task(task), metric),
+            Self::Block(metric) => SeriesId::Metric(Block::Task(task), history.usual(metric)),
             Self::Relative(metric) => SeriesId::Relative(Block::Task(task), metric),
             Self::Whole(metric) => SeriesId::Metric(Block::All, metric),
             Self::Accuracy => SeriesId::Accuracy(task),
@@ -71,11 +71,22 @@ impl Quantity {
     /// Returns the name of the vertical axis.
     fn axis(self, history: &History) -> &'static str {
         match self {
-            Self::Block(metric) | Self::Whole(metric) => axis_name(metric, history),
+            Self::Block(metric) => axis_name(history.usual(metric), history),
+            Self::Whole(metric) => axis_name(metric, history),
             Self::Relative(_) => RELATIVE,
             Self::Accuracy => "accuracy",
             Self::Masked => "accuracy among own classes",
         }
+    }
+}
+
+/// Returns the name of a quantity in the list where it is debiased.
+fn debiased_name(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Velocity => "velocity, debiased",
+        Metric::Susceptibility => "S/‖Δw‖², debiased",
+        Metric::AlignmentCentred => "alignment, debiased",
+        _ => "S from switch, debiased",
     }
 }
 
@@ -112,7 +123,12 @@ impl ViewClass for ForksView {
         fork_button(header, context, roomy);
         menu(header, context, roomy);
         if !context.forks.branches().is_empty() {
-            choose(header, "Shown of the futures", &mut self.shown, &QUANTITIES);
+            let history = context.history;
+            let named = |(shown, name): (Shown, &'static str)| match shown {
+                Shown::Curve(Quantity::Block(metric)) => (shown, history.usual_name(name, debiased_name(metric))),
+                _ => (shown, name),
+            };
+            choose(header, "Shown of the futures", &mut self.shown, &QUANTITIES.map(named));
         }
         let task = context.history.tasks().first().map_or(1, |start| start.task);
         if context.forks.branches().is_empty() {
@@ -127,7 +143,7 @@ impl ViewClass for ForksView {
             }
             Shown::Curve(quantity) => {
                 let window = window(&card.body, context);
-                let key = quantity.key(task);
+                let key = quantity.key(context.history, task);
                 let limits = matches!(quantity, Quantity::Accuracy | Quantity::Masked).then_some((0.0, 1.0));
                 let least = if key.log { 0.7 } else { 0.05 };
                 let chart = TimeChart { limits, ..TimeChart::new(key.log, least, Vec::new()) }
@@ -240,7 +256,8 @@ impl Figures {
     fn of(history: &History, curves: &SeriesCache, fork: f64, (task, newest): (usize, usize)) -> Self {
         let place = history.switches().iter().position(|switch| switch.1 >= fork - 1e-9);
         let block = Block::Task(task);
-        let spike = place.and_then(|place| curves.spikes(history, block, Metric::Velocity).get(place).copied()?);
+        let spike = place
+            .and_then(|place| curves.spikes(history, block, history.usual(Metric::Velocity)).get(place).copied()?);
         let dip = place.and_then(|place| curves.dips(history, block).get(place).copied()?);
         let accuracy = |task: usize| {
             history.rows().last().and_then(|row| row.accuracy.iter().find(|found| found.task == task).copied())

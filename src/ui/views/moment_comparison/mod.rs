@@ -52,7 +52,7 @@ impl ViewClass for MomentComparisonView {
     colours, and K_B − K_A. Below: the eigenvalues of both by index, both axes logarithmic; ⟨u_i, w_j⟩², how much of \
     the j-th eigenvector of B is in the i-th of A (a bright diagonal: the same directions in the same order; equal \
     eigenvalues leave single vectors undetermined); and in numbers\n\
-    ‖K_B − K_A‖/‖K_A‖, ‖K_B‖/‖K_A‖, S = 1 − CKA(K_A, K_B), centred,\n\
+    ‖K_B − K_A‖/‖K_A‖, ‖K_B‖/‖K_A‖, S = 1 − CKA(K_A, K_B), centred, or debiased on fewer than 40 probes,\n\
     and for the spans of the first k eigenvectors, k the number of classes among the probes: their overlap ‖U′W‖²/k \
     (the mean cos² of their principal angles), and the largest angle. Point at a pair of images to see it in all \
     three.\n\

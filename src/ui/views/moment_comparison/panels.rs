@@ -285,15 +285,16 @@ pub fn numbers(ui: &mut Ui, context: &ViewContext<'_>, found: &MomentComparison,
     let mut ui = ui.new_child(UiBuilder::new().max_rect(cell).id_salt("numbers of A and B"));
     ui.spacing_mut().item_spacing.y = 0.0;
     let k = found.leading;
+    let centring = found.centring().words();
     let entries = [
         ("‖B − A‖/‖A‖".to_owned(), format::number(found.drift), "How far B is from A (Frobenius norms)".to_owned()),
         ("‖B‖/‖A‖".to_owned(), format::number(found.scale), "How much larger B is".to_owned()),
         (
             "S".to_owned(),
             format::number(found.distance),
-            "S = 1 − CKA, centred: 0 where one is a multiple of the other".to_owned(),
+            format!("S = 1 − CKA, {centring}: 0 where one is a multiple of the other"),
         ),
-        ("CKA".to_owned(), format::number(1.0 - found.distance), "Cosine of the centred kernels".to_owned()),
+        ("CKA".to_owned(), format::number(1.0 - found.distance), format!("Cosine of the {centring} kernels")),
         (
             format!("first {k} share"),
             format::number(found.shared),
