@@ -24,6 +24,15 @@ use super::{Kernel, PartKind, Preconditioner, Reduction, Request};
 use crate::model::{BackwardPass, LayerRecord, Network, Outline, Tape, is_host};
 use crate::spec::{KernelBlock, KernelShape, Layer, Plan};
 
+/// Makes directions of logit space from the logits of a set.
+type Directions<'a> = dyn Fn(&[usize]) -> Tensor<2> + 'a;
+
+/// Returns whether a block is to be computed.
+type Wanted<'a> = dyn Fn(&KernelBlock) -> bool + 'a;
+
+/// Takes the tile of a block, and returns whether there is to be another one.
+type Taker<'a> = dyn FnMut(Tile, KernelBlock) -> bool + 'a;
+
 /// Measures the kernel of `network` (without autodiff) between images [n, inputs] and others, or among themselves. Returns
 /// `None` if `cancelled` returns true; it is called before each layer of each block.
 pub fn measure(
@@ -178,8 +187,8 @@ impl<'a> Survey<'a> {
         &self,
         network: &Network,
         (images, others): (&Tensor<2>, Option<&Tensor<2>>),
-        (sets, directions): (&[Vec<usize>], &dyn Fn(&[usize]) -> Tensor<2>),
-        (wanted, take): (&dyn Fn(&KernelBlock) -> bool, &mut dyn FnMut(Tile, KernelBlock) -> bool),
+        (sets, directions): (&[Vec<usize>], &Directions<'_>),
+        (wanted, take): (&Wanted<'_>, &mut Taker<'_>),
         cancelled: &dyn Fn() -> bool,
     ) -> Option<()> {
         let (work, plan) = (self.work, self.plan());

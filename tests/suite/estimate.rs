@@ -74,8 +74,7 @@ fn moment(network: &Network, probes: &Tensor<2>) -> Moment {
 
 /// A small network along its training, through a switch at the half.
 fn training() -> (Vec<Moment>, Vec<usize>) {
-    let mut spec = Spec::default();
-    spec.network = sized("mlp", &[("depth", 2)]);
+    let mut spec = Spec { network: sized("mlp", &[("depth", 2)]), ..Spec::default() };
     spec.network.width = 16.into();
     spec.training.rate = 0.05;
     let (pixels, labels) = images(PROBES, 1, 7);
