@@ -78,8 +78,9 @@ pub const SWITCH_FIGURES: [&str; 31] = [
 ];
 
 /// Names of the figures of a whole run, in the order of [`History::run_figures`].
-pub const RUN_FIGURES: [&str; 9] = [
+pub const RUN_FIGURES: [&str; 10] = [
     "average_accuracy",
+    "average_accuracy_masked",
     "backward_transfer",
     "steps",
     "epochs",
@@ -237,6 +238,7 @@ impl History {
         let last = self.rows().last();
         [
             matrix.as_deref().and_then(average_accuracy),
+            self.average_masked(),
             matrix.as_deref().and_then(backward_transfer),
             last.map(|row| row.step as f64),
             last.map(|row| row.epoch),
@@ -262,6 +264,14 @@ impl History {
             self.tasks().iter().map(|start| of(start.task)).collect()
         };
         (0..self.tasks().len()).map(|place| accuracies(self.end_of(place)?)).collect()
+    }
+
+    /// Returns the mean over all tasks of the accuracy among each task's own classes, at the end of the last one.
+    fn average_masked(&self) -> Option<f64> {
+        let last = self.end_of(self.tasks().len().checked_sub(1)?)?;
+        let of = |task: usize| last.accuracy.iter().find(|found| found.task == task)?.masked;
+        let sum: Option<f64> = self.tasks().iter().map(|start| of(start.task)).sum();
+        Some(sum? / self.tasks().len() as f64)
     }
 
     /// Returns the row at the end of a task, by its index in the order of training.

@@ -52,7 +52,11 @@ impl<'a> WeightSampler<'a> {
             (Fill::Offset, _) if is_ntk => return self.normal(count, 1.0),
             (Fill::Offset, _) => return self.normal(count, Fill::OFFSET as f32),
             (Fill::Weight { fan_in }, Init::HeUniform) => (6.0 / fan_in as f64).sqrt(),
-            (Fill::Weight { fan_in }, Init::Torch) | (Fill::Bias { fan_in }, _) => (1.0 / fan_in as f64).sqrt(),
+            (Fill::Weight { .. }, Init::Xavier) => (6.0 / tensor.fans() as f64).sqrt(),
+            (Fill::Bias { .. }, Init::Xavier) => 0.0,
+            (Fill::Weight { fan_in }, Init::Torch) | (Fill::Bias { fan_in }, Init::Torch | Init::HeUniform) => {
+                (1.0 / fan_in as f64).sqrt()
+            }
         };
         if is_ntk { self.normal(count, 1.0) } else { self.uniform(count, bound) }
     }
@@ -65,7 +69,7 @@ impl ParameterSource for WeightSampler<'_> {
         let count = tensor.shape.iter().product();
         let own = match self.network.init {
             Init::Torch if !self.network.parametrisation.is_ntk() => tensor.draw.as_ref(),
-            Init::Torch | Init::HeUniform => None,
+            Init::Torch | Init::HeUniform | Init::Xavier => None,
         };
         let values = match own {
             Some(Draw::Uniform(bound)) => self.uniform(count, *bound),

@@ -22,6 +22,8 @@ pub struct ContinualSpec {
     pub ewc_decay: Option<f64>,
     /// `ewc`: number of training images of a task on which its Fisher information is measured, chosen by the seed; 0 takes all.
     pub ewc_images: usize,
+    /// `ewc`: whose gradients its Fisher information squares.
+    pub ewc_fisher: Fisher,
     /// `si`: c in L + c Σ Ω (w − w*)².
     pub si_c: f64,
     /// `si`: ξ, which bounds Ω where a weight hardly moved.
@@ -38,6 +40,9 @@ pub struct ContinualSpec {
     pub memory: usize,
     /// `experience-replay`, `der++`: which images stay in the memory.
     pub selection: Selection,
+    /// `experience-replay`, `a-gem`, `der++`: number of images that a step draws from the memory; 0 takes as many as the batch
+    /// has.
+    pub memory_batch: usize,
 }
 
 /// What is done against forgetting.
@@ -65,6 +70,22 @@ pub enum Strategy {
     DerPlusPlus,
 }
 
+/// Whose gradients the diagonal of the Fisher information squares, (1/N) Σ_n g_n². The published codes differ in this (van de
+/// Ven 2025, 2502.11756), and with it the size of λ.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantArray)]
+#[serde(rename_all = "kebab-case")]
+#[strum(serialize_all = "kebab-case")]
+pub enum Fisher {
+    /// All labels of an image, each weighted by the probability that the network gives it: the Fisher information itself.
+    Expected,
+    /// The label that an image has, the so-called empirical Fisher information.
+    Labels,
+    /// The label that an image has, weighted by the probability that the network gives it (Mammoth).
+    WeightedLabels,
+    /// The mean over a batch with the labels that its images have (Avalanche).
+    Batches,
+}
+
 /// The rule by which a full memory makes room.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, IntoStaticStr, VariantArray)]
 #[serde(rename_all = "kebab-case")]
@@ -83,6 +104,7 @@ impl Default for ContinualSpec {
             ewc_lambda: 100.0,
             ewc_decay: None,
             ewc_images: 1000,
+            ewc_fisher: Fisher::Expected,
             si_c: 1.0,
             si_xi: 0.1,
             lwf_alpha: 1.0,
@@ -91,6 +113,7 @@ impl Default for ContinualSpec {
             der_beta: 1.0,
             memory: 200,
             selection: Selection::Reservoir,
+            memory_batch: 0,
         }
     }
 }
@@ -133,6 +156,22 @@ impl ContinualSpec {
             Strategy::Ewc if self.ewc_images == 0 => usize::MAX,
             Strategy::Ewc => self.ewc_images,
             Strategy::AGem => self.memory / tasks.max(1),
+        }
+    }
+
+    /// Returns the number of images that a step draws from a memory that has enough of them, beside so many of its own.
+    pub fn drawn(&self, batch: usize) -> usize {
+        if self.memory_batch == 0 { batch } else { self.memory_batch }
+    }
+
+    /// Returns the forward and backward passes that a step with a batch of this size takes, in those of fine-tuning.
+    pub fn passes(&self, batch: usize) -> f64 {
+        let drawn = self.drawn(batch) as f64 / batch.max(1) as f64;
+        match self.strategy {
+            Strategy::None | Strategy::Joint | Strategy::Ewc | Strategy::Si => 1.0,
+            Strategy::Lwf => 4.0 / 3.0,
+            Strategy::ExperienceReplay | Strategy::AGem => 1.0 + drawn,
+            Strategy::DerPlusPlus => 1.0 + 2.0 * drawn,
         }
     }
 
@@ -275,14 +314,31 @@ impl Strategy {
             Self::Ewc | Self::Si | Self::Lwf | Self::ExperienceReplay | Self::AGem | Self::DerPlusPlus => false,
         }
     }
+}
 
-    /// Returns the forward and backward passes that a step takes, in those of fine-tuning.
-    pub fn passes(self) -> f64 {
+impl Fisher {
+    pub const ALL: [Self; Self::VARIANTS.len()] = variants(Self::VARIANTS);
+
+    /// Returns the key used in run files.
+    pub fn key(self) -> &'static str {
+        self.into()
+    }
+
+    /// Returns the name shown to users.
+    pub fn words(self) -> &'static str {
         match self {
-            Self::None | Self::Joint | Self::Ewc | Self::Si => 1.0,
-            Self::Lwf => 4.0 / 3.0,
-            Self::ExperienceReplay | Self::AGem => 2.0,
-            Self::DerPlusPlus => 3.0,
+            Self::Expected => "expected labels",
+            Self::Labels => "true labels",
+            Self::WeightedLabels => "true labels, weighted",
+            Self::Batches => "whole batches",
+        }
+    }
+
+    /// Returns whether it compares probabilities, which the squared error has not.
+    pub fn needs_probabilities(self) -> bool {
+        match self {
+            Self::WeightedLabels => true,
+            Self::Expected | Self::Labels | Self::Batches => false,
         }
     }
 }

@@ -77,7 +77,8 @@ impl Cost {
         // logit.
         let predicted = if spec.kernel.predict { 2.0 } else { 0.0 };
         let linearised = predicted * (8.0 + 2.0 * shape.outputs as f64) * products;
-        let training_flop = images * (6.0 * products * centred * spec.continual.strategy.passes() + linearised);
+        let training_flop =
+            images * (6.0 * products * centred * spec.continual.passes(spec.training.batch) + linearised);
         let evaluated = spec.evaluated(shape);
         let kernel = KernelCost::of(&spec.kernel, &layers, probes, shape.outputs);
         let preconditioned = spec.kernel.optimiser && spec.training.optimiser.is_preconditioned();

@@ -60,7 +60,7 @@ pub use crate::spec::validate::plane::PLANE_CLASSES;
 pub use crate::spec::validate::synthetic::{MOST_SAMPLES, SIGNS};
 pub use activation::Activation;
 pub use change::{Change, Clamp, Effect};
-pub use continual::{ContinualSpec, Selection, Strategy};
+pub use continual::{ContinualSpec, Fisher, Selection, Strategy};
 pub use cost::{Cost, LINEAR_PROBE_IMAGES, MOST_FULL_ROWS, PartGranularity, RECORD_BYTES, ROW_BYTES, tensor_grams_fit};
 pub use data_shape::DataShape;
 pub use error::SpecError;

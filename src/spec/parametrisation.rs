@@ -20,4 +20,7 @@ pub enum Init {
     Torch,
     /// Weights uniform in ±√(6/fan_in), biases uniform in ±1/√fan_in.
     HeUniform,
+    /// Glorot & Bengio 2010, PyTorch's `xavier_uniform_` and Keras' default: weights uniform in ±√(6/(fan_in + fan_out)),
+    /// biases 0.
+    Xavier,
 }

@@ -16,7 +16,8 @@ impl Gains {
     /// Returns the constants of a layer. NTP: W and b are N(0,1), multiplied by the gains σ_w/√fan_in and σ_b. SP: as
     /// `network.init` initialises them, without gains, so that the kernel grows with the fan-in (Sohl-Dickstein et al.
     /// 2020, eq. 8).
-    pub fn of(network: &NetworkSpec, fan_in: usize, bias: bool) -> Self {
+    /// `fans` is the fan-in plus the fan-out, which one of the initial draws looks at.
+    pub fn of(network: &NetworkSpec, fan_in: usize, fans: usize, bias: bool) -> Self {
         let gains = match network.parametrisation {
             Parametrisation::Ntk => {
                 let (weight, bias) = (network.sigma_w.powi(2), network.sigma_b.powi(2));
@@ -24,11 +25,13 @@ impl Gains {
             }
             Parametrisation::Standard => {
                 let fan_in = fan_in as f64;
-                let weight = match network.init {
-                    Init::Torch => 1.0 / 3.0,
-                    Init::HeUniform => 2.0,
+                let uniform = 1.0 / (3.0 * fan_in);
+                let (weight, bias) = match network.init {
+                    Init::Torch => (1.0 / 3.0, uniform),
+                    Init::HeUniform => (2.0, uniform),
+                    Init::Xavier => (2.0 * fan_in / fans as f64, 0.0),
                 };
-                Self { weight, bias: 1.0 / (3.0 * fan_in), weight_kernel: fan_in, bias_kernel: 1.0 }
+                Self { weight, bias, weight_kernel: fan_in, bias_kernel: 1.0 }
             }
         };
         if bias { gains } else { Self { bias: 0.0, bias_kernel: 0.0, ..gains } }

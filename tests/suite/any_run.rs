@@ -133,7 +133,7 @@ impl Draw<'_> {
             }
         }
         network.parametrisation = self.one(&[Parametrisation::Standard, Parametrisation::Ntk]);
-        network.init = self.one(&[Init::Torch, Init::HeUniform]);
+        network.init = self.one(&[Init::Torch, Init::HeUniform, Init::Xavier]);
         network.sigma_w = self.rarely(&[1.0, 1.5], &[1e-6, 100.0]);
         network.sigma_b = self.rarely(&[0.0, 0.1], &[100.0]);
         network.alpha = self.rarely(&[None, None, Some(1.0), Some(5.0)], &[Some(1e-3), Some(1e3)]);

@@ -8,7 +8,7 @@ use kernelscope::data::Images;
 use kernelscope::model::Network;
 use kernelscope::ntk::squared_gradients;
 use kernelscope::run::Row;
-use kernelscope::spec::{Activation, DataShape, Loss, NetworkSpec, Parametrisation, Spec, Strategy};
+use kernelscope::spec::{Activation, DataShape, Fisher, Init, Loss, NetworkSpec, Parametrisation, Spec, Strategy};
 use kernelscope::train::{EndedTask, NetworkTrainer, StepOptions};
 
 use super::fork::{go_on, kept};
@@ -141,9 +141,24 @@ impl Setting {
 }
 
 /// (1/N) Σ_n Σ_c p_c (∂ log p_c/∂w)² from one backward pass for each image and label, in f64; for the squared error
-/// (1/N) Σ_n Σ_c (∂f_c/∂w)²/C.
-fn fisher(network: &Network, images: &Images, setting: &Setting) -> Named {
+/// (1/N) Σ_n Σ_c (∂f_c/∂w)²/C. The other kinds square the gradient of the loss of an image, weighted by p_y or not, or of a
+/// batch.
+fn fisher(network: &Network, images: &Images, setting: &Setting, kind: Fisher) -> Named {
     let mut sums = Named::new();
+    if kind != Fisher::Expected {
+        let size = if kind == Fisher::Batches { BATCH } else { 1 };
+        let batches = images.labels.len().div_ceil(size) as f64;
+        for (labels, pixels) in images.labels.chunks(size).zip(images.pixels.chunks(size * 12)) {
+            let batch = Images { shape: IMAGE, labels: labels.to_vec(), values: vec![], pixels: pixels.to_vec() };
+            let loss = || doubles(batch_loss(&network.clone().train(), &batch, setting))[0];
+            let weight = if kind == Fisher::WeightedLabels { (-loss()).exp() } else { 1.0 };
+            for (name, values) in gradient(network, |network| batch_loss(network, &batch, setting)) {
+                let sums = sums.entry(name).or_insert_with(|| vec![0.0; values.len()]);
+                sums.iter_mut().zip(values).for_each(|(sum, value)| *sum += weight * value * value / batches);
+            }
+        }
+        return sums;
+    }
     for at in 0..images.len() {
         let image = tensor(images).narrow(0, at, 1);
         let outputs = doubles(setting.outputs(network, &image));
@@ -175,19 +190,34 @@ const SETTINGS: [(&[&str], &[usize]); 4] = [
     (&["network.alpha=3.0"], &[0, 1, 2, 3]),
 ];
 
+/// The size of a batch: of seven images there are two whole ones and a smaller one.
+const BATCH: usize = 3;
+
 /// After two tasks the gradient of a step is that of the loss and λ Σ_k F_k (w − w*_k), with a Fisher information that is
 /// computed from every image and label by itself; online with γ F₁ + F₂ around the second task's weights alone.
 #[test]
 fn the_gradient_of_ewc_is_the_closed_form_of_its_penalty() {
-    let (rate, lambda) = (0.05, 7.0);
+    let rate = 0.05;
     for (settings, present) in SETTINGS {
-        for decay in [None, Some(0.5)] {
+        let kinds = Fisher::ALL.map(|kind| (None, kind)).into_iter().chain([(Some(0.5), Fisher::Expected)]);
+        for (decay, kind) in kinds {
+            let loss = if settings.contains(&"training.loss=mse") { Loss::Mse } else { Loss::CrossEntropy };
+            if kind.needs_probabilities() && loss == Loss::Mse {
+                continue;
+            }
+            // Gradients of true labels are small once these are learnt.
+            let lambda = match (kind, loss) {
+                (Fisher::Expected, _) => 7.0,
+                (_, Loss::CrossEntropy) => 70.0,
+                (_, Loss::Mse) => 3000.0,
+            };
             let mut all = vec!["continual.strategy=ewc".to_owned(), format!("continual.ewc_lambda={lambda:?}")];
+            all.push(format!("training.batch={BATCH}"));
+            all.push(format!("continual.ewc_fisher={}", kind.key()));
             all.extend(decay.map(|decay| format!("continual.ewc_decay={decay:?}")));
             all.extend(settings.iter().map(|&setting| setting.to_owned()));
             let mut learner = learner(&all.iter().map(String::as_str).collect::<Vec<_>>());
             let alpha = settings.iter().any(|setting| setting.contains("alpha")).then_some(3.0);
-            let loss = if settings.contains(&"training.loss=mse") { Loss::Mse } else { Loss::CrossEntropy };
             let lazy = alpha.map(|alpha| (alpha, learner.without_autodiff()));
             let setting = Setting { loss, present: present.to_vec(), lazy };
             let terms = StepOptions { present: Some(present.to_vec()), ..StepOptions::at(rate) };
@@ -202,7 +232,7 @@ fn the_gradient_of_ewc_is_the_closed_form_of_its_penalty() {
                     step(&mut learner, 10 * task + seed);
                 }
                 let seen = images(100 + task, &[0, 1, 0, 0, 1, 1, 0]);
-                let own = fisher(&learner.without_autodiff(), &seen, &setting);
+                let own = fisher(&learner.without_autodiff(), &seen, &setting, kind);
                 let ended = EndedTask { images: seen, classes: present.to_vec(), present: Some(present.to_vec()) };
                 learner.end_task(&ended, &never).unwrap();
                 let fisher = match (decay, anchors.pop_if(|_| decay.is_some())) {
@@ -231,9 +261,9 @@ fn the_gradient_of_ewc_is_the_closed_form_of_its_penalty() {
                 let found: Vec<f64> = (0..own.len()).map(taken).collect();
                 // A weight is stored in 32 bits: that much of a step is lost.
                 let gap = relative(&found, &expected);
-                assert!(gap < 2e-4, "{settings:?}, {present:?}, {decay:?}, {name}: {gap:e}");
+                assert!(gap < 2e-4, "{settings:?}, {present:?}, {decay:?}, {kind:?}, {name}: {gap:e}");
                 let share = relative(&expected, &own);
-                assert!(share > 1e-3, "{name}: the penalty is seen, {share:e}");
+                assert!(share > 1e-3, "{settings:?}, {kind:?}, {name}: the penalty is seen, {share:e}");
             }
         }
     }
@@ -287,14 +317,14 @@ fn dot(a: &Named, b: &Named) -> f64 {
     a.iter().map(|(name, a)| a.iter().zip(&b[name]).map(|(a, b)| a * b).sum::<f64>()).sum()
 }
 
-/// With a memory of as many images as a batch every draw is all of it. A step is along g where g·g_ref ≥ 0, and else along what
+/// With a memory of no more images than are drawn every draw is all of it. A step is along g where g·g_ref ≥ 0, and else along what
 /// of g is orthogonal to g_ref; with logits masked, each image of the memory has those of its own task.
 #[test]
 fn a_step_of_a_gem_never_goes_against_the_memory() {
     let rate = 0.3;
     let mut met = [0, 0];
-    for masked in [false, true] {
-        let mut learner = learner(&["continual.strategy=a-gem", "training.batch=6"]);
+    for (masked, drawn) in [(false, "training.batch=6"), (true, "continual.memory_batch=6")] {
+        let mut learner = learner(&["continual.strategy=a-gem", "training.batch=2", drawn]);
         let present = |task: usize| if masked { vec![2 * task, 2 * task + 1] } else { vec![0, 1, 2, 3] };
         let setting = |task: usize| Setting { loss: Loss::CrossEntropy, present: present(task), lazy: None };
         let terms = |task: usize| StepOptions { present: masked.then(|| present(task)), ..StepOptions::at(rate) };
@@ -354,6 +384,23 @@ fn experience_replay_is_the_mean_over_the_batch_and_the_memory() {
         let found = learner.step(&second.pixels, &second.labels, &StepOptions::at(0.1), false).loss;
         assert!((found - expected).abs() < 1e-5 * expected, "{selection}: {found} against {expected}");
     }
+    // Two images are drawn of the three.
+    let settings = ["continual.strategy=experience-replay", "continual.memory=3", "continual.memory_batch=2"];
+    let mut learner = learner(&settings);
+    let (first, second) = (images(1, &[0, 1, 1]), images(2, &[2, 3, 2, 3, 2]));
+    learner.step(&first.pixels, &first.labels, &StepOptions::at(0.1), false);
+    let network = learner.without_autodiff().train();
+    let of = |batch: &Images| doubles(batch_loss(&network, batch, &setting))[0];
+    let without = |left: usize| {
+        let kept = (0..3).filter(|&at| at != left);
+        let pixels = kept.clone().flat_map(|at| first.image(at).to_vec()).collect();
+        let labels = kept.map(|at| first.labels[at]).collect();
+        let drawn = Images { shape: IMAGE, labels, values: vec![], pixels };
+        (2.0 * of(&drawn) + 5.0 * of(&second)) / 7.0
+    };
+    let found = learner.step(&second.pixels, &second.labels, &StepOptions::at(0.1), false).loss;
+    let fits = (0..3).filter(|&left| (found / without(left) - 1.0).abs() < 1e-5).count();
+    assert_eq!(fits, 1, "{found} against {:?}", [0, 1, 2].map(without));
 }
 
 /// What LwF and DER++ do to a small network step by step, in PyTorch and float64 (`tests/fixtures/make_continual.py`).
@@ -414,13 +461,13 @@ fn long(setting: &str) -> Spec {
 const STRATEGIES: [&str; 9] = [
     "continual.strategy=joint",
     "continual.strategy=ewc",
-    "continual.strategy=ewc continual.ewc_decay=0.9 training.masked=true",
+    "continual.strategy=ewc continual.ewc_decay=0.9 continual.ewc_fisher=batches training.masked=true",
     "continual.strategy=si training.momentum=0.5",
     "continual.strategy=lwf",
     "continual.strategy=experience-replay continual.memory=20",
     "continual.strategy=experience-replay continual.memory=20 continual.selection=balanced training.optimiser=adam",
-    "continual.strategy=a-gem continual.memory=60",
-    "continual.strategy=der++ continual.memory=20",
+    "continual.strategy=a-gem continual.memory=60 continual.memory_batch=7",
+    "continual.strategy=der++ continual.memory=20 continual.memory_batch=90",
 ];
 
 #[test]
@@ -466,6 +513,11 @@ fn what_a_strategy_cannot_go_with_is_refused_in_one_sentence() {
         (&["continual.si_xi=0.0"], "continual.si_xi: ξ"),
         (&["continual.lwf_temperature=0.0"], "continual.lwf_temperature: the temperature"),
         (&["continual.memory=0"], "continual.memory: there can be 1"),
+        (&["continual.memory_batch=70000"], "continual.memory_batch: a step can draw at most"),
+        (
+            &["continual.ewc_fisher=weighted-labels", "training.loss=mse"],
+            "continual.ewc_fisher: the squared error has no probabilities",
+        ),
     ] {
         let all: Vec<&str> = settings.iter().copied().chain(["continual.strategy=ewc"]).collect();
         let found = refused(&all);
@@ -512,4 +564,24 @@ fn every_strategy_is_declared_once() {
         assert!(!strategy.words().is_empty() && !strategy.help().ends_with('.'));
         assert!(spec.problems(&DataShape::expected(&spec)).is_empty(), "{strategy:?}");
     }
+}
+
+/// The study of the page on continual learning: every run of it is one that starts, and its steps are those of Mammoth's settings.
+#[test]
+fn the_study_of_split_mnist_is_that_of_the_page() {
+    let mut study = Spec::from_toml(include_str!("../../docs/science/split-mnist.toml")).unwrap();
+    // The files of MNIST are not here.
+    study.data.source = Spec::default().data.source;
+    assert_eq!(study.study_problems(), []);
+    let runs = study.runs().unwrap();
+    let of = |name: &str| {
+        let found: Vec<&Spec> = runs.iter().filter(|run| run.value == name).map(|run| &run.spec).collect();
+        assert_eq!(found.len(), 10, "{name}: {:?}", runs.iter().map(|run| &run.value).collect::<Vec<_>>());
+        found[0]
+    };
+    let drawn = |name: &str| of(name).continual.drawn(of(name).training.batch);
+    assert_eq!(["A-GEM, 200", "replay, 500", "DER++, 500"].map(drawn), [128, 10, 10]);
+    assert_eq!((of("A-GEM, 200").continual.images_at_end(5), of("EWC").continual.images_at_end(5)), (40, usize::MAX));
+    assert_eq!(of("DER++, 200").continual.passes(10), 1.0 + 2.0 * 12.8);
+    assert_eq!((of("fine-tuning").network.init, of("fine-tuning").training.rate), (Init::Xavier, 0.03));
 }

@@ -341,6 +341,8 @@ fn initial_weights_have_the_variance_their_name_says() {
     let (torch, torch_top) = spread(Parametrisation::Standard, Init::Torch);
     let (he, he_top) = spread(Parametrisation::Standard, Init::HeUniform);
     let (normal, _) = spread(Parametrisation::Ntk, Init::Torch);
+    let (xavier, xavier_top) = spread(Parametrisation::Standard, Init::Xavier);
+    assert!((xavier * (784.0 + 256.0) / 2.0 - 1.0).abs() < 0.02 && f64::from(xavier_top) <= (6.0f64 / 1040.0).sqrt());
     assert!((torch * 784.0 * 3.0 - 1.0).abs() < 0.02 && torch_top <= 1.0 / 28.0);
     assert!((he * 784.0 / 2.0 - 1.0).abs() < 0.02 && f64::from(he_top) <= (6.0f64 / 784.0).sqrt());
     assert!((normal - 1.0).abs() < 0.02);

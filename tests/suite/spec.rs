@@ -55,7 +55,7 @@ fn any_spec() -> impl Strategy<Value = Spec> {
         prop_oneof![Just(Activation::Relu), Just(Activation::Tanh), Just(Activation::Gelu), Just(Activation::Erf)],
         prop_oneof![Just(Parametrisation::Standard), Just(Parametrisation::Ntk)],
         (
-            prop_oneof![Just(Init::Torch), Just(Init::HeUniform)],
+            prop_oneof![Just(Init::Torch), Just(Init::HeUniform), Just(Init::Xavier)],
             prop::sample::select(vec!["layer", "none"]),
             option::of(size()),
         ),

@@ -228,6 +228,9 @@ fn a_row_says_what_its_run_says_and_the_figures_are_drawn() {
         let spike = history.spikes(Block::Task(1), Metric::Velocity)[0].unwrap();
         assert_eq!((number("spike"), number("ratio")), (spike.height, spike.ratio));
         assert_eq!(number("ratio"), number("spike") / number("background"));
+        let last = &history.rows().last().unwrap().accuracy;
+        let masked = last.iter().map(|on| on.masked.unwrap()).sum::<f64>() / last.len() as f64;
+        assert_eq!((last.len(), number("average_accuracy_masked")), (2, masked));
         assert_eq!(number("dip"), history.dips(Block::Task(1))[0].unwrap().depth);
         let (_, last, masked) = *history.accuracy(1).last().unwrap();
         assert_eq!((number("accuracy_after"), number("accuracy_after_masked")), (last, masked));

@@ -146,15 +146,20 @@ fn tanh_is_its_integral() {
 fn the_standard_parametrisation_counts_its_fan_in() {
     // Gradients by W without a gain: Θ = n κ + 1 + σ_w² κ′ (d x·x′/d + 1) for one hidden layer of n units.
     let inputs = [0.4, -1.0, 0.7, 1.1, 0.2, -0.3];
-    let network = NetworkSpec { width: 300.into(), init: Init::HeUniform, ..sized("mlp", &[("depth", 1)]) };
-    let found = among(&network, [1, 1, 3], &inputs).ntk[1];
     let dot = |a: &[f64], b: &[f64]| a.iter().zip(b).map(|(a, b)| a * b).sum::<f64>();
     let (x, y) = inputs.split_at(3);
-    let [q1, q2, q] = [dot(x, x), dot(y, y), dot(x, y)].map(|product| 2.0 * product / 3.0 + 1.0 / 9.0);
-    let kappa = expectation(q1, q2, q, |u, v| u.max(0.0) * v.max(0.0));
-    let slope = expectation(q1, q2, q, |u, v| f64::from(u8::from(u > 0.0 && v > 0.0)));
-    let expected = 300.0 * kappa + 1.0 + 2.0 * slope * (dot(x, y) + 1.0);
-    assert!((found / expected - 1.0).abs() < 0.01, "{found} {expected}");
+    // Variances of the first layer's weights, times 3, of its biases, and of the last layer's weights, times 300.
+    for (init, first, bias, last) in
+        [(Init::HeUniform, 2.0, 1.0 / 9.0, 2.0), (Init::Xavier, 6.0 / 303.0, 0.0, 600.0 / 310.0)]
+    {
+        let network = NetworkSpec { width: 300.into(), init, ..sized("mlp", &[("depth", 1)]) };
+        let found = among(&network, [1, 1, 3], &inputs).ntk[1];
+        let [q1, q2, q] = [dot(x, x), dot(y, y), dot(x, y)].map(|product| first * product / 3.0 + bias);
+        let kappa = expectation(q1, q2, q, |u, v| u.max(0.0) * v.max(0.0));
+        let slope = expectation(q1, q2, q, |u, v| f64::from(u8::from(u > 0.0 && v > 0.0)));
+        let expected = 300.0 * kappa + 1.0 + last * slope * (dot(x, y) + 1.0);
+        assert!((found / expected - 1.0).abs() < 0.01, "{init:?}: {found} {expected}");
+    }
 }
 
 #[test]

@@ -80,6 +80,12 @@ impl Parameter {
         }
     }
 
+    /// Returns fan-in plus fan-out of a weight of this shape, as PyTorch's `xavier_uniform_` counts them.
+    pub fn fans(&self) -> usize {
+        let [out, into, window @ ..] = self.shape.as_slice() else { return self.shape.iter().sum() };
+        (out + into) * window.iter().product::<usize>()
+    }
+
     /// Returns the initial values that its operation has in PyTorch, whatever the text gives it.
     pub fn usual_draw(&self) -> Draw {
         match self.fill {

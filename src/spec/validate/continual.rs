@@ -6,7 +6,7 @@ use std::ops::RangeInclusive;
 
 use super::MOST_REPLAYED;
 use crate::spec::problem::problem;
-use crate::spec::{Effect, Problem, Spec};
+use crate::spec::{Effect, Problem, Spec, Strategy};
 
 /// Accepted weights of a penalty or of a term of the loss.
 const WEIGHTS: RangeInclusive<f64> = 0.0..=1e9;
@@ -48,6 +48,11 @@ impl Spec {
             "continual.memory",
             &format!("there can be 1 to {MOST_REPLAYED} images in the memory"),
         );
+        refuse(
+            continual.memory_batch > MOST_REPLAYED,
+            "continual.memory_batch",
+            &format!("a step can draw at most {MOST_REPLAYED} images from the memory"),
+        );
         let strategy = continual.strategy;
         if !strategy.is_any() {
             return;
@@ -71,6 +76,13 @@ impl Spec {
             &format!(
                 "{name} brings back images of earlier tasks itself: turn training.replay off, or take another strategy"
             ),
+        );
+        refuse(
+            matches!(strategy, Strategy::Ewc)
+                && continual.ewc_fisher.needs_probabilities()
+                && self.training.loss.is_squared(),
+            "continual.ewc_fisher",
+            "the squared error has no probabilities to weight labels by: take cross-entropy, or other gradients",
         );
         refuse(
             strategy.needs_probabilities() && self.training.loss.is_squared(),

@@ -19,7 +19,9 @@ pub(super) fn rule(op: &Conv, reading: &Reading<'_>) -> Rule {
         return Err(NoRule::Places);
     };
     let windows = windows([height, width], op.kernel, op.stride, op.padding, op.dilation);
-    let last = [Step::Windows(windows), Step::Affine(Gains::of(reading.network, op.fan_in(channels), op.bias))];
+    let fan_in = op.fan_in(channels);
+    let fans = fan_in + op.channels * op.kernel[0] * op.kernel[1];
+    let last = [Step::Windows(windows), Step::Affine(Gains::of(reading.network, fan_in, fans, op.bias))];
     let fresh = RandomFeatures::fresh(reading.at, &line.shape, 0);
     match reading.value(0) {
         Some(Value::Given) if op.groups > 1 => Err(NoRule::ImageGroups),

@@ -12,7 +12,8 @@ use crate::theory::image_functions::Layout;
 pub(super) fn rule(op: &Dense, reading: &Reading<'_>) -> Rule {
     let line = reading.line();
     let inputs = &reading.program.lines[line.reads[0]].shape;
-    let affine = Step::Affine(Gains::of(reading.network, inputs.last().copied().unwrap_or(1), op.bias));
+    let fan_in = inputs.last().copied().unwrap_or(1);
+    let affine = Step::Affine(Gains::of(reading.network, fan_in, fan_in + op.outputs, op.bias));
     let fresh = RandomFeatures::fresh(reading.at, &line.shape, line.shape.len().saturating_sub(1));
     match reading.value(0) {
         Some(Value::Given) => Ok(reading.layer(Layout::Last, fresh, vec![affine])),

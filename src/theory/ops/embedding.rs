@@ -13,7 +13,7 @@ pub(super) fn rule(op: &Embedding, reading: &Reading<'_>) -> Rule {
     if !reading.is_given() {
         return Err(NoRule::Embedded);
     }
-    let mut gains = Gains::of(reading.network, 1, false);
+    let mut gains = Gains::of(reading.network, 1, op.tokens + op.width, false);
     if op.normal && !reading.network.parametrisation.is_ntk() {
         gains.weight = 1.0;
     }

@@ -21,7 +21,8 @@ pub(super) fn rule(op: &Recurrence, reading: &Reading<'_>) -> Rule {
         return Err(NoRule::Unlike);
     }
     function::check(&op.function)?;
-    let gains = Gains::of(reading.network, value.shape[value.feature], op.bias);
+    let width = value.shape[value.feature];
+    let gains = Gains::of(reading.network, width, 2 * width, op.bias);
     let mut made = value.becomes(reading.at, &reading.line().shape);
     made.roots.push(Root::whole(reading.at));
     let made = RandomFeatures { feature: 0, gaussian: false, centred: op.function.is_odd(), even: false, ..made };

@@ -13,10 +13,12 @@ use burn::tensor::{Device, Tensor};
 use super::memory::{Rehearsed, Stored, draw};
 use super::method::{EndedTask, Learner, Method, MethodState};
 use crate::model::Network;
+use crate::spec::ContinualSpec;
 use crate::train::step_options::StepOptions;
 
-#[derive(Clone, Default)]
+#[derive(Clone)]
 pub(super) struct Agem {
+    spec: ContinualSpec,
     tasks: Vec<EndedImages>,
 }
 
@@ -31,7 +33,11 @@ struct EndedImages {
 type Kept = Vec<EndedImages>;
 
 impl Agem {
-    /// Computes the gradient of the loss on a sample of the memory, as large as a batch.
+    pub fn new(spec: &ContinualSpec) -> Self {
+        Self { spec: spec.clone(), tasks: Vec::new() }
+    }
+
+    /// Computes the gradient of the loss on a sample of the memory.
     fn reference(&self, learner: &dyn Learner, terms: &StepOptions) -> GradientsParams {
         let all: Vec<(usize, &Stored)> = self
             .tasks
@@ -39,7 +45,7 @@ impl Agem {
             .enumerate()
             .flat_map(|(task, ended)| ended.images.iter().map(move |image| (task, image)))
             .collect();
-        let drawn = draw(learner, 0, all.len(), learner.batch());
+        let drawn = draw(learner, 0, all.len(), self.spec.drawn(learner.batch()));
         let drawn: Vec<(usize, &Stored)> = drawn.into_iter().map(|place| all[place]).collect();
         // Images of one task stand together.
         let parts = drawn.chunk_by(|a, b| a.0 == b.0).enumerate().map(|(part, images)| {

@@ -31,7 +31,7 @@ type Kept = (Memory, Option<(Vec<f32>, usize)>);
 
 impl DarkReplay {
     pub fn new(spec: &ContinualSpec) -> Self {
-        let memory = Memory::new(spec.memory, spec.selection);
+        let memory = Memory::new(spec);
         Self { alpha: spec.der_alpha, beta: spec.der_beta, memory, logits: None }
     }
 }

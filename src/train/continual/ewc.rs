@@ -11,7 +11,7 @@ use burn::tensor::{Device, Tensor};
 use super::fisher::fisher;
 use super::method::{EndedTask, Learner, Method, MethodState, PerParameter, placed, plain, with_terms};
 use crate::model::Network;
-use crate::spec::ContinualSpec;
+use crate::spec::{ContinualSpec, Fisher};
 use crate::train::step_options::StepOptions;
 use std::sync::Arc;
 
@@ -31,12 +31,13 @@ pub(super) struct Ewc {
     lambda: f64,
     /// γ, if there is only one penalty.
     decay: Option<f64>,
+    kind: Fisher,
     penalties: Vec<Penalty>,
 }
 
 impl Ewc {
     pub fn new(spec: &ContinualSpec) -> Self {
-        Self { lambda: spec.ewc_lambda, decay: spec.ewc_decay, penalties: Vec::new() }
+        Self { lambda: spec.ewc_lambda, decay: spec.ewc_decay, kind: spec.ewc_fisher, penalties: Vec::new() }
     }
 }
 
@@ -58,7 +59,7 @@ impl Method for Ewc {
     }
 
     fn end_task(&mut self, learner: &dyn Learner, ended: &EndedTask, cancelled: &dyn Fn() -> bool) -> Option<()> {
-        let own = fisher(learner, &ended.images, ended.present.as_deref(), cancelled)?;
+        let own = fisher(learner, self.kind, &ended.images, ended.present.as_deref(), cancelled)?;
         let weights = learner.network().flatten();
         let fisher = match (self.decay, self.penalties.pop_if(|_| self.decay.is_some())) {
             (Some(decay), Some(before)) => {

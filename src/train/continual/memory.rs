@@ -11,7 +11,7 @@ use rand::seq::index::sample;
 use super::method::Learner;
 use crate::data::Targets;
 use crate::math::rng::{Stream, rng};
-use crate::spec::Selection;
+use crate::spec::{ContinualSpec, Selection};
 use crate::train::loss::{batch_loss, wanted};
 
 /// An image in a memory.
@@ -28,6 +28,8 @@ pub(super) struct Stored {
 pub(super) struct Memory {
     size: usize,
     selection: Selection,
+    /// Number of images that a step draws; 0 for as many as its batch has.
+    drawn: usize,
     /// Number of images that were offered so far.
     seen: u64,
     images: Vec<Stored>,
@@ -57,8 +59,8 @@ impl Stored {
 }
 
 impl Memory {
-    pub fn new(size: usize, selection: Selection) -> Self {
-        Self { size, selection, seen: 0, images: Vec::new() }
+    pub fn new(spec: &ContinualSpec) -> Self {
+        Self { size: spec.memory, selection: spec.selection, drawn: spec.memory_batch, seen: 0, images: Vec::new() }
     }
 
     pub fn is_empty(&self) -> bool {
@@ -105,10 +107,10 @@ impl Memory {
         largest.map_or_else(Vec::new, |class| of(class).collect())
     }
 
-    /// Draws the places of `count` images without replacement, all if there are fewer, in ascending order; `which` tells the
-    /// draws of one step apart.
-    pub fn draw(&self, learner: &dyn Learner, which: u64, count: usize) -> Vec<usize> {
-        draw(learner, which, self.images.len(), count)
+    /// Draws the places of the images that join a batch of this size, without replacement, all if there are fewer, in ascending
+    /// order; `which` tells the draws of one step apart.
+    pub fn draw(&self, learner: &dyn Learner, which: u64, batch: usize) -> Vec<usize> {
+        draw(learner, which, self.images.len(), if self.drawn == 0 { batch } else { self.drawn })
     }
 
     /// Returns the images of these places.

@@ -29,7 +29,7 @@ pub(super) fn method(spec: &Spec) -> Option<Box<dyn Method>> {
         Strategy::Si => Some(Box::new(si::Si::new(continual))),
         Strategy::Lwf => Some(Box::new(lwf::Lwf::new(continual))),
         Strategy::ExperienceReplay => Some(Box::new(replay::ExperienceReplay::new(continual))),
-        Strategy::AGem => Some(Box::new(agem::Agem::default())),
+        Strategy::AGem => Some(Box::new(agem::Agem::new(continual))),
         Strategy::DerPlusPlus => Some(Box::new(dark_replay::DarkReplay::new(continual))),
     }
 }

@@ -22,7 +22,7 @@ pub(super) struct ExperienceReplay {
 
 impl ExperienceReplay {
     pub fn new(spec: &ContinualSpec) -> Self {
-        Self { memory: Memory::new(spec.memory, spec.selection) }
+        Self { memory: Memory::new(spec) }
     }
 }
 

@@ -3,7 +3,7 @@
 use egui::Ui;
 
 use super::form::{Form, real, whole};
-use crate::spec::{Selection, Strategy};
+use crate::spec::{Fisher, Selection, Strategy};
 
 pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
     let strategies = Strategy::ALL.map(|strategy| (strategy, strategy.words()));
@@ -46,6 +46,11 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
             whole(ui, &mut form.draft.continual.memory, 1..=60_000);
             ui.weak("images");
         });
+        let hover = "Images that a step draws from the memory; 0 takes as many as the batch has";
+        form.row(ui, "continual.memory_batch", "Draws", hover, |ui, form| {
+            whole(ui, &mut form.draft.continual.memory_batch, 0..=60_000);
+            ui.weak("images a step");
+        });
     }
     if strategy.selects() {
         let selections = Selection::ALL.map(|selection| (selection, selection.words()));
@@ -76,4 +81,8 @@ fn ewc(ui: &mut Ui, form: &mut Form<'_>) {
         whole(ui, &mut form.draft.continual.ewc_images, 0..=1_000_000);
         ui.weak("images");
     });
+    let kinds = Fisher::ALL.map(|kind| (kind, kind.words()));
+    let hover = "Whose gradients are squared: those of all labels, each by its probability, of the true labels, of these weighted \
+                 by their probability, or of whole batches";
+    form.choice(ui, "continual.ewc_fisher", "Gradients of", hover, |spec| &mut spec.continual.ewc_fisher, &kinds);
 }

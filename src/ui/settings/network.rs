@@ -147,9 +147,13 @@ fn parametrisation(ui: &mut Ui, form: &mut Form<'_>) {
     form.choice(ui, "network.parametrisation", "Parametrised", hover, |spec| &mut spec.network.parametrisation, &kinds);
     match form.draft.network.parametrisation {
         Parametrisation::Standard => {
-            let inits = [(Init::Torch, "PyTorch, ±1/√fan_in"), (Init::HeUniform, "He uniform, ±√(6/fan_in)")];
-            let hover =
-                "The distribution of the initial weights; the two differ sixfold in variance, and much in the kernel";
+            let inits = [
+                (Init::Torch, "PyTorch, ±1/√fan_in"),
+                (Init::HeUniform, "He uniform, ±√(6/fan_in)"),
+                (Init::Xavier, "Xavier, ±√(6/(fan_in + fan_out))"),
+            ];
+            let hover = "The distribution of the initial weights; the first two differ sixfold in variance, and much in the \
+                         kernel. Xavier's biases are 0";
             form.choice(ui, "network.init", "Initial", hover, |spec| &mut spec.network.init, &inits);
         }
         Parametrisation::Ntk => {

@@ -35,6 +35,10 @@ const NOT_RUN: &[(&str, &str)] = &[
         "KERNELSCOPE_KILLS=50 cargo test --release three_who_claim -- --nocapture",
         "takes minutes; the test of the same name is its short form",
     ),
+    (
+        "kernelscope study --config docs/science/split-mnist.toml --set data.path=/where/mnist --out studies/split-mnist",
+        "needs the files of MNIST, and takes an hour",
+    ),
     (".ci/run", "is what runs this test"),
     ("mdbook build docs", "mdBook is not needed by any other step"),
     ("kernelscope open runs/wide", "opens the window"),
