@@ -334,11 +334,11 @@ impl Fisher {
         }
     }
 
-    /// Returns whether it compares probabilities, which the squared error has not.
+    /// Returns whether it is there for the cross-entropy alone.
     pub fn needs_probabilities(self) -> bool {
         match self {
-            Self::WeightedLabels => true,
-            Self::Expected | Self::Labels | Self::Batches => false,
+            Self::Labels | Self::WeightedLabels | Self::Batches => true,
+            Self::Expected => false,
         }
     }
 }

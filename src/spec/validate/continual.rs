@@ -82,7 +82,7 @@ impl Spec {
                 && continual.ewc_fisher.needs_probabilities()
                 && self.training.loss.is_squared(),
             "continual.ewc_fisher",
-            "the squared error has no probabilities to weight labels by: take cross-entropy, or other gradients",
+            "the squared error has no probabilities: take cross-entropy, or expected",
         );
         refuse(
             strategy.needs_probabilities() && self.training.loss.is_squared(),
