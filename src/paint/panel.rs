@@ -349,10 +349,16 @@ fn stroke(painter: &Painter, line: &Line, transform: &Transform, look: &Look, co
 /// dashes than memory holds.
 fn near(points: &[Pos2], frame: Rect) -> Vec<Vec<Pos2>> {
     const AROUND: f32 = 2000.0;
+    const FAR: f32 = 1e9;
     let frame = frame.expand(AROUND);
     let mut parts: Vec<Vec<Pos2>> = Vec::new();
+    // A place beyond 32 bits is no place, and a line to it would have dashes without end.
+    let place =
+        |at: &Pos2| (!at.x.is_nan() && !at.y.is_nan()).then(|| pos2(at.x.clamp(-FAR, FAR), at.y.clamp(-FAR, FAR)));
     for (from, to) in points.iter().zip(points.iter().skip(1)) {
-        let Some((start, end)) = clipped(*from, *to, frame) else { continue };
+        let Some((start, end)) = place(from).zip(place(to)).and_then(|(from, to)| clipped(from, to, frame)) else {
+            continue;
+        };
         match parts.last_mut() {
             Some(part) if part.last() == Some(&start) => part.push(end),
             _ => parts.push(vec![start, end]),

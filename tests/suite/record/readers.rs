@@ -161,6 +161,34 @@ fn a_run_file_of_another_world_is_refused_with_its_key() {
     assert!(sentence.starts_with("cannot read") && sentence.contains("run.toml"), "{sentence}");
 }
 
+/// An epoch beyond what a picture can hold, amid others, once made a dashed line of endless dashes that filled all memory.
+#[test]
+fn an_epoch_far_out_amid_others_makes_no_endless_dashes() {
+    let place = tempfile::tempdir().unwrap();
+    let [folder, _] = folders(place.path());
+    for path in files(&folder).into_iter().filter(|path| path.extension() == Some("csv".as_ref())) {
+        let text = fs::read_to_string(&path).unwrap();
+        let Some(column) = text.lines().next().and_then(|head| head.split(',').position(|name| name == "epoch")) else {
+            continue;
+        };
+        let middle = text.lines().count() / 2;
+        let edited = text.lines().enumerate().map(|(at, line)| {
+            let mut cells: Vec<&str> = line.split(',').collect();
+            if at == middle {
+                cells[column] = "1e300";
+            }
+            cells.join(",") + "\n"
+        });
+        fs::write(&path, edited.collect::<String>()).unwrap();
+        if let Ok(loaded) = load(&folder) {
+            for figure in Figure::ALL.into_iter().filter(|figure| figure.is_of(&loaded.history)) {
+                assert!(render(&loaded.history, figure, Format::Svg).unwrap().len() < 5_000_000, "{path:?}");
+            }
+        }
+        fs::write(&path, text).unwrap();
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 96, failure_persistence: None, ..ProptestConfig::default() })]
 
