@@ -293,6 +293,11 @@ impl Curve {
         let breaks = key.source.is_over_lag();
         for place in self.read..len {
             let row = row(place);
+            for (epoch, value) in key.source.between(row) {
+                // A file may say anything: a curve goes forward in time.
+                let is_next = self.points.last().is_none_or(|last| last.0 < epoch) && epoch <= row.epoch;
+                self.points.extend(stored(value, key.log).filter(|_| is_next).map(|y| (epoch, y)));
+            }
             let found =
                 value(place, row).map(|value| self.relative(key.source, row, value)).and_then(|y| stored(y, key.log));
             match found {

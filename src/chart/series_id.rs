@@ -5,7 +5,7 @@ use std::fmt;
 use strum::Display;
 
 use crate::math::distance::Centring;
-use crate::run::{Block, History, Logits, Metric, Predictor, Row, Snapshot};
+use crate::run::{Block, History, Logits, Metric, Predictor, Row, Snapshot, StepSharpness};
 
 /// Names the quantity that a curve shows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -262,6 +262,25 @@ impl SeriesId {
             }
             Self::TrainLoss | Self::Eigenvalue(..) | Self::Output(..) => None,
         }
+    }
+
+    /// Returns the values after steps since the last snapshot, as (epoch, value), that the row has in no column: only the
+    /// sharpness has any.
+    pub fn between(self, row: &Row) -> impl Iterator<Item = (f64, f64)> + '_ {
+        let of = match self {
+            Self::Metric(Block::Task(task), metric @ (Metric::Sharpness | Metric::SharpnessLoss)) => {
+                Some((task, metric == Metric::SharpnessLoss))
+            }
+            _ => None,
+        };
+        let own = of.and_then(|_| self.value(row));
+        let found = of.into_iter().flat_map(move |(task, of_loss)| {
+            let on_task =
+                move |found: &&StepSharpness| found.task == task && (found.at_step < row.step || own.is_none());
+            let value = move |found: &StepSharpness| if of_loss { found.sharpness_loss } else { found.sharpness };
+            row.sharpness.iter().filter(on_task).map(move |found| (found.at_epoch, value(found)))
+        });
+        found.filter_map(|(epoch, value)| epoch.zip(value))
     }
 }
 

@@ -14,11 +14,23 @@ pub fn batch_order(seed: u64, task: usize, epoch_in_task: u64, len: usize) -> Ve
     order
 }
 
-/// Returns an order of this epoch for the batches that are averaged with its own, numbered from 1.
-pub fn further_order(seed: u64, task: usize, epoch_in_task: u64, (number, len): (usize, usize)) -> Vec<usize> {
-    let mut order: Vec<usize> = (0..len).collect();
-    order.shuffle(&mut rng(seed, Stream::Average, ((number as u64) << 32) | task as u64, epoch_in_task));
-    order
+/// Returns the images of the batches that a step of a task (from 0) averages with its own: `count` others of the images
+/// `0..len`, drawn anew for each step, or all others where there are no more. No image comes twice, so that enough batches are
+/// the full batch.
+pub fn further_images(
+    seed: u64,
+    (task, step): (usize, u64),
+    own: &[usize],
+    (count, len): (usize, usize),
+) -> Vec<usize> {
+    let mut is_own = vec![false; len];
+    own.iter().for_each(|&image| is_own[image] = true);
+    let mut others: Vec<usize> = (0..len).filter(|&image| !is_own[image]).collect();
+    if count < others.len() {
+        let (drawn, _) = others.partial_shuffle(&mut rng(seed, Stream::Average, task as u64, step), count);
+        return drawn.to_vec();
+    }
+    others
 }
 
 /// Returns the part of the order on which a step of the epoch (from 0) trains; the last batch may be smaller, never empty

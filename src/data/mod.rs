@@ -39,7 +39,7 @@ use std::sync::Arc;
 
 use crate::spec::Spec;
 
-pub use crate::data::batch_order::{batch_order, batch_range, further_order, steps_per_epoch};
+pub use crate::data::batch_order::{batch_order, batch_range, further_images, steps_per_epoch};
 pub use crate::data::synthetic::{MODES, SampleRole};
 pub use cifar::{read_pickle, read_records};
 pub use cifar_kind::Cifar;

@@ -19,7 +19,7 @@ use crate::math::lanczos::largest;
 use crate::math::spectrum::eigenvalues;
 use crate::math::{Gram, NotFinite};
 use crate::ntk::{FullKernel, MeasuredKernels};
-use crate::run::{Block, BlockMetrics, CrossMetrics, OptimiserMetrics, Row, finite};
+use crate::run::{Block, BlockMetrics, CrossMetrics, OptimiserMetrics, Row, StepSharpness, finite};
 use crate::spec::Loss;
 use crate::train::score;
 
@@ -53,6 +53,8 @@ pub struct Meter {
     first: Option<Vec<Gram>>,
     at_switch: Option<Vec<Gram>>,
     recent: Lagged<MeasuredBlocks>,
+    /// The sharpness after steps near a switch, since the last snapshot.
+    sharp: Vec<StepSharpness>,
     /// Θ̊, cut into its blocks, where there is one.
     limit: Option<Vec<Gram>>,
 }
@@ -74,6 +76,7 @@ impl Meter {
             first: None,
             at_switch: None,
             recent: Lagged::default(),
+            sharp: Vec::new(),
             limit: None,
         }
     }
@@ -154,10 +157,36 @@ impl Meter {
         Ok(Spectra(reading.grams.iter().map(eigenvalues).collect::<Result<_, _>>()?))
     }
 
+    /// Measures the sharpness on each task's probes after this step, for the next row.
+    pub fn sharpen(&mut self, (step, epoch): (u64, f64), full: &FullKernel, outputs: &[f32], rate: Option<f64>) {
+        for (place, rows) in self.tasks().into_iter().enumerate() {
+            let (sharpness, sharpness_loss) = self.sharpness(full, rows, outputs, rate);
+            let (at_step, at_epoch, task) = (step, finite(epoch), place + 1);
+            self.sharp.push(StepSharpness { at_step, at_epoch, task, sharpness, sharpness_loss });
+        }
+    }
+
+    /// Returns η λ_max on these probes, of the squared error and of the training loss, with the rate that reaches the optimiser.
+    fn sharpness(
+        &self,
+        full: &FullKernel,
+        rows: Range<usize>,
+        outputs: &[f32],
+        rate: Option<f64>,
+    ) -> (Option<f64>, Option<f64>) {
+        let squared = full.sharpness(rows.clone());
+        let of_loss = match self.loss {
+            Loss::Mse => squared,
+            Loss::CrossEntropy => full.sharpness_of_cross_entropy(rows, outputs),
+        };
+        let in_steps = |value: Option<f64>| finite(rate? * self.gain * value?);
+        (in_steps(squared), in_steps(of_loss))
+    }
+
     /// Fills the row with the metrics of every block, layer, tensor, pair of tasks and set of logits. `outputs` are those of the
     /// probes, [n, C]; `moved` is how far the weights went over the lag.
     pub fn fill(
-        &self,
+        &mut self,
         row: &mut Row,
         reading: &MeasuredBlocks,
         spectra: &Spectra,
@@ -166,6 +195,7 @@ impl Meter {
         lag: Lag,
     ) {
         row.blocks = self.metrics(reading, spectra, outputs, moved, lag, row.rate);
+        row.sharpness = std::mem::take(&mut self.sharp).into();
         let tasks = self.tasks();
         let labels: Vec<&[usize]> = tasks.iter().map(|rows| &self.labels[rows.clone()]).collect();
         let before = self.recent.before(lag).map(|before| &before.parts).zip(lag.epochs());
@@ -228,12 +258,8 @@ impl Meter {
             let spectrum = &spectra.0[place];
             let first = self.first.as_ref().map_or(gram, |grams| &grams[place]);
             let of_task = reading.full.as_ref().filter(|_| *block != Block::All);
-            let sharpness = of_task.and_then(|full| full.sharpness(rows.clone()));
-            let sharpness_loss = match self.loss {
-                Loss::Mse => sharpness,
-                Loss::CrossEntropy => of_task.and_then(|full| full.sharpness_of_cross_entropy(rows.clone(), outputs)),
-            };
-            let in_steps = |value: Option<f64>| finite(rate? * self.gain * value?);
+            let sharp = of_task.map(|full| self.sharpness(full, rows.clone(), outputs, rate));
+            let (sharpness, sharpness_loss) = sharp.unwrap_or_default();
             let against = ReferenceKernels {
                 start: first,
                 switch: self.at_switch.as_ref().map(|grams| &grams[place]),
@@ -248,8 +274,8 @@ impl Meter {
                     .as_ref()
                     .filter(|_| self.values.is_empty())
                     .and_then(|full| finite(full.alignment(rows.clone(), &self.labels))),
-                sharpness: in_steps(sharpness),
-                sharpness_loss: in_steps(sharpness_loss),
+                sharpness,
+                sharpness_loss,
                 infinite_error: self.limit.as_ref().and_then(|limit| finite(change(gram, &limit[place]).drift)),
                 ..BlockMetrics::of_kernel(*block, gram, spectrum, &against)
             }

@@ -29,6 +29,21 @@ pub enum Rounding {
     Single,
 }
 
+impl Rounding {
+    /// Returns the size of the rounding error in the eigenvalues of a kernel, whose largest one is given.
+    pub(super) fn noise(self, kernel: &Gram, largest: f64) -> f64 {
+        let n = kernel.len();
+        let of_solver = n.max(8) as f64 * f64::EPSILON * largest;
+        match self {
+            Self::Double => of_solver,
+            Self::Single => {
+                let diagonal = (0..n).map(|i| kernel.at(i, i).abs()).fold(0.0, f64::max);
+                of_solver.max(2.0 * (n as f64).sqrt() * f64::from(f32::EPSILON) * diagonal)
+            }
+        }
+    }
+}
+
 /// The decomposition K = V Λ Vᵀ of a kernel [n, n].
 #[derive(Clone, Debug)]
 pub struct EigenDecomposition {
@@ -49,11 +64,7 @@ impl EigenDecomposition {
         let (values, vectors) = eigenpairs(kernel)?;
         let n = kernel.len();
         let largest = values.iter().fold(0.0f64, |most, value| most.max(value.abs()));
-        let mut noise = n.max(8) as f64 * f64::EPSILON * largest;
-        if rounding == Rounding::Single {
-            let diagonal = (0..n).map(|i| kernel.at(i, i).abs()).fold(0.0, f64::max);
-            noise = noise.max(2.0 * (n as f64).sqrt() * f64::from(f32::EPSILON) * diagonal);
-        }
+        let mut noise = rounding.noise(kernel, largest);
         let unit = kernel.trace() / n.max(1) as f64;
         let below = -values.first().copied().unwrap_or(0.0);
         if below <= FAR * unit {

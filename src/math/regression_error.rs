@@ -21,6 +21,8 @@ pub enum RegressionError {
         "the kernel is far from positive: even with {jitter:.1e} added to its diagonal it has eigenvalues below 0; add a ridge"
     )]
     NotPositive { jitter: f64 },
+    #[error("the kernel has eigenvalues that are no larger than its rounding error, so it cannot be inverted as it is")]
+    Singular,
     #[error("the kernel is 0 everywhere: add a ridge, or look for dead layers")]
     Zero,
     #[error("the regression overflows, because the targets are so large beside the kernel: scale one of them")]

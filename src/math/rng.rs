@@ -40,7 +40,7 @@ pub enum Stream {
     Resampling = 20,
     /// Draws of an estimate of a kernel; of no run.
     Estimate = 40,
-    /// Order of the training images of the further batches whose gradients are averaged.
+    /// The images of the further batches whose gradients are averaged.
     Average = 11,
 }
 

@@ -10,6 +10,7 @@ use super::block::Block;
 use super::event::{Ending, Event, Origin, Progress, RunInfo, Snapshot, TaskStart, Weights};
 use super::ledger::Ledger;
 use super::metric::{Metric, Row};
+use super::parts::StepSharpness;
 use super::printable::harmless;
 use crate::math::distance::Centring;
 use crate::math::spike::{Dip, Spike, dip, spike};
@@ -267,7 +268,12 @@ impl History {
     #[must_use]
     pub fn retimed(&self, time: impl Fn(u64) -> f64) -> Self {
         let mut same = Self { losses: Vec::new(), ..self.clone() };
-        same.rows.iter_mut().for_each(|row| row.epoch = time(row.step));
+        for row in &mut same.rows {
+            row.epoch = time(row.step);
+            let sharpness =
+                row.sharpness.iter().map(|found| StepSharpness { at_epoch: Some(time(found.at_step)), ..*found });
+            row.sharpness = sharpness.collect();
+        }
         same.tasks.iter_mut().for_each(|task| task.epoch = time(task.step));
         for snapshot in &mut same.snapshots {
             let epoch = time(snapshot.row.step);

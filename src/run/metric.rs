@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use super::accuracy::Accuracy;
 use super::block::Block;
-use super::parts::{CrossMetrics, LayerMetrics, LogitMetrics, OptimiserMetrics, TensorMetrics};
+use super::parts::{CrossMetrics, LayerMetrics, LogitMetrics, OptimiserMetrics, StepSharpness, TensorMetrics};
 use super::prediction::Prediction;
 
 /// Declares the columns in the order of the file: a description, the name, the field that holds the value and its type.
@@ -255,6 +255,8 @@ pub struct Row {
     pub logits: Arc<[LogitMetrics]>,
     /// The optimiser's kernel, block by block as `blocks`; empty where it was not requested or is not defined yet.
     pub optimiser: Arc<[OptimiserMetrics]>,
+    /// The sharpness after each step near a switch, since the last snapshot; empty unless it was requested.
+    pub sharpness: Arc<[StepSharpness]>,
     /// Mean batch loss since the last snapshot.
     pub train_loss: Option<f64>,
     /// Learning rate that reaches the optimiser in the next step; with clamped steps, that of the last one.
@@ -282,6 +284,7 @@ impl Row {
             cross: Arc::default(),
             logits: Arc::default(),
             optimiser: Arc::default(),
+            sharpness: Arc::default(),
             train_loss: None,
             rate: None,
             grad_norm: None,
@@ -301,6 +304,7 @@ impl Row {
             size_of_val(&*self.cross),
             size_of_val(&*self.logits),
             size_of_val(&*self.optimiser),
+            size_of_val(&*self.sharpness),
         ];
         sizes.iter().sum::<usize>() as u64
     }

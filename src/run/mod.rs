@@ -27,8 +27,8 @@ pub use history::{History, MAX_ROWS, Note, RunState, describe, describe_in_short
 pub use learning_point::{InstantCurve, Point, Reduced};
 pub use ledger::{Ledger, OldImage};
 pub use metric::{BlockMetrics, Metric, Row, SnapshotCost};
-pub use parts::{CrossMetrics, LayerMetrics, LogitMetrics, Logits, OptimiserMetrics, TensorMetrics};
+pub use parts::{CrossMetrics, LayerMetrics, LogitMetrics, Logits, OptimiserMetrics, StepSharpness, TensorMetrics};
 pub use plane::{angle_between, cell, circle, grid, origin, profile};
-pub use prediction::{Outputs, Prediction, Predictor};
+pub use prediction::{Outputs, Prediction, Predictor, RegressionKernel, Solved};
 pub use printable::{harmless, printable, printable_list};
 pub use tensor_gram::TensorGram;

@@ -144,3 +144,21 @@ pub struct OptimiserMetrics {
     #[serde(default, with = "csv_number")]
     pub trace: Option<f64>,
 }
+
+/// The sharpness on the probes of one task after a step near a switch. It goes with the row of the first snapshot that is not
+/// before that step, in whose columns of that name it stands where the snapshot has them.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub struct StepSharpness {
+    /// The steps done when it was measured, and the epoch.
+    pub at_step: u64,
+    #[serde(default, with = "csv_number")]
+    pub at_epoch: Option<f64>,
+    /// Number of the task whose probes it is on.
+    #[serde(rename = "block")]
+    pub task: usize,
+    /// That of the squared error, and that of the training loss, as in [`crate::run::BlockMetrics`].
+    #[serde(default, with = "csv_number")]
+    pub sharpness: Option<f64>,
+    #[serde(default, with = "csv_number")]
+    pub sharpness_loss: Option<f64>,
+}

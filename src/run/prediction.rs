@@ -95,11 +95,43 @@ pub struct Prediction {
     pub on: Accuracy,
     /// Root mean square of network minus prediction, over images and logits.
     pub gap: Option<f64>,
-    /// Condition number and jitter of a regression.
-    pub solved: Option<(f64, f64)>,
+    /// How a regression was solved.
+    pub solved: Option<Solved>,
     /// Loss and gap on the probes of the task, of what is trained step by step; with `kernel.train_on_probes` these are
     /// training images.
     pub on_probes: Option<(f64, f64)>,
+}
+
+/// How a kernel regression was solved.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Solved {
+    pub kernel: RegressionKernel,
+    pub condition: f64,
+    pub jitter: f64,
+}
+
+/// The kernel of a regression.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, IntoStaticStr, VariantArray)]
+#[strum(serialize_all = "kebab-case")]
+pub enum RegressionKernel {
+    /// The full kernel ⟨∇f_c(x), ∇f_d(x′)⟩ of all pairs of images and logits. (At infinite width it is Θ̊ ⊗ I.)
+    Full,
+    /// The trace kernel, the same for each logit, Θ ⊗ I: where the full one does not fit in memory, or cannot be inverted.
+    Trace,
+}
+
+impl RegressionKernel {
+    pub const ALL: [Self; Self::VARIANTS.len()] = variants(Self::VARIANTS);
+
+    /// Returns its name in `predictions.csv` and on screen.
+    pub fn name(self) -> &'static str {
+        self.into()
+    }
+
+    /// Returns the kernel by this name; files of versions that knew one kernel only do not name it.
+    fn named(name: &str) -> Self {
+        Self::ALL.into_iter().find(|kernel| kernel.name() == name).unwrap_or(Self::Trace)
+    }
 }
 
 /// The columns of a prediction.
@@ -119,6 +151,8 @@ struct Line {
     condition: Option<f64>,
     #[serde(default, with = "csv_number")]
     jitter: Option<f64>,
+    #[serde(default)]
+    kernel: Option<String>,
     #[serde(default, with = "csv_number")]
     probe_loss: Option<f64>,
     #[serde(default, with = "csv_number")]
@@ -127,7 +161,7 @@ struct Line {
 
 impl From<Prediction> for Line {
     fn from(Prediction { by, on, gap, solved, on_probes }: Prediction) -> Self {
-        let (condition, jitter) = solved.unzip();
+        let (condition, jitter) = solved.map(|solved| (solved.condition, solved.jitter)).unzip();
         let (probe_loss, probe_gap) = on_probes.unzip();
         Self {
             eval_task: on.task,
@@ -138,6 +172,7 @@ impl From<Prediction> for Line {
             gap,
             condition,
             jitter,
+            kernel: solved.map(|solved| solved.kernel.name().to_owned()),
             probe_loss,
             probe_gap,
         }
@@ -150,12 +185,14 @@ impl TryFrom<Line> for Prediction {
     fn try_from(line: Line) -> Result<Self, String> {
         let by = Predictor::ALL.into_iter().find(|by| by.name() == line.predictor);
         let by = by.ok_or_else(|| format!("{} is no predictor of this version", line.predictor))?;
+        let kernel = RegressionKernel::named(line.kernel.as_deref().unwrap_or_default());
+        let solved = line.condition.zip(line.jitter).map(|(condition, jitter)| Solved { kernel, condition, jitter });
         let Line { eval_task: task, accuracy, accuracy_masked: masked, loss, .. } = line;
         Ok(Self {
             by,
             on: Accuracy { task, accuracy, masked, loss, probe: None },
             gap: line.gap,
-            solved: line.condition.zip(line.jitter),
+            solved,
             on_probes: line.probe_loss.zip(line.probe_gap),
         })
     }

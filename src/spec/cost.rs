@@ -48,6 +48,11 @@ impl Cost {
         let (n, inputs) = (probes as f64, shape.inputs() as f64);
 
         let (mut steps, mut images, mut snapshots, mut full, mut largest) = (0u64, 0.0, 0u64, 0.0, 1usize);
+        // The steps near a switch at which the sharpness is measured.
+        let mut sharp = 0.0;
+        let last = spec.tasks.sequence().len().saturating_sub(1);
+        // The images of all tasks so far, from which joint training draws.
+        let mut seen = 0;
         // The steps of an epoch of the smallest task.
         let mut shortest = u64::MAX;
         let mut longest_epoch = 1;
@@ -55,7 +60,10 @@ impl Cost {
             let trained = spec.train_count(task, shape);
             // A batch never exceeds the training set.
             let of_batch = spec.training.batch.min(trained.max(1));
-            let of_batch = of_batch.saturating_mul(spec.training.average.max(1));
+            seen += trained;
+            // Averaged batches have no image twice.
+            let pool = if spec.continual.strategy.is_joint() { seen } else { trained };
+            let of_batch = of_batch.saturating_mul(spec.training.average.max(1)).min(pool.max(1));
             largest = largest.max(of_batch);
             let per_epoch = spec.steps_per_epoch(task, shape);
             shortest = shortest.min(per_epoch);
@@ -70,6 +78,8 @@ impl Cost {
             snapshots = snapshots.saturating_add(taken as u64).saturating_add(1);
             // The full kernel is measured at the beginning, at the end of each epoch and at a switch.
             full += epochs.ceil() + 1.0;
+            let near = spec.kernel.sharpness_steps.min(of_task) as f64;
+            sharp += if place > 0 { near } else { 0.0 } + if place < last { near + 1.0_f64.min(near) } else { 0.0 };
         }
 
         let centred = if spec.network.laziness().is_some() { 4.0 / 3.0 } else { 1.0 };
@@ -93,7 +103,8 @@ impl Cost {
         let beside = kernel.trace_flop + 2.0 * lessons * products;
         let dearer = if kernel.full_flop > kernel.trace_flop { kernel.full_flop } else { 0.0 } + beside;
         let each = optimiser_flop + 2.0 * (evaluated + n) * products + evaluated * linearised + 20.0 * n.powi(3);
-        let kernel_flop = full * dearer + (snapshots as f64 - full) * kernel.trace_flop + snapshots as f64 * each;
+        let kernel_flop =
+            (full + sharp) * dearer + (snapshots as f64 - full) * kernel.trace_flop + snapshots as f64 * each;
         let first_flop = dearer + each;
 
         let state = (spec.training.optimiser.copies(spec.training.momentum)
@@ -131,9 +142,13 @@ impl Cost {
         };
         // Parts being measured and read, and the blocks of every kernel of the last lag.
         let part_bytes = 8.0 * n * n * (3.0 * parts as f64 + lagged * parts as f64 / tasks.max(1.0));
-        // Θ(X, X) of a regression with a thousand images at most, while it is solved, and Θ(x, X) on the test images.
+        // Θ(X, X) of a regression with a thousand images at most, while it is solved, and Θ(x, X) on the test images; or the
+        // full one of up to 5,000 rows, with those of a group of test images.
         let images = predicted * 500.0;
-        let settled = 8.0 * images * (5.0 * images + evaluated);
+        let of_task = spec.classes_of_tasks(shape).div_ceil(spec.tasks.len().max(1));
+        let learnt = of_task.saturating_mul(shape.train_per_class.min(100)).min(1000);
+        let rows = Some(learnt.saturating_mul(shape.outputs)).filter(|rows| *rows <= 5000).unwrap_or(0) as f64;
+        let settled = f64::max(8.0 * images * (5.0 * images + evaluated), 16.0 * predicted * rows * rows);
         // The optimiser's kernels of the last lag.
         let beside = if spec.kernel.optimiser { lagged } else { 0.0 };
         let held = f64::max(kernel.bytes, optimiser_bytes);

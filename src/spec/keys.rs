@@ -24,6 +24,7 @@ pub(super) fn known() -> &'static Table {
         (spec.kernel.probes, spec.kernel.probe_seed) = (ProbeChoice::List, Some(1));
         spec.kernel.probe_list = vec![vec![0, 1], vec![2, 3]];
         (spec.kernel.lag_steps, spec.kernel.lag_path) = (Some(1), Some(1.0));
+        spec.kernel.sharpness_steps = 1;
         spec.training.rate_width = Some(1);
         spec.training.frozen = vec!["fc1".to_owned()];
         spec.training.masked = true;

@@ -92,7 +92,7 @@ pub use study_runs::StudyRun;
 pub use target::{Spacing, Target};
 pub use tasks::{MAJOR_SHARE, MOST_TASKS, first_share, frequency_totals, jaccard};
 pub use text::{Choices, Declared, Setting};
-pub use validate::{PER_EPOCH, RATES, WARMUPS};
+pub use validate::{MOST_SHARPNESS_STEPS, PER_EPOCH, RATES, WARMUPS};
 pub use value_text::values_text;
 pub(crate) use variants::variants;
 pub use width::Width;

@@ -157,7 +157,8 @@ pub struct TrainingSpec {
     #[serde(skip_serializing_if = "is_zero")]
     pub smoothing: f64,
     pub batch: usize,
-    /// Number of batches whose gradients are averaged before each step: as many steps, with less noise.
+    /// Number of batches whose gradients are averaged before each step: as many steps, with less noise. No image comes twice:
+    /// as many batches as an epoch has steps are the full batch.
     #[serde(skip_serializing_if = "is_one")]
     pub average: usize,
     /// Early stopping: a task ends when the loss on its probes has not fallen for so many epochs. 0 is off.
@@ -244,6 +245,9 @@ pub struct KernelSpec {
     /// is piecewise constant.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub piecewise: Option<f64>,
+    /// Number of steps before and after each switch after each of which the sharpness is measured, too; 0 is off.
+    #[serde(skip_serializing_if = "is_no_step")]
+    pub sharpness_steps: u64,
     /// Also measure the optimiser's kernel J P Jᵀ: P is Adam's 1/(√v̂ + ε) at that moment; with SGD 1, or 1/(1 − μ).
     pub optimiser: bool,
 }
@@ -420,6 +424,7 @@ impl Default for KernelSpec {
             per_epoch: 4,
             lag: 0.25,
             lag_steps: None,
+            sharpness_steps: 0,
             lag_path: None,
             budget: 0.0,
             predict: false,
@@ -538,6 +543,11 @@ impl Spec {
 /// Returns whether a number is 0, and is left out of files.
 fn is_zero(number: &f64) -> bool {
     *number == 0.0
+}
+
+/// Returns whether a number of steps is 0, and is left out of files.
+fn is_no_step(steps: &u64) -> bool {
+    *steps == 0
 }
 
 /// Returns whether a number is 1, and is left out of files.

@@ -14,7 +14,7 @@ use flate2::{Compression, write::GzEncoder};
 use kernelscope::{
     data::{
         Cifar, DataError, DataSet, Images, Probes, RawImages, RawSet, TaskStream, Transform, batch_order, batch_range,
-        idx, load, prepare, read_records, steps_per_epoch,
+        further_images, idx, load, prepare, read_records, steps_per_epoch,
     },
     spec::{DataSpec, ProbeChoice, Source, Spec, TaskKind},
 };
@@ -700,6 +700,26 @@ proptest! {
             prop_assert_ne!(&order, &batch_order(seed, task, epoch + 1, len));
             prop_assert_ne!(&order, &batch_order(seed, task + 1, epoch, len));
             prop_assert_ne!(&order, &batch_order(seed ^ 1, task, epoch, len));
+        }
+    }
+}
+
+proptest! {
+    /// Averaged batches have no image twice: enough of them are the full batch.
+    #[test]
+    fn averaged_batches_have_no_image_twice(seed: u64, step in 0u64..999, len in 1usize..200, own in 0usize..40, count in 0usize..300) {
+        let own: Vec<usize> = batch_order(seed, 1, 0, len).into_iter().take(own).collect();
+        let more = further_images(seed, (1, step), &own, (count, len));
+        prop_assert_eq!(&more, &further_images(seed, (1, step), &own, (count, len)));
+        prop_assert_eq!(more.len(), count.min(len - own.len()));
+        let mut both = [own.clone(), more.clone()].concat();
+        both.sort_unstable();
+        both.dedup();
+        prop_assert_eq!(both.len(), own.len() + more.len());
+        prop_assert!(both.iter().all(|&image| image < len));
+        // Other steps draw others, unless there is nothing to draw.
+        if count > 10 && count + own.len() + 10 < len {
+            prop_assert_ne!(&more, &further_images(seed, (1, step + 1), &own, (count, len)));
         }
     }
 }

@@ -7,7 +7,7 @@ use kernelscope::math::regression::Regression;
 use kernelscope::model::Network;
 use kernelscope::ntk::tangent::outputs_and_change;
 use kernelscope::ntk::{Reduction, Request, jacobian};
-use kernelscope::run::{Accuracy, Event, Predictor, Row};
+use kernelscope::run::{Accuracy, Event, Predictor, RegressionKernel, Row};
 use kernelscope::spec::{Activation, KernelSpec, Loss, NetworkSpec, Optimiser, Parametrisation, Spec};
 use kernelscope::train::{NetworkTrainer, StepOptions, score};
 
@@ -176,8 +176,10 @@ fn a_run_predicts_what_a_static_kernel_would_do() {
         assert_eq!(one.on, two.on);
         let masked = one.on.masked.unwrap();
         assert!(masked > 0.4, "{by:?}: {masked}");
-        let (condition, jitter) = one.solved.unwrap();
-        assert!(condition > 1.0 && jitter >= 0.0);
+        let solved = one.solved.unwrap();
+        assert!(solved.condition > 1.0 && solved.jitter >= 0.0);
+        // The 1,900 rows of the full kernel of so narrow a network are not independent.
+        assert_eq!(solved.kernel, RegressionKernel::Trace);
     }
     // Training is not touched by being predicted.
     let plain = run_rows(Spec { kernel: KernelSpec { predict: false, ..spec.kernel.clone() }, ..spec });
@@ -185,14 +187,17 @@ fn a_run_predicts_what_a_static_kernel_would_do() {
     assert_eq!(bare, plain);
 }
 
-/// The regression at a switch is kernel regression with the oracle's kernel.
+/// The regression at a switch is kernel regression with the oracle's full kernel, of all pairs of images and logits.
 #[test]
 fn the_prediction_at_infinity_is_kernel_regression_from_the_network_at_the_switch() {
     let mut spec = tiny();
     spec.tasks.epochs = vec![1.0, 1.0];
-    spec.kernel.predict = true;
+    // Wide enough for 500 rows to be independent; without the warning that they are not.
+    (spec.kernel.predict, spec.network.width, spec.data.per_class) = (true, 64.into(), 12);
     // All training images are taken: at most 100 a class.
     let events = super::read_all(&super::start(spec.clone()));
+    let told = |event: &Event| matches!(event, Event::Warning { message, .. } if message.contains("trace kernel"));
+    assert!(!events.iter().any(told));
     let weights =
         events.iter().find_map(|event| if let Event::Weights(weights) = event { Some(weights) } else { None });
     let data = kernelscope::data::prepare(&spec).unwrap();
@@ -214,13 +219,14 @@ fn the_prediction_at_infinity_is_kernel_regression_from_the_network_at_the_switc
     let images = learner.upload(&pixels, labels.len());
     let test = data.stream.task(1).test();
     let others = learner.upload(&test.pixels, test.len());
-    let request = Request::of(Reduction::Trace);
+    let request = Request::of(Reduction::Full);
     let network = learner.network().clone().valid();
     let square = jacobian::measure(&network, &images, None, &request, &|| false).unwrap().values;
     let rectangle = jacobian::measure(&network, &others, Some(&images), &request, &|| false).unwrap().values;
     let now = |images| -> Vec<f64> { learner.outputs(images, &|| false).unwrap().into_iter().map(f64::from).collect() };
     let targets: Vec<f64> = (0..labels.len() * 10).map(|at| f64::from(u8::from(labels[at / 10] == at % 10))).collect();
-    let (gram, _) = kernelscope::math::Gram::symmetrised(labels.len(), square).unwrap();
+    // A column of targets: a row of the kernel is an image and a logit.
+    let (gram, _) = kernelscope::math::Gram::symmetrised(10 * labels.len(), square).unwrap();
     let solved = Regression::solve(&gram, &targets, Some(&now(&images)), 0.0).unwrap();
     let outputs: Vec<f32> =
         solved.predict(&rectangle, Some(&now(&others))).unwrap().into_iter().map(|value| value as f32).collect();
@@ -231,4 +237,7 @@ fn the_prediction_at_infinity_is_kernel_regression_from_the_network_at_the_switc
     let [loss, accuracy] = [found.on.loss, found.on.accuracy].map(Option::unwrap);
     assert!((loss / expected.loss - 1.0).abs() < 1e-3, "{loss} and {}", expected.loss);
     assert!((accuracy - expected.accuracy).abs() < 0.03);
+    assert_eq!(found.solved.unwrap().kernel, RegressionKernel::Full);
+    let condition = found.solved.unwrap().condition;
+    assert!((condition / solved.condition - 1.0).abs() < 0.01, "{condition} and {}", solved.condition);
 }

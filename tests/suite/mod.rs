@@ -80,6 +80,7 @@ mod run_files;
 mod saved_weights;
 mod scaling;
 mod scaling_law;
+mod sharpness;
 mod spec;
 mod structural;
 mod study;

@@ -84,6 +84,36 @@ fn closed_forms() {
     assert!((fit.residual - (14.0f64 / 30.0).sqrt()).abs() < 1e-2, "{}", fit.residual);
 }
 
+/// Without eigenvectors the same regression, with its true condition; what is singular is refused.
+#[test]
+fn a_large_kernel_is_solved_without_eigenvectors() {
+    let reference = Reference::read();
+    let ((square, rectangle), (start, start_test)) = (reference.of(32..64), reference.of(74..84));
+    let (targets, _) = reference.of(64..74);
+    let (_, end_test) = reference.of(84..94);
+    let kernel = gram(32, &square);
+    let solve = |kernel: &Gram, rounding| Regression::without_eigenvectors(kernel, rounding, &targets, Some(&start));
+    let fit = solve(&kernel, Rounding::Double).unwrap();
+    assert!(
+        relative(&fit.predict(&rectangle, Some(&start_test)).unwrap(), &end_test) < 1e-7,
+        "as neural_tangents has it"
+    );
+    assert!((fit.condition / 115.2 - 1.0).abs() < 1e-3 && fit.jitter == 0.0 && fit.residual < 1e-12, "{fit:?}");
+    let known = Regression::solve(&kernel, &targets, Some(&start), 0.0).unwrap();
+    assert!((0..320).all(|at| (fit.weight(at / 10, at % 10) - known.weight(at / 10, at % 10)).abs() < 1e-10));
+    // Two images that are equal but for rounding to f32.
+    let mut values = vec![0.0; 32 * 32];
+    (0..32 * 32).for_each(|at| values[at] = kernel.at((at / 32).min(30), (at % 32).min(30)));
+    (0..32).for_each(|i| values[i * 33] += 1e-8 * kernel.at(0, 0));
+    let near = gram(32, &values);
+    assert_eq!(solve(&near, Rounding::Single).unwrap_err(), RegressionError::Singular);
+    assert!(solve(&near, Rounding::Double).is_ok(), "in f64 that is no rounding");
+    let indefinite = gram(2, &[1.0, 2.0, 2.0, 1.0]);
+    let refused =
+        |targets: &[f64]| Regression::without_eigenvectors(&indefinite, Rounding::Double, targets, None).unwrap_err();
+    assert_eq!((refused(&[1.0, 2.0]), refused(&[])), (RegressionError::Singular, RegressionError::Empty));
+}
+
 #[test]
 fn what_cannot_be_solved_is_named() {
     let kernel = gram(2, &[2.0, 1.0, 1.0, 2.0]);

@@ -9,7 +9,7 @@ use kernelscope::analysis::comparison::{Comparison, Findings, Spacing};
 use kernelscope::math::bootstrap::Summary;
 use kernelscope::math::spike::dip;
 use kernelscope::run::{Block, Metric};
-use kernelscope::spec::{Effect, STUDIES, Spec, StudySpec, Variant, Width, controls_of, preset};
+use kernelscope::spec::{Change, Effect, STUDIES, Spec, StudySpec, Variant, Width, controls_of, preset};
 use kernelscope::storage::{StudyFolder, TABLE, load};
 use kernelscope::worker::progress::Progress;
 
@@ -278,8 +278,10 @@ fn a_run_has_the_controls_that_it_can_have() {
     let all = [
         "as it is",
         "same classes twice",
-        "larger batches",
-        "clamped",
+        "averaged batches",
+        "full batch",
+        "steps clamped",
+        "displacement clamped",
         "warm-up",
         "masked",
         "head only",
@@ -291,22 +293,32 @@ fn a_run_has_the_controls_that_it_can_have() {
     assert_eq!((names(&usual), usual.seeds.len()), (all.map(str::to_owned).to_vec(), 10));
     assert!(!names(&of("cnn")).contains(&"LayerNorm".to_owned()), "that network has no such setting");
     assert!(!names(&of("no-shift")).contains(&"same classes twice".to_owned()));
-    assert!(!names(&of("precursor")).contains(&"clamped".to_owned()), "Adam's steps have no length that can be set");
-    // As many steps at four times the batch, and a lag of as many: 12 of 1840.
-    let larger = &usual.variants[2].set;
-    let told = ["training.batch=256", "tasks.steps=[1380, 460]", "kernel.per_epoch=1", "kernel.lag=1.0"];
-    assert_eq!(*larger, told);
-    // The rate rises to what it was, within the first half of the new task.
+    assert!(
+        names(&of("precursor")).iter().all(|name| !name.contains("clamped")),
+        "Adam's steps have no length that can be set"
+    );
+    let resnet = names(&of("resnet"));
+    assert!(!resnet.iter().any(|name| name.contains("batch")), "BatchNorm makes a step of its batch: {resnet:?}");
+    // As many steps of as many epochs: all batches of an epoch together are the full batch.
+    let set = |name: &str| &usual.variants.iter().find(|of| of.name == name).unwrap().set;
+    assert_eq!(
+        (&set("averaged batches")[..], &set("full batch")[..]),
+        (&["training.average=4".to_owned()][..], &["training.average=46".to_owned()][..])
+    );
+    // The setting itself, from the switch on, for at most half of the new task.
+    let warmed = |spec: &Spec| {
+        let set = controls_of(spec).variants.into_iter().find(|of| of.name == "warm-up")?.set;
+        let mut spec = spec.clone();
+        spec.set_all(set.iter().map(String::as_str)).unwrap();
+        Some(spec.changes)
+    };
     let mut spec = preset("reactivation").unwrap().spec();
-    spec.set_all(usual.variants[4].set.iter().map(String::as_str)).unwrap();
-    let rates: Vec<(u64, f64)> = (spec.changes.iter())
-        .map(|change| match change.effect {
-            Effect::Rate(rate) => (change.step, rate),
-            _ => panic!("{change:?}"),
-        })
-        .collect();
-    assert_eq!((rates.len(), rates[0], rates[19]), (20, (1380, 0.00015), (1380 + 218, 0.003)));
-    assert!(rates.windows(2).all(|pair| pair[0].0 < pair[1].0 && pair[0].1 < pair[1].1));
+    let over = |epochs: f64| Some(vec![Change { place: Some(2), ..Effect::Warmup(epochs).into() }]);
+    assert_eq!(warmed(&spec), over(5.0));
+    spec.tasks.epochs = vec![30.0, 4.0];
+    assert_eq!(warmed(&spec), over(2.0));
+    spec.training.restart = false;
+    assert_eq!(warmed(&spec), None, "one that spans the run once is over by then");
     // They follow from the other settings, and from another run.
     let place = tempfile::tempdir().unwrap();
     let here = place.path();

@@ -258,23 +258,28 @@ fn averaging_takes_as_many_steps_with_less_noise() {
     let (plain, averaged) = (with(&[]), with(&["training.average=8"]));
     let steps = |rows: &[Row]| rows.iter().map(|row| (row.step, row.epoch)).collect::<Vec<_>>();
     assert_eq!(steps(&plain), steps(&averaged));
-    // Of one and the same batch the mean is that batch, but for rounding.
-    let whole = ["training.batch=100000", "tasks.steps=[6,4]", "training.rate=0.05"];
-    let losses = |rows: Vec<Row>| rows.iter().filter_map(|row| row.train_loss).collect::<Vec<_>>();
-    let (once, thrice) = (losses(with(&whole)), losses(with(&[&whole[..], &["training.average=3"]].concat())));
-    assert!(once.len() == thrice.len() && once.len() >= 8, "{once:?}");
-    for (once, thrice) in once.iter().zip(&thrice) {
-        assert!((once - thrice).abs() < 1e-5, "{once} and {thrice}");
+    // As many batches as an epoch has steps are the full batch, image by image: the losses are those of a run with one batch.
+    let losses = |rows: Vec<Row>| rows.iter().filter_map(|row| row.blocks[0].loss).collect::<Vec<_>>();
+    let usual = ["kernel.per_epoch=12", "training.rate=0.05", "tasks.epochs=[3.0,2.0]", "training.average=12"];
+    let whole = ["training.batch=100000", "tasks.steps=[36,24]", "training.rate=0.05"];
+    let (averaged, whole) = (losses(with(&usual)), losses(with(&whole)));
+    assert!(averaged.len() == whole.len() && averaged.len() >= 60, "{} and {}", averaged.len(), whole.len());
+    for (averaged, whole) in averaged.iter().zip(&whole) {
+        assert!((averaged - whole).abs() < 1e-5, "{averaged} and {whole}");
     }
-    // With the rate at 0 the weights stay, and the norm of the gradient is mostly noise: of 8 batches it is smaller, and not by
-    // more than the noise of one.
+    // With the rate at 0 the weights stay. The mean square norm of the gradient of m of n images drawn without repetition is
+    // ‖∇L‖² + v (1/m − 1/n), with the same v for every m.
     let norm = |average: &str| {
-        let rows = with(&["training.rate=0.0", average, "tasks.epochs=[8.0]"]);
-        let norms: Vec<f64> = rows.iter().filter_map(|row| row.grad_norm).map(|norm| norm * norm).collect();
+        let rows = with(&["training.rate=0.0", average, "tasks.epochs=[40.0,0.1]", "kernel.per_epoch=12"]);
+        let of_first = rows.iter().filter(|row| row.task == 1);
+        let norms: Vec<f64> = of_first.filter_map(|row| row.grad_norm).map(|norm| norm * norm).collect();
         norms.iter().sum::<f64>() / norms.len() as f64
     };
-    let (one, eight) = (norm("training.average=1"), norm("training.average=8"));
-    assert!(eight < one && eight > one / 8.0, "{one} and {eight}");
+    let [one, four, all] = ["1", "4", "12"].map(|count| norm(&format!("training.average={count}")));
+    // 16 images a batch, of 190: the last of an epoch's twelve has 14.
+    let (few, more) = (1.0 / 16.0 - 1.0 / 190.0, 1.0 / 64.0 - 1.0 / 190.0);
+    let expected = all + (one - all) * more / few;
+    assert!(one > 1.5 * all && (four / expected - 1.0).abs() < 0.1, "{one}, {four} of {expected}, {all}");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use crate::lab::Halt;
 use crate::lab::kernel_parts::tensor_grams;
 use crate::lab::lag::Lag;
 use crate::lab::metrics::Meter;
-use crate::ntk::MeasuredKernels;
+use crate::ntk::{FullKernel, MeasuredKernels};
 use crate::run::{Accuracy, Block, Event, Outputs, Partner, Prediction, Row, Snapshot, finite};
 use crate::spec::{Loss, Spec, TrainingSpec};
 use crate::train::score;
@@ -24,6 +24,8 @@ use crate::train::score;
 pub(super) enum Work {
     /// A kernel measured after this step, at the end of this lag; `request` where a snapshot is due.
     Kernel { step: u64, measured: Box<MeasuredKernels>, lag: Lag, request: Option<Box<SnapshotRequest>> },
+    /// The kernel after a step near a switch, for its sharpness.
+    Sharpness(Box<SharpnessRequest>),
     /// The task has ended.
     Switch,
     /// A fork: the state of the trainer, which the state of the analysis completes.
@@ -37,6 +39,17 @@ pub(super) struct SnapshotRequest {
     /// Σ ‖Δw‖ over the steps of the lag.
     pub path: Option<f64>,
     pub outputs: SnapshotOutputs,
+}
+
+/// A request for the sharpness after a step.
+pub(super) struct SharpnessRequest {
+    pub step: u64,
+    pub epoch: f64,
+    /// The rate that reaches the optimiser in the next step.
+    pub rate: f64,
+    pub full: FullKernel,
+    /// The outputs on all probes.
+    pub outputs: Vec<f32>,
 }
 
 /// The test of a task: the labels or values against which the outputs on its test images are scored.
@@ -62,6 +75,11 @@ impl Analyzer {
     /// Turns a piece of work into events.
     pub fn analyse(&mut self, work: Work) -> Result<Vec<Event>, Halt> {
         match work {
+            Work::Sharpness(request) => {
+                let SharpnessRequest { step, epoch, rate, full, outputs } = *request;
+                self.meter.sharpen((step, epoch), &full, &outputs, finite(rate));
+                Ok(Vec::new())
+            }
             Work::Switch => {
                 self.meter.switch();
                 Ok(Vec::new())

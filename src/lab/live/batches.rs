@@ -1,6 +1,6 @@
 //! Draws the batches of a run: the images of a step follow from its address alone.
 
-use crate::data::{Batch, Prepared, ReplayMemory, batch_order, batch_range, further_order, steps_per_epoch};
+use crate::data::{Batch, Prepared, ReplayMemory, batch_order, batch_range, further_images, steps_per_epoch};
 use crate::spec::Spec;
 use crate::train::StepOptions;
 
@@ -29,9 +29,9 @@ pub(super) struct StepPlan {
 /// The batches of a run, in random access, with a cache for the next one.
 #[derive(Default)]
 pub(super) struct Batches {
-    /// The task and epoch of these orders: the batches of the second and later ones are averaged with those of the first.
+    /// The task and epoch of this order.
     of: Option<(usize, u64)>,
-    orders: Vec<Vec<usize>>,
+    order: Vec<usize>,
     /// The index in the order of training of the task that this memory is for, and the number of images of each earlier
     /// task in it.
     remembers: Option<(usize, usize)>,
@@ -40,7 +40,7 @@ pub(super) struct Batches {
 
 impl Batches {
     /// Returns the images of a step, with the replayed images of earlier tasks; `trained` are the tasks begun before, by
-    /// number. Batches that are averaged come as one: they are equally large, so its gradient is the mean of theirs.
+    /// number. Batches that are averaged come as one, whose gradient is the mean over their images.
     pub fn get(
         &mut self,
         spec: &Spec,
@@ -54,14 +54,11 @@ impl Batches {
         let stream = data.stream.task(task);
         let (epoch, within) = (done / stream.info().steps_per_epoch, done % stream.info().steps_per_epoch);
         self.shuffle(spec, (task, epoch), stream.train_len());
-        let range = batch_range(within, spec.training.batch, stream.train_len());
+        let images = self.images(spec, (task, done), within);
         let mut batch = Batch::default();
-        for order in &self.orders {
-            let images = &order[range.clone()];
-            stream.append(images, &mut batch.pixels, &mut batch.labels);
-            batch.values.extend(stream.values(images));
-            batch.images.extend(images.iter().map(|&image| (task, image)));
-        }
+        stream.append(&images, &mut batch.pixels, &mut batch.labels);
+        batch.values.extend(stream.values(&images));
+        batch.images.extend(images.iter().map(|&image| (task, image)));
         if self.remembers != Some((place, replay)) {
             self.memory = ReplayMemory::of(spec.seed, &data.stream, &earlier(&trained[..place], task), replay);
             self.remembers = Some((place, replay));
@@ -80,11 +77,10 @@ impl Batches {
         let steps = steps_per_epoch(count, spec.training.batch);
         let (pass, within) = (done / steps, done % steps);
         self.shuffle(spec, (task, pass), count);
-        let range = batch_range(within, spec.training.batch, count);
         let mut batch = Batch::default();
-        for &image in self.orders.iter().flat_map(|order| &order[range.clone()]) {
+        for mut image in self.images(spec, (task, done), within) {
             // The images of all tasks are numbered one task after the other.
-            let (mut place, mut image) = (0, image);
+            let mut place = 0;
             while image >= lengths[place] {
                 image -= lengths[place];
                 place += 1;
@@ -94,16 +90,24 @@ impl Batches {
         batch
     }
 
-    /// Makes the orders those of this epoch of a task, of so many images.
+    /// Makes the order that of this epoch of a task, of so many images.
     fn shuffle(&mut self, spec: &Spec, (task, epoch): (usize, u64), count: usize) {
-        if self.of == Some((task, epoch)) {
-            return;
+        if self.of != Some((task, epoch)) {
+            self.order = batch_order(spec.seed, task, epoch, count);
+            self.of = Some((task, epoch));
         }
-        self.orders.clear();
-        self.orders.push(batch_order(spec.seed, task, epoch, count));
-        let further = |number| further_order(spec.seed, task, epoch, (number, count));
-        self.orders.extend((1..spec.training.average).map(further));
-        self.of = Some((task, epoch));
+    }
+
+    /// Returns the images of a step of a task, at this step of the epoch, with those of the batches that are averaged with it.
+    fn images(&self, spec: &Spec, at: (usize, u64), within: u64) -> Vec<usize> {
+        let (batch, count) = (spec.training.batch, self.order.len());
+        let mut images = self.order[batch_range(within, batch, count)].to_vec();
+        if spec.training.average > 1 {
+            let more = batch.saturating_mul(spec.training.average).saturating_sub(images.len());
+            let further = further_images(spec.seed, at, &images, (more, count));
+            images.extend(further);
+        }
+        images
     }
 }
 

@@ -6,7 +6,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::analysis_thread::{Analyzer, SnapshotRequest, Stability, TaskTest, Work};
+use super::analysis_thread::{Analyzer, SharpnessRequest, SnapshotRequest, Stability, TaskTest, Work};
 use super::batches::{Batches, StepAddress, StepPlan};
 use super::cpu_fallback::{self, CpuFallback, failure};
 use super::finite::Finite;
@@ -279,6 +279,9 @@ impl<'a> Trainer<'a> {
                 return self.catch_up(current);
             }
             self.train_step(current)?;
+            if self.is_near_switch(current) {
+                self.measure_sharpness(current)?;
+            }
             if current.cadence.kernel_due(current.done) {
                 let ends = current.done == current.total && !self.at.upcoming.is_empty();
                 self.measure(current, ends)?;
@@ -529,6 +532,31 @@ impl<'a> Trainer<'a> {
                 current.cadence.keep_to(self.spec.kernel.budget, share);
             }
         }
+        Ok(())
+    }
+
+    /// Returns whether the sharpness is measured after the last step, because it is near a switch.
+    fn is_near_switch(&self, current: &CurrentTask) -> bool {
+        let near = self.spec.kernel.sharpness_steps;
+        let begins = current.place > 0 && current.done <= near;
+        let ends = !self.at.upcoming.is_empty() && current.total - current.done <= near;
+        near > 0 && (begins || ends)
+    }
+
+    /// Measures the sharpness, which goes with the next row: snapshots and what follows from them stay as they are.
+    fn measure_sharpness(&mut self, current: &mut CurrentTask) -> Result<(), Stop> {
+        self.catch_up(current)?;
+        let began = Instant::now();
+        let (epoch, rows) = (self.epoch(current), (0..self.data.probes.len()).collect::<Vec<_>>());
+        let work = |subject: &mut dyn Subject, cancelled: &dyn Fn() -> bool| {
+            Some((subject.kernel(true, cancelled)?.full, subject.outputs_on(&rows, cancelled)?))
+        };
+        let (full, outputs) = self.on_device(epoch, work)?.ok_or(Stop::Cancelled)?;
+        if let Some(full) = full {
+            let request = SharpnessRequest { step: self.at.step, epoch, rate: self.rate(current), full, outputs };
+            self.give(Work::Sharpness(Box::new(request)))?;
+        }
+        self.pacing.measured(began.elapsed());
         Ok(())
     }
 

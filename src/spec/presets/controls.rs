@@ -19,11 +19,10 @@ pub(super) const CONTROLS: Preset = Preset {
 const NAME: &str = "controls";
 /// Its seeds: as many as an interval needs to be of use.
 const SEEDS: u64 = 10;
-/// The factor by which the batches of one control are larger.
-const LARGER: usize = 4;
-/// The epochs of the new task over which the rate rises, at most half of the task, and the steps of its staircase per epoch.
+/// The number of batches that one control averages.
+const AVERAGED: usize = 4;
+/// The epochs of the new task over which the rate rises, at most half of the task.
 const WARM_UP: f64 = 5.0;
-const STAIRS: u64 = 4;
 /// Images of each earlier task that are replayed.
 const REPLAYED: usize = 200;
 
@@ -44,9 +43,14 @@ pub fn controls_of(run: &Spec) -> StudySpec {
         let most = run.tasks.classes.iter().map(Vec::len).max().unwrap_or(0);
         variants.push(with("same classes twice", vec![format!("tasks.overlap={most}")]));
     }
-    variants.push(with("larger batches", larger_batches(run, &shape)));
-    variants.push(changed("clamped", Effect::Clamped(Clamp::Step)));
-    variants.push(with("warm-up", vec![changes(&warm_up(run, &shape))]));
+    // As many steps in as many epochs, so that the lag, its snapshots and the window of a spike stay what they were.
+    let whole = run.tasks.sequence().iter().map(|&task| run.steps_per_epoch(task, &shape)).max().unwrap_or(1);
+    variants.push(with("averaged batches", vec![format!("training.average={AVERAGED}")]));
+    variants.push(with("full batch", vec![format!("training.average={whole}")]));
+    variants.push(changed("steps clamped", Effect::Clamped(Clamp::Step)));
+    variants.push(changed("displacement clamped", Effect::Clamped(Clamp::Displacement)));
+    // A warm-up that spans the run once is over before the switch.
+    variants.extend(run.training.restart.then(|| changed("warm-up", Effect::Warmup(warm_up(run, &shape)))));
     variants.push(changed("masked", Effect::Masked(true)));
     let parts = run.network.parts(shape.image, shape.outputs);
     if let [features @ .., head] = parts.as_slice()
@@ -66,45 +70,11 @@ pub fn controls_of(run: &Spec) -> StudySpec {
     StudySpec { axis: "control".to_owned(), variants, seeds: (1..=SEEDS).collect(), ..StudySpec::default() }
 }
 
-/// Returns batches that are larger at as many steps, with the lag and the time between snapshots of as many steps.
-fn larger_batches(run: &Spec, shape: &DataShape) -> Vec<String> {
-    let batch = LARGER * run.training.batch;
-    let steps: Vec<String> = (run.tasks.sequence().iter().enumerate())
-        .map(|(place, &task)| run.tasks.steps_at(place, run.steps_per_epoch(task, shape)).to_string())
-        .collect();
-    let first = run.tasks.sequence().first().copied().unwrap_or(1);
-    let (few, many) = {
-        let larger = Spec { training: crate::spec::TrainingSpec { batch, ..run.training.clone() }, ..run.clone() };
-        (larger.steps_per_epoch(first, shape) as f64, run.steps_per_epoch(first, shape) as f64)
-    };
-    let lag = (run.kernel.lag * many).round().max(1.0) / few;
-    let per_epoch = (run.kernel.per_epoch as f64 * few / many).round().max(1.0);
-    vec![
-        format!("training.batch={batch}"),
-        format!("tasks.steps=[{}]", steps.join(", ")),
-        format!("kernel.per_epoch={per_epoch}"),
-        format!("kernel.lag={lag:?}"),
-    ]
-}
-
-/// Returns the changes by which the rate of the second task rises from 0 to where it was, in stairs.
-fn warm_up(run: &Spec, shape: &DataShape) -> Vec<Change> {
-    let [first, second, ..] = run.tasks.sequence()[..] else { return Vec::new() };
+/// Returns the epochs over which the rate of the second task rises.
+fn warm_up(run: &Spec, shape: &DataShape) -> f64 {
+    let Some(&second) = run.tasks.sequence().get(1) else { return 0.0 };
     let per_epoch = run.steps_per_epoch(second, shape);
-    let begin = run.tasks.steps_at(0, run.steps_per_epoch(first, shape));
-    let whole = run.tasks.steps_at(1, per_epoch);
-    let length = ((WARM_UP * per_epoch as f64) as u64).min(whole / 2);
-    let stairs = (STAIRS * length / per_epoch.max(1)).max(1);
-    let stair = |number: u64| {
-        let rate = readable(run.training.rate * (number + 1) as f64 / stairs as f64);
-        Change { step: begin + number * length / stairs, ..Effect::Rate(rate).into() }
-    };
-    (0..stairs).map(stair).collect()
-}
-
-/// Returns a number with seven digits, so that a study's file can be read: .00015 and not .00015000000000000001.
-fn readable(value: f64) -> f64 {
-    format!("{value:.6e}").parse().unwrap_or(value)
+    WARM_UP.min(0.5 * run.tasks.steps_at(1, per_epoch) as f64 / per_epoch as f64)
 }
 
 /// Returns the assignment of these changes.

@@ -18,8 +18,8 @@ use super::network_problems::NO_WIDTH;
 use super::ops::Draw;
 use super::problem::problem;
 use super::{
-    Change, Cost, DataShape, DataSpec, Effect, Init, MOST_PICTURE_SIDE, MOST_TASKS, Op, Parameter, Problem, Program,
-    Spec, TaskKind, memory_available,
+    Change, Cost, DataShape, DataSpec, Effect, Init, MOST_FULL_ROWS, MOST_PICTURE_SIDE, MOST_TASKS, Method, Op,
+    Parameter, Problem, Program, Spec, TaskKind, memory_available,
 };
 
 /// Largest number of images of a task that replay can store: the size of the largest supported data set.
@@ -461,6 +461,22 @@ impl Spec {
             );
             found.push(problem("kernel.optimiser", message));
         }
+        let rows = self.probe_count(shape).saturating_mul(shape.outputs);
+        if kernel.sharpness_steps > MOST_SHARPNESS_STEPS {
+            let message = format!(
+                "the sharpness can be measured at up to {MOST_SHARPNESS_STEPS} steps before and after a switch"
+            );
+            found.push(problem("kernel.sharpness_steps", message));
+        } else if kernel.sharpness_steps > 0 && kernel.method != Method::Layerwise {
+            let message = "the sharpness needs the full kernel, which only the layer-wise method measures";
+            found.push(problem("kernel.sharpness_steps", message));
+        } else if kernel.sharpness_steps > 0 && rows > MOST_FULL_ROWS {
+            let message = format!(
+                "the sharpness needs the full kernel of all probes and logits, {rows} rows of at most {MOST_FULL_ROWS}: take \
+                 fewer probes per class"
+            );
+            found.push(problem("kernel.sharpness_steps", message));
+        }
         if !(0.0..1.0).contains(&kernel.budget) {
             found.push(problem("kernel.budget", "the kernel's share of the time must be from 0 (fixed cadence) to 1"));
         }
@@ -533,4 +549,6 @@ const MOST_LAG_STEPS: u64 = 1_000_000_000;
 pub const WARMUPS: RangeInclusive<f64> = 0.0..=1e6;
 /// Accepted numbers of snapshots per epoch.
 pub const PER_EPOCH: RangeInclusive<usize> = 1..=1000;
+/// The largest number of steps before and after a switch at which the sharpness is measured.
+pub const MOST_SHARPNESS_STEPS: u64 = 1000;
 const GIB: f64 = (1u64 << 30) as f64;

@@ -14,7 +14,7 @@ use super::table_writer::{change_text, kind};
 use super::tables::{EVENTS, EventLine, METRICS, RowLine, When};
 use crate::run::{
     Accuracy, Block, BlockMetrics, CrossMetrics, Event, LayerMetrics, LogitMetrics, Metric, OptimiserMetrics,
-    Prediction, Progress, Row, TaskStart, TensorMetrics,
+    Prediction, Progress, Row, StepSharpness, TaskStart, TensorMetrics,
 };
 use crate::spec::{Change, Spec};
 use crate::storage::format::disk;
@@ -32,6 +32,7 @@ pub(crate) fn rows(folder: &Path, parts: bool, warnings: &mut Vec<String>) -> Ve
     }
     let mut optimiser = by_row::<OptimiserMetrics>(folder, warnings);
     let mut predictions = by_row::<Prediction>(folder, warnings);
+    let mut sharpness = by_row::<StepSharpness>(folder, warnings);
 
     let lines = read(folder, METRICS, warnings, |lines| {
         let [step, epoch, task, block] = ["step", "epoch", "task", "block"].map(|name| lines.column(name));
@@ -63,6 +64,7 @@ pub(crate) fn rows(folder: &Path, parts: bool, warnings: &mut Vec<String>) -> Ve
                     cross: cross.remove(&key).unwrap_or_default().into(),
                     logits: logits.remove(&key).unwrap_or_default().into(),
                     optimiser: optimiser.remove(&key).unwrap_or_default().into(),
+                    sharpness: sharpness.remove(&key).unwrap_or_default().into(),
                     ..line
                 });
             }

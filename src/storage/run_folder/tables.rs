@@ -11,8 +11,8 @@ use serde::{Deserialize, Deserializer, Serialize, forward_to_deserialize_any};
 
 use super::table_writer::{metrics_columns, metrics_lines};
 use crate::run::{
-    Accuracy, CrossMetrics, LayerMetrics, Ledger, LogitMetrics, OptimiserMetrics, Prediction, Row, TensorMetrics,
-    csv_number,
+    Accuracy, CrossMetrics, LayerMetrics, Ledger, LogitMetrics, OptimiserMetrics, Prediction, Row, StepSharpness,
+    TensorMetrics, csv_number,
 };
 use crate::storage::format::errors::FolderError;
 use crate::storage::format::table::Table;
@@ -24,7 +24,7 @@ pub(crate) const LEDGER: &str = "ledger.csv";
 pub(crate) const EVENTS: &str = "events.csv";
 
 /// The tables that every row goes into, in the order in which they are written.
-pub(crate) const ROW_TABLES: [RowTable; 8] = [
+pub(crate) const ROW_TABLES: [RowTable; 9] = [
     RowTable { name: METRICS, columns: metrics_columns, push: push_metrics },
     RowTable::of::<Accuracy>(),
     RowTable::of::<LayerMetrics>(),
@@ -33,6 +33,7 @@ pub(crate) const ROW_TABLES: [RowTable; 8] = [
     RowTable::of::<LogitMetrics>(),
     RowTable::of::<OptimiserMetrics>(),
     RowTable::of::<Prediction>(),
+    RowTable::of::<StepSharpness>(),
 ];
 
 /// The writer of one of the tables that every row goes into.
@@ -88,6 +89,8 @@ row_lines! {
     OptimiserMetrics = "optimiser.csv", optimiser;
     /// Empty but for runs that predict.
     Prediction = "predictions.csv", predictions;
+    /// Empty but for runs that measure it at each step near a switch.
+    StepSharpness = "sharpness.csv", sharpness;
 }
 
 /// The time of a line, and the task being trained.

@@ -3,7 +3,7 @@
 use egui::Ui;
 
 use super::form::{Form, real, whole};
-use crate::spec::{Method, ProbeChoice, Reduction, VelocityLag};
+use crate::spec::{MOST_SHARPNESS_STEPS, Method, ProbeChoice, Reduction, VelocityLag};
 use crate::ui::kit::widgets::choose;
 use crate::worker::Command;
 
@@ -76,6 +76,14 @@ pub fn show(ui: &mut Ui, form: &mut Form<'_>) {
             ui.weak("epochs (0 is never)");
         });
     }
+    let hover = "Measure the sharpness after each of so many steps before and after a switch, and not only at the ends of epochs";
+    form.row(ui, "kernel.sharpness_steps", "Sharpness", hover, |ui, form| {
+        let steps = &mut form.draft.kernel.sharpness_steps;
+        let mut shown = usize::try_from(*steps).unwrap_or(usize::MAX);
+        whole(ui, &mut shown, 0..=usize::try_from(MOST_SHARPNESS_STEPS).unwrap_or(usize::MAX));
+        *steps = shown as u64;
+        ui.weak("steps around a switch");
+    });
     let hover = "Also measure J P J′, the kernel of the geometry that the optimiser trains in; with Adam this takes \
                  several times as long as the kernel alone";
     form.row(ui, "kernel.optimiser", "Optimiser's", hover, |ui, form| {

@@ -8,8 +8,8 @@ use super::view::{Needs, ViewClass};
 use crate::chart::palette::Colour;
 use crate::chart::panel::Dashes;
 use crate::chart::series_id::{Of, SeriesId};
-use crate::chart::time_chart::{TimeChart, TimeCurve};
-use crate::run::{Block, Metric, Predictor};
+use crate::chart::time_chart::{Name, TimeChart, TimeCurve};
+use crate::run::{Block, History, Metric, Predictor};
 use crate::ui::kit::widgets::choose;
 use crate::ui::plot::{TimePlot, window};
 
@@ -38,11 +38,11 @@ impl ViewClass for PredictionView {
                  and nothing else. Orange: linearised at initialisation; green: at the last switch; yellow, if \
                  requested: again at intervals. Purple: the network's start moved by the infinite-width kernel Θ∞, f ← \
                  f − η Σ_b Θ∞(·, x_b) ∂L/∂f(x_b), where the network has one and is trained by SGD without decay. The \
-                 dashed level lines are kernel regression, f + Θ Θ⁻¹ (y − f), from 100 images of each new class, with \
-                 the trace kernel, one and the same for each logit, in place of the full one that the linearised \
-                 networks have: the mean squared error at t = ∞, another loss, another time and another kernel than \
-                 the network's. With the full kernel task 1 keeps .04 to .10 less (an independent computation). “Gap” \
-                 is the root mean square of network minus prediction.\n\
+                 dashed level lines are kernel regression, f + Θ Θ⁻¹ (y − f), from 100 images of each new class: the \
+                 mean squared error at t = ∞, another loss and another time than the network's. They have the full \
+                 kernel of all pairs of images and logits, as the linearised networks do, up to 5,000 rows; beyond, \
+                 or where it cannot be inverted, the trace kernel, one and the same for each logit, which keeps too \
+                 much of task 1. The legend says which. “Gap” is the root mean square of network minus prediction.\n\
                  Lee et al. 2019 (1902.06720); Yang & Littwin 2021 (2105.03703), eq. 22; Karakida & Akaho 2022 \
                  (2112.01653).";
     const NEEDS: Needs = Needs::Run;
@@ -72,7 +72,7 @@ impl ViewClass for PredictionView {
             self.task = Some(task);
         }
         let window = window(&card.body, context);
-        let plot = TimePlot::of(context, chart(self.of, task), window);
+        let plot = TimePlot::of(context, chart(context.history, self.of, task), window);
         if plot.chart.limits.is_some() {
             plot.legend_in(header, |value| format!("{:.0} %", 100.0 * value));
         } else {
@@ -82,7 +82,12 @@ impl ViewClass for PredictionView {
     }
 }
 
-fn chart(of: Of, task: usize) -> TimeChart {
+fn chart(history: &History, of: Of, task: usize) -> TimeChart {
+    let predictions = history.rows().last().map_or(&[][..], |row| &row.predictions);
+    let kernel = |by: Predictor| {
+        let solved = predictions.iter().find(|found| found.by == by && found.on.task == task)?.solved?;
+        Some(solved.kernel.name())
+    };
     let own = match of {
         Of::Accuracy => Some(SeriesId::Accuracy(task)),
         Of::Masked => Some(SeriesId::Masked(task)),
@@ -101,6 +106,9 @@ fn chart(of: Of, task: usize) -> TimeChart {
             Predictor::RegressionSwitch => ("t = ∞, switch", true),
             Predictor::RegressionInfinite => ("t = ∞, infinite width", true),
         };
+        let of_kernel = kernel(by).filter(|_| by != Predictor::RegressionInfinite);
+        let name = of_kernel.map_or_else(|| name.to_owned(), |kernel| format!("{name}, {kernel} kernel"));
+        let name = Name::Text(name);
         let (style, width) = if settled { (Dashes::Broken, 1.0) } else { (Dashes::None, 1.6) };
         TimeCurve { style, width, ..TimeCurve::new(name, SeriesId::Predicted(by, task, of), colour(by)) }
     });

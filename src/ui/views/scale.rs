@@ -54,7 +54,7 @@ impl ViewClass for ScaleView {
                  is, η λ_max(Θ)/(N C) with the NC × NC kernel of a task's N probes; “of the loss” is η λ_max(Θ H)/N \
                  with H = I/C for the squared error and diag p − pp′ for cross-entropy, at most C/2 times the first; η \
                  is the rate that reaches the optimiser. Both are measured at each epoch's end and each switch, and \
-                 not between. Where that of the loss is below 2, steps of plain full-batch gradient descent shrink \
+                 with kernel.sharpness_steps after each of so many steps before and after a switch. Where that of the loss is below 2, steps of plain full-batch gradient descent shrink \
                  (dashed line; Cohen et al. 2021, 2103.00065). With momentum μ the bound is 2(1 + μ), and Adam, which \
                  scales each weight's step, has none in this number. “Distance to Θ∞” is ‖K − Θ∞‖/‖Θ∞‖ from the \
                  infinite-width kernel of the same network, where it has one in closed form; it falls as width^−½. The leave-one-out \

@@ -72,6 +72,7 @@ fn what_is_written_is_read_back_bit_for_bit() {
         "optimiser.csv",
         "predictions.csv",
         "run.toml",
+        "sharpness.csv",
         "tensors.csv",
     ];
     assert_eq!(names, expected);

@@ -6,8 +6,8 @@ use std::sync::Arc;
 
 use kernelscope::run::{
     Accuracy, Block, BlockMetrics, CrossMetrics, Ending, Event, LayerMetrics, LogitMetrics, Logits, NamedTensor,
-    OptimiserMetrics, Origin, Outputs, Prediction, Predictor, Probe, Progress, Row, RunInfo, Snapshot, SnapshotCost,
-    TaskInfo, TaskStart, TensorMetrics, Weights,
+    OptimiserMetrics, Origin, Outputs, Prediction, Predictor, Probe, Progress, RegressionKernel, Row, RunInfo,
+    Snapshot, SnapshotCost, Solved, StepSharpness, TaskInfo, TaskStart, TensorMetrics, Weights,
 };
 use kernelscope::spec::{KnownSettings, NetworkSpec, Spec};
 
@@ -208,8 +208,11 @@ fn row(step: u64, epoch: f64, task: usize, tasks: usize, since: f64, switched: b
     };
     let predictions = |by: Predictor| {
         let seed = step + 200 * by as u64;
-        let solved = matches!(by, Predictor::RegressionStart | Predictor::RegressionSwitch)
-            .then(|| (1e6 * noise(seed), noise(seed + 1)));
+        let solved = matches!(by, Predictor::RegressionStart | Predictor::RegressionSwitch).then(|| Solved {
+            kernel: if step % 2 == 0 { RegressionKernel::Full } else { RegressionKernel::Trace },
+            condition: 1e6 * noise(seed),
+            jitter: noise(seed + 1),
+        });
         (1..=tasks).map(move |number| Prediction {
             by,
             on: Accuracy { probe: None, ..accuracy(number) },
@@ -217,6 +220,13 @@ fn row(step: u64, epoch: f64, task: usize, tasks: usize, since: f64, switched: b
             on_probes: solved.is_none().then(|| (noise(seed + 3), noise(seed + 4))),
             solved,
         })
+    };
+    let sharp = |task: usize| StepSharpness {
+        at_step: step,
+        at_epoch: Some(epoch),
+        task,
+        sharpness: Some(noise(step + 54)),
+        sharpness_loss: (task != 1).then(|| noise(step + 55)),
     };
     Row {
         step,
@@ -232,6 +242,7 @@ fn row(step: u64, epoch: f64, task: usize, tasks: usize, since: f64, switched: b
         logits: (1..=tasks).flat_map(|task| [Logits::Old, Logits::New].map(|logits| logit(task, logits))).collect(),
         // None before Adam's first step.
         optimiser: if step > 0 { (0..=tasks).map(geometry).collect() } else { Arc::default() },
+        sharpness: if at_end { (1..=tasks).map(sharp).collect() } else { Arc::default() },
         train_loss: (step > 0).then(|| noise(step + 20)),
         rate: Some(0.01),
         grad_norm: (step > 0).then(|| noise(step + 21)),
