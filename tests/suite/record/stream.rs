@@ -209,7 +209,7 @@ fn row(step: u64, epoch: f64, task: usize, tasks: usize, since: f64, switched: b
     let predictions = |by: Predictor| {
         let seed = step + 200 * by as u64;
         let solved = matches!(by, Predictor::RegressionStart | Predictor::RegressionSwitch).then(|| Solved {
-            kernel: if step % 2 == 0 { RegressionKernel::Full } else { RegressionKernel::Trace },
+            kernel: if step.is_multiple_of(2) { RegressionKernel::Full } else { RegressionKernel::Trace },
             condition: 1e6 * noise(seed),
             jitter: noise(seed + 1),
         });
