@@ -225,7 +225,7 @@ fn a_row_says_what_its_run_says_and_the_figures_are_drawn() {
         assert_eq!(row[column("network.width")], history.info().unwrap().spec.network.width.to_string());
         assert_eq!(row[column("seed")], history.info().unwrap().spec.seed.to_string());
         let number = |name: &str| row[column(name)].parse::<f64>().unwrap();
-        let spike = history.spikes(Block::Task(1), Metric::Velocity)[0].unwrap();
+        let spike = history.spikes(Block::Task(1), history.usual(Metric::Velocity))[0].unwrap();
         assert_eq!((number("spike"), number("ratio")), (spike.height, spike.ratio));
         assert_eq!(number("ratio"), number("spike") / number("background"));
         let last = &history.rows().last().unwrap().accuracy;
