@@ -55,7 +55,7 @@ fn a_fork_lets_three_futures_run_from_the_switch_and_lets_go_of_one() {
     assert_eq!(harness.state().forks().branches().len(), 2);
     // Curves, too.
     press(&mut harness, "Shown of the futures");
-    press(&mut harness, "velocity");
+    press(&mut harness, "velocity, debiased");
     harness.run_steps(3);
     press(&mut harness, "Restart");
     assert!(harness.state().forks().branches().is_empty(), "a new run has no futures yet");

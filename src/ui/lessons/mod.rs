@@ -516,9 +516,9 @@ pub fn choose(ctx: &Context, state: &mut Lessons, actions: &mut Actions) {
         ui.set_width(width);
         let text = "Each starts a run or a study, waits for the events in it, and continues with one key.";
         ui.label(RichText::new(text).size(SMALL).color(tokens.weak));
-        // In a presentation the list is higher than the window.
+        // It scrolls only where it is higher than the window, as in a presentation; else it would be as low as new windows are.
         let most = ctx.content_rect().height() - 90.0;
-        ScrollArea::vertical().max_height(most).show(ui, |ui| {
+        ScrollArea::vertical().max_height(most).min_scrolled_height(most).show(ui, |ui| {
             for (place, lesson) in lessons().iter().enumerate() {
                 ui.add_space(2.0 * GRID);
                 let title = RichText::new(&lesson.title).size(theme::TITLE);
