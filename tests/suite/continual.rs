@@ -207,11 +207,7 @@ fn the_gradient_of_ewc_is_the_closed_form_of_its_penalty() {
             }
             // Gradients of true labels are small once these are learnt; laziness makes them α times as large, and α² the information.
             let lazy = settings.iter().any(|setting| setting.contains("alpha"));
-            let lambda = match kind {
-                Fisher::Batches if lazy => 25.0,
-                _ if kind == Fisher::Expected || lazy => 7.0,
-                _ => 70.0,
-            };
+            let lambda = if kind == Fisher::Expected || lazy { 7.0 } else { 70.0 };
             let mut all = vec!["continual.strategy=ewc".to_owned(), format!("continual.ewc_lambda={lambda:?}")];
             all.push(format!("training.batch={BATCH}"));
             all.push(format!("continual.ewc_fisher={}", kind.key()));
@@ -264,7 +260,8 @@ fn the_gradient_of_ewc_is_the_closed_form_of_its_penalty() {
                 let gap = relative(&found, &expected);
                 assert!(gap < 2e-4, "{settings:?}, {present:?}, {decay:?}, {kind:?}, {name}: {gap:e}");
                 let share = relative(&expected, &own);
-                assert!(share > 1e-3, "{settings:?}, {kind:?}, {name}: the penalty is seen, {share:e}");
+                // More than the gap that is allowed.
+                assert!(share > 3e-4, "{settings:?}, {kind:?}, {name}: the penalty is seen, {share:e}");
             }
         }
     }

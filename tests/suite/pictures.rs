@@ -39,7 +39,7 @@ const REFUSED: Rect = Rect { min: pos2(0.0, 0.0), max: pos2(700.0, 400.0) };
 const LEFT: Rect = Rect { min: pos2(0.0, 40.0), max: pos2(320.0, 580.0) };
 const CURVES: Rect = Rect { min: pos2(560.0, 40.0), max: pos2(960.0, 370.0) };
 /// Of a presentation, where the harness's margin is enlarged too, and nothing is painted there.
-const PRESENTED: Rect = Rect { min: pos2(2.0, 2.0), max: pos2(800.0, 560.0) };
+const PRESENTED: Rect = Rect { min: pos2(8.0, 8.0), max: pos2(800.0, 560.0) };
 /// How long a window that looks otherwise than its picture is given to look as it should: what is worked out beside the window
 /// comes when it comes. Only the first picture that differs costs so much.
 const PATIENCE: Duration = Duration::from_secs(20);
